@@ -1,0 +1,1 @@
+"""Settings, losses, metrics, checkpoints, processes, trainer and tester."""

@@ -1,0 +1,217 @@
+"""Settings: dataclasses whose defaults are the paper's, filled from a YAML file.
+
+Usage::
+
+    cfg = load_config("asset/yaml/posenet_cocoJ_train_synthetic.yml")
+    cfg = load_config()                       # defaults only
+    cfg.TRAIN.lr
+
+Section and key names are those of the original release, so its YAML files load unchanged. Keys marked "new" are
+additions; their defaults reproduce the published behaviour.
+"""
+
+import dataclasses
+import difflib
+import typing
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import yaml
+
+
+def _list(*values):
+    return field(default_factory=lambda: list(values))
+
+
+@dataclass
+class DatasetConfig:
+    train_list: list[str] = _list(
+        "Human36M", "COCO", "MuCo"
+    )  # the first one sets mesh model and joint regressor
+    test_list: list[str] = _list("PW3D")  # only the first is evaluated
+    input_joint_set: str = "coco"  # joints of the 2D input and of PoseNet's output
+    target_joint_set: str = "human36"  # joints that are regressed from the predicted mesh
+    workers: int = 16  # data loading processes
+    use_gt_input: bool = True  # projected ground truth instead of detections or synthesised errors
+
+
+@dataclass
+class ModelConfig:
+    name: str = "pose2mesh_net"  # or "posenet"
+    input_shape: list[int] = _list(384, 288)  # height and width of the virtual crop, pixels
+    normal_loss_weight: float = 0.1
+    edge_loss_weight: float = 20.0
+    joint_loss_weight: float = 0.001
+    posenet_pretrained: bool = False  # start Pose2Mesh from the PoseNet in posenet_path
+    posenet_path: str = (
+        "./experiment/posenet_cocoJ_train_human36_coco_muco"  # file, or folder with final/best
+    )
+    body: str = "auto"  # new: auto = licensed files when present, else the open models; see lib/mesh_model.py
+    posenet_width: int = 4096  # new
+    posenet_stages: int = 2  # new
+    posenet_dropout: float = 0.5  # new
+    posenet_freeze: bool = False  # new: keep PoseNet fixed (eval mode) while MeshNet trains
+    mesh_channels: list[list[int]] = _list()  # new: channels per MeshNet block; empty = the paper's plan
+    graph_levels: int = 0  # new: coarsening levels; 0 = the paper's (9 body, 6 hand)
+    laplacian_scaling: str = "legacy"  # new: legacy = L / (2 lmax) - I as released, textbook = 2 L / lmax - I
+
+
+@dataclass
+class TrainConfig:
+    print_freq: int = 10
+    batch_size: int = 64
+    shuffle: bool = True
+    begin_epoch: int = 1
+    end_epoch: int = 40
+    edge_loss_start: int = 15  # the edge loss acts in epochs after this one
+    scheduler: str = "step"  # step, plateau (original spelling "platue" works too), cosine (new)
+    lr: float = 0.001
+    lr_step: list[int] = _list(30)
+    lr_factor: float = 0.1
+    optimizer: str = "rmsprop"  # rmsprop, adam, adamw (new), sgd
+    momentum: float = 0.9  # new: sgd only
+    weight_decay: float = 0.0  # new: sgd and adamw
+    nesterov: bool = False  # new: sgd only
+    resume_path: str = ""  # checkpoint (or run folder) that --resume_training continues; empty = newest run
+
+
+@dataclass
+class AugConfig:
+    flip: bool = False
+    rotate_factor: float = 0.0  # degrees
+
+
+@dataclass
+class SyntheticConfig:
+    """New: the licence-free data set (data/Synthetic): poses, cameras, shapes and 2D errors are drawn."""
+
+    motion: list[str] = (
+        _list()
+    )  # folders or files of AMASS-format npz that poses are drawn from, beside the prior
+    prior_share: float = 1.0  # share of poses drawn from the pose prior when motion is given (else all)
+    samples_per_epoch: int = 64000
+    test_samples: int = 4000  # at most this many of the held-out poses, evenly spaced
+    mix_limbs: float = 0.0  # probability that a pose takes its upper body from another pose
+    pose_noise: float = 0.0  # standard deviation added to joint rotations, radians
+    azimuth: float = 180.0  # cameras are drawn in +-azimuth degrees ...
+    elevation: float = 20.0  # ... and +-elevation degrees
+    roll: float = 0.0
+    distance: list[float] = _list(3.0, 8.0)  # metres, uniform
+    beta_std: float = 1.0
+    clean_share: float = 0.0  # share of training samples whose input stays free of 2D errors
+
+
+@dataclass
+class TestConfig:
+    batch_size: int = 64
+    shuffle: bool = False
+    weight_path: str = "./experiment/pose2mesh_cocoJ_gt_train_human36_coco"  # file, or folder with final/best
+    vis: bool = False  # write sample meshes in the final evaluation
+
+
+@dataclass
+class Config:
+    DATASET: DatasetConfig = field(default_factory=DatasetConfig)
+    MODEL: ModelConfig = field(default_factory=ModelConfig)
+    TRAIN: TrainConfig = field(default_factory=TrainConfig)
+    AUG: AugConfig = field(default_factory=AugConfig)
+    SYNTHETIC: SyntheticConfig = field(default_factory=SyntheticConfig)
+    TEST: TestConfig = field(default_factory=TestConfig)
+
+    def to_dict(self) -> dict:
+        """Nested plain dict, e.g. for a checkpoint or ``yaml.safe_dump``."""
+        return dataclasses.asdict(self)
+
+
+CHOICES = {
+    "MODEL.name": ("pose2mesh_net", "posenet"),
+    "MODEL.laplacian_scaling": ("legacy", "textbook"),
+    "TRAIN.scheduler": ("step", "plateau", "platue", "cosine"),
+    "TRAIN.optimizer": ("rmsprop", "adam", "adamw", "sgd"),
+    "DATASET.input_joint_set": ("human36", "coco", "smpl", "mano"),
+    "DATASET.target_joint_set": ("human36", "coco", "smpl", "mano"),
+}
+
+
+def _nearest(key: str, valid: list[str]) -> str:
+    match = difflib.get_close_matches(key, valid, n=1, cutoff=0.5)
+    return f"; did you mean {match[0]}?" if match else f"; valid keys: {', '.join(valid)}"
+
+
+def _checked(name: str, value, kind):
+    """``value`` as type ``kind`` or a ValueError that names the key."""
+    origin = typing.get_origin(kind)
+    if origin is list:
+        if not isinstance(value, (list, tuple)):
+            raise ValueError(f"{name}: expected a list, got {value!r}")
+        (item_kind,) = typing.get_args(kind)
+        return [_checked(f"{name}[{i}]", item, item_kind) for i, item in enumerate(value)]
+    if kind is float and isinstance(value, int) and not isinstance(value, bool):
+        return float(value)
+    if kind is float and isinstance(value, str):
+        raise ValueError(
+            f"{name}: expected a number, got the text {value!r} (YAML needs a dot: 1.0e-3, not 1e-3)"
+        )
+    if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
+        raise ValueError(f"{name}: expected {kind.__name__}, got {type(value).__name__} {value!r}")
+    return value
+
+
+def merge(values: dict, source: str = "configuration") -> Config:
+    """A Config with defaults replaced by a nested dict.
+
+    Args:
+        values: ``{section: {key: value}}``; may be empty.
+        source: named in error messages.
+
+    Raises:
+        ValueError: unknown section or key (names the nearest valid one), wrong type, value not among the choices.
+    """
+    if not isinstance(values, dict):
+        raise ValueError(
+            f"{source}: expected sections (DATASET, MODEL, ...) at the top level, got {values!r}"
+        )
+    cfg = Config()
+    sections = {f.name: f.type for f in dataclasses.fields(cfg)}
+    for section, entries in values.items():
+        if section not in sections:
+            raise ValueError(
+                f"{source}: {section} not exist in config.py{_nearest(str(section), list(sections))}"
+            )
+        target = getattr(cfg, section)
+        if entries is None:
+            continue
+        if not isinstance(entries, dict):
+            raise ValueError(f"{source}: {section}: expected keys and values, got {entries!r}")
+        kinds = typing.get_type_hints(type(target))
+        for key, value in entries.items():
+            name = f"{section}.{key}"
+            if key not in kinds:
+                raise ValueError(f"{source}: {name} not exist in config.py{_nearest(str(key), list(kinds))}")
+            value = _checked(f"{source}: {name}", value, kinds[key])
+            if name in CHOICES and value not in CHOICES[name]:
+                raise ValueError(f"{source}: {name}: {value!r} is not one of {', '.join(CHOICES[name])}")
+            setattr(target, key, value)
+    return cfg
+
+
+def load_config(path: str | Path | None = None) -> Config:
+    """Read a YAML file over the defaults.
+
+    Args:
+        path: YAML file; None gives the defaults, an empty file too.
+
+    Raises:
+        FileNotFoundError: no such file.
+        ValueError: not YAML, unknown key, wrong type (see ``merge``).
+    """
+    if path is None:
+        return Config()
+    path = Path(path)
+    if not path.is_file():
+        raise FileNotFoundError(f"config file {path} not found; the shipped ones are in asset/yaml/")
+    try:
+        values = yaml.safe_load(path.read_text())
+    except yaml.YAMLError as error:
+        raise ValueError(f"{path} is not valid YAML: {error}") from error
+    return merge(values if values is not None else {}, str(path))
