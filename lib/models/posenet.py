@@ -1,0 +1,88 @@
+"""PoseNet: lifts a 2D pose to a 3D pose with a residual multilayer perceptron.
+
+Source: Pose2Mesh (ECCV 2020), section 4; the network is that of Martinez et al. (ICCV 2017) with normalisation moved
+in front of each linear layer.
+"""
+
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from lib.core.config import Config
+from lib.joint_sets import get_joint_set
+
+
+class ResidualStage(nn.Module):
+    """Two times (BatchNorm, ReLU, dropout, linear) with an identity skip; nothing acts after the addition."""
+
+    def __init__(self, width: int, dropout: float):
+        super().__init__()
+        # Definition order fixes the order of state-dict keys and of torch's random initialisation.
+        self.w1 = nn.Linear(width, width)
+        self.batch_norm1 = nn.BatchNorm1d(width)
+        self.w2 = nn.Linear(width, width)
+        self.batch_norm2 = nn.BatchNorm1d(width)
+        self.dropout = nn.Dropout(dropout)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, width) to (B, width)."""
+        y = self.w1(self.dropout(F.relu(self.batch_norm1(x), inplace=True)))
+        y = self.w2(self.dropout(F.relu(self.batch_norm2(y), inplace=True)))
+        return x + y
+
+
+class PoseNet(nn.Module):
+    """2D joints to root-relative 3D joints.
+
+    Args:
+        num_joint: joints J of input and output.
+        width: hidden units (published: 4096).
+        stages: residual stages (published: 2).
+        dropout: probability of every dropout layer.
+
+    The top-level ``batch_norm1`` never takes part: released checkpoints hold it and the published parameter count
+    includes it. It gets no gradient, so optimizers skip it, and DistributedDataParallel is told not to wait for it.
+    """
+
+    UNUSED = ("batch_norm1.weight", "batch_norm1.bias")
+
+    def __init__(self, num_joint: int, width: int = 4096, stages: int = 2, dropout: float = 0.5):
+        super().__init__()
+        self.num_joint = num_joint
+        self.w1 = nn.Linear(2 * num_joint, width)
+        self.batch_norm1 = nn.BatchNorm1d(width)
+        self.linear_stages = nn.ModuleList(ResidualStage(width, dropout) for _ in range(stages))
+        self.w2 = nn.Linear(width, 3 * num_joint)
+        self._ddp_params_and_buffers_to_ignore = list(self.UNUSED)
+
+    def forward(self, pose2d: Tensor) -> Tensor:
+        """Lift poses.
+
+        Args:
+            pose2d: (B, 2J) standardised 2D joints, x and y interleaved per joint.
+
+        Returns:
+            (B, 3J) joints relative to the root joint, millimetres, x, y, z interleaved per joint.
+
+        Raises:
+            ValueError: another number of columns than 2J.
+        """
+        if pose2d.dim() != 2 or pose2d.shape[1] != 2 * self.num_joint:
+            raise ValueError(
+                f"PoseNet for {self.num_joint} joints takes (B, {2 * self.num_joint}), got {tuple(pose2d.shape)}"
+            )
+        x = self.w1(pose2d)
+        for stage in self.linear_stages:
+            x = stage(x)
+        return self.w2(x)
+
+
+def build_posenet(cfg: Config) -> PoseNet:
+    """The PoseNet that a configuration describes, randomly initialised from torch's global generator."""
+    model = cfg.MODEL
+    num_joint = get_joint_set(cfg.DATASET.input_joint_set).joint_num
+    return PoseNet(num_joint, model.posenet_width, model.posenet_stages, model.posenet_dropout)
+
+
+def get_model(num_joint: int, hid_dim: int = 4096, num_layer: int = 2, p_dropout: float = 0.5) -> PoseNet:
+    """PoseNet under the original release's constructor name."""
+    return PoseNet(num_joint, hid_dim, num_layer, p_dropout)
