@@ -54,9 +54,7 @@ class JointSet:
     def index(self, joint: str) -> int:
         """Index of a joint name; ValueError lists the names when it is unknown."""
         if joint not in self.joints:
-            raise ValueError(
-                f"joint set {self.name!r} has no joint {joint!r}; it has {', '.join(self.joints)}"
-            )
+            raise ValueError(f"joint set {self.name!r} has no joint {joint!r}; it has {', '.join(self.joints)}")
         return self.joints.index(joint)
 
     def describe(self) -> str:
@@ -82,9 +80,7 @@ class JointSet:
             )
         if not self.derived:
             return keypoints
-        means = [
-            0.5 * (keypoints[..., a : a + 1, :] + keypoints[..., b : b + 1, :]) for _, (a, b) in self.derived
-        ]
+        means = [0.5 * (keypoints[..., a : a + 1, :] + keypoints[..., b : b + 1, :]) for _, (a, b) in self.derived]
         if isinstance(keypoints, np.ndarray):
             return np.concatenate([keypoints, *means], axis=-2)
         import torch

@@ -25,9 +25,7 @@ def _list(*values):
 
 @dataclass
 class DatasetConfig:
-    train_list: list[str] = _list(
-        "Human36M", "COCO", "MuCo"
-    )  # the first one sets mesh model and joint regressor
+    train_list: list[str] = _list("Human36M", "COCO", "MuCo")  # the first one sets mesh model and joint regressor
     test_list: list[str] = _list("PW3D")  # only the first is evaluated
     input_joint_set: str = "coco"  # joints of the 2D input and of PoseNet's output
     target_joint_set: str = "human36"  # joints that are regressed from the predicted mesh
@@ -43,9 +41,7 @@ class ModelConfig:
     edge_loss_weight: float = 20.0
     joint_loss_weight: float = 0.001
     posenet_pretrained: bool = False  # start Pose2Mesh from the PoseNet in posenet_path
-    posenet_path: str = (
-        "./experiment/posenet_cocoJ_train_human36_coco_muco"  # file, or folder with final/best
-    )
+    posenet_path: str = "./experiment/posenet_cocoJ_train_human36_coco_muco"  # file, or folder with final/best
     body: str = "auto"  # new: auto = licensed files when present, else the open models; see lib/mesh_model.py
     posenet_width: int = 4096  # new
     posenet_stages: int = 2  # new
@@ -85,9 +81,7 @@ class AugConfig:
 class SyntheticConfig:
     """New: the licence-free data set (data/Synthetic): poses, cameras, shapes and 2D errors are drawn."""
 
-    motion: list[str] = (
-        _list()
-    )  # folders or files of AMASS-format npz that poses are drawn from, beside the prior
+    motion: list[str] = _list()  # folders or files of AMASS-format npz that poses are drawn from, beside the prior
     prior_share: float = 1.0  # share of poses drawn from the pose prior when motion is given (else all)
     samples_per_epoch: int = 64000
     test_samples: int = 4000  # at most this many of the held-out poses, evenly spaced
@@ -149,9 +143,7 @@ def _checked(name: str, value, kind):
     if kind is float and isinstance(value, int) and not isinstance(value, bool):
         return float(value)
     if kind is float and isinstance(value, str):
-        raise ValueError(
-            f"{name}: expected a number, got the text {value!r} (YAML needs a dot: 1.0e-3, not 1e-3)"
-        )
+        raise ValueError(f"{name}: expected a number, got the text {value!r} (YAML needs a dot: 1.0e-3, not 1e-3)")
     if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
         raise ValueError(f"{name}: expected {kind.__name__}, got {type(value).__name__} {value!r}")
     return value
@@ -168,16 +160,12 @@ def merge(values: dict, source: str = "configuration") -> Config:
         ValueError: unknown section or key (names the nearest valid one), wrong type, value not among the choices.
     """
     if not isinstance(values, dict):
-        raise ValueError(
-            f"{source}: expected sections (DATASET, MODEL, ...) at the top level, got {values!r}"
-        )
+        raise ValueError(f"{source}: expected sections (DATASET, MODEL, ...) at the top level, got {values!r}")
     cfg = Config()
     sections = {f.name: f.type for f in dataclasses.fields(cfg)}
     for section, entries in values.items():
         if section not in sections:
-            raise ValueError(
-                f"{source}: {section} not exist in config.py{_nearest(str(section), list(sections))}"
-            )
+            raise ValueError(f"{source}: {section} not exist in config.py{_nearest(str(section), list(sections))}")
         target = getattr(cfg, section)
         if entries is None:
             continue
