@@ -1,0 +1,1 @@
+"""Statistical body and hand models: files, rotations, linear blend skinning."""

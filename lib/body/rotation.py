@@ -1,0 +1,95 @@
+"""Rotations as axis-angle vectors and matrices: batched, differentiable, any float dtype and device."""
+
+import torch
+
+
+def axis_angle_to_matrix(axis_angle: torch.Tensor) -> torch.Tensor:
+    """Rotation matrices of axis-angle vectors, by the SMPL layer's formula (unit quaternion).
+
+    Args:
+        axis_angle: (..., 3) axis times angle, radians.
+
+    Returns:
+        (..., 3, 3).
+    """
+    # 1e-8 on every component keeps norm and gradient finite at zero; released weights were trained with this formula
+    angle = (axis_angle + 1e-8).norm(dim=-1, keepdim=True)
+    half = 0.5 * angle
+    quaternion = torch.cat([half.cos(), half.sin() * (axis_angle / angle)], dim=-1)
+    return quaternion_to_matrix(quaternion)
+
+
+def quaternion_to_matrix(quaternion: torch.Tensor) -> torch.Tensor:
+    """Rotation matrices of quaternions.
+
+    Args:
+        quaternion: (..., 4) as w, x, y, z; any length but zero.
+
+    Returns:
+        (..., 3, 3).
+    """
+    w, x, y, z = (quaternion / quaternion.norm(dim=-1, keepdim=True)).unbind(-1)
+    ww, xx, yy, zz = w * w, x * x, y * y, z * z
+    wx, wy, wz, xy, xz, yz = w * x, w * y, w * z, x * y, x * z, y * z
+    entries = (
+        ww + xx - yy - zz, 2 * (xy - wz), 2 * (wy + xz),
+        2 * (wz + xy), ww - xx + yy - zz, 2 * (yz - wx),
+        2 * (xz - wy), 2 * (wx + yz), ww - xx - yy + zz,
+    )  # fmt: skip
+    return torch.stack(entries, dim=-1).unflatten(-1, (3, 3))
+
+
+def matrix_to_quaternion(matrix: torch.Tensor) -> torch.Tensor:
+    """Unit quaternions of rotation matrices, well conditioned at every angle.
+
+    Args:
+        matrix: (..., 3, 3) rotations.
+
+    Returns:
+        (..., 4) as w, x, y, z with w >= 0.
+    """
+    (m00, m01, m02), (m10, m11, m12), (m20, m21, m22) = (row.unbind(-1) for row in matrix.unbind(-2))
+    # row i is 4 q_i q; the row with the largest q_i is at least 2 long, so that no division is near zero
+    rows = (
+        (1 + m00 + m11 + m22, m21 - m12, m02 - m20, m10 - m01),
+        (m21 - m12, 1 + m00 - m11 - m22, m10 + m01, m02 + m20),
+        (m02 - m20, m10 + m01, 1 - m00 + m11 - m22, m12 + m21),
+        (m10 - m01, m02 + m20, m12 + m21, 1 - m00 - m11 + m22),
+    )
+    candidates = torch.stack([torch.stack(row, dim=-1) for row in rows], dim=-2)
+    best = candidates.diagonal(dim1=-2, dim2=-1).argmax(dim=-1)[..., None, None].expand(*matrix.shape[:-2], 1, 4)
+    quaternion = candidates.gather(-2, best).squeeze(-2)
+    quaternion = quaternion / quaternion.norm(dim=-1, keepdim=True)
+    return torch.where(quaternion[..., :1] < 0, -quaternion, quaternion)
+
+
+def matrix_to_axis_angle(matrix: torch.Tensor) -> torch.Tensor:
+    """Axis-angle vectors of rotation matrices, accurate and differentiable from angle 0 to pi.
+
+    Args:
+        matrix: (..., 3, 3) rotations.
+
+    Returns:
+        (..., 3) axis times angle, radians, angle in [0, pi].
+    """
+    quaternion = matrix_to_quaternion(matrix)
+    w, vector = quaternion[..., :1], quaternion[..., 1:]
+    square = (vector * vector).sum(dim=-1, keepdim=True)
+    tiny = square < torch.finfo(matrix.dtype).eps ** 2
+    sine = torch.where(tiny, torch.ones_like(square), square).sqrt()
+    return torch.where(tiny, torch.full_like(sine, 2.0), 2.0 * torch.atan2(sine, w) / sine) * vector
+
+
+def rotate_root(rotation: torch.Tensor, axis_angle: torch.Tensor) -> torch.Tensor:
+    """A root rotation seen after turning the world: axis-angle of ``rotation @ matrix(axis_angle)``.
+
+    A zero root rotation gives ``rotation`` alone.
+
+    Args:
+        rotation: (B, 3, 3), for example world to camera.
+        axis_angle: (B, 3) radians.
+
+    Returns:
+        (B, 3) radians.
+    """
+    return matrix_to_axis_angle(rotation @ axis_angle_to_matrix(axis_angle))

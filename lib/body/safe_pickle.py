@@ -1,0 +1,226 @@
+"""Arrays out of pickles, without running anything that is in them.
+
+Published body models are Python 2 pickles that hold numpy arrays, scipy sparse matrices and chumpy objects. A pickle is
+a program, so none of its names is looked up: every name that those files need stands for an inert class of this module
+that only collects data, and any other name is refused.
+"""
+
+import pickle
+from typing import BinaryIO
+
+import numpy as np
+
+
+class _Inert:
+    """Collects what a pickle hands to an object: constructor arguments and state."""
+
+    args = ()
+    state = None
+
+    def __init__(self, *args):
+        self.args = args
+
+    def __setstate__(self, state):
+        self.state = state
+
+    def attribute(self, *names):
+        """The first of ``names`` in the object's state; a damaged file raises ValueError."""
+        for name in names:
+            if isinstance(self.state, dict) and name in self.state:
+                return self.state[name]
+        raise ValueError(f"{type(self).__name__.lstrip('_')} without {names[0]!r}")
+
+    def array(self) -> np.ndarray:
+        raise ValueError(f"{type(self).__name__.lstrip('_')} where an array is expected")
+
+
+class _Ignored(_Inert):
+    """``object`` and ``set``: named by model files, but no part of a model."""
+
+
+class _DType(_Inert):
+    def dtype(self) -> np.dtype:
+        name = self.args[0] if self.args else None
+        order = self.state[1] if isinstance(self.state, tuple) and len(self.state) > 1 else "="
+        # plain numbers only: an object array would need the unpickler to make objects
+        if not isinstance(name, str) or order not in ("<", ">", "=", "|") or np.dtype(name).kind not in "biuf":
+            raise ValueError(f"array of type {name!r}; model files hold plain numbers")
+        return np.dtype(name).newbyteorder(order)
+
+
+def _to_bytes(data) -> bytes:
+    if isinstance(data, _Encoded):
+        data = data.args[0]
+    # Python 2 strings arrive as text decoded with latin1
+    return data.encode("latin1") if isinstance(data, str) else bytes(data)
+
+
+def _from_buffer(data, dtype, shape, order: str) -> np.ndarray:
+    if not isinstance(dtype, _DType) or not isinstance(data, (str, bytes, bytearray, _Encoded)):
+        raise ValueError("damaged array")
+    shape = (shape,) if isinstance(shape, int) else shape
+    array = np.frombuffer(_to_bytes(data), dtype=dtype.dtype())
+    return array.reshape(shape, order=order).astype(array.dtype.newbyteorder("="))
+
+
+class _Encoded(_Inert):
+    """``_codecs.encode(text, "latin1")``: how Python 3 writes bytes in protocol 2."""
+
+
+class _Array(_Inert):
+    """``_reconstruct`` (array in state) or ``_frombuffer`` (array in arguments) of numpy."""
+
+    def array(self) -> np.ndarray:
+        if self.state is None:
+            data, dtype, shape, order = self.args
+        else:
+            _, shape, dtype, fortran, data = self.state
+            order = "F" if fortran else "C"
+        return _from_buffer(data, dtype, shape, order)
+
+
+class _Scalar(_Inert):
+    def array(self) -> np.ndarray:
+        dtype, data = self.args
+        return _from_buffer(data, dtype, (), "C")
+
+
+class _Sparse(_Inert):
+    def array(self) -> np.ndarray:
+        from scipy import sparse
+
+        kind = _SPARSE[type(self)]
+        shape = tuple(int(size) for size in self.attribute("_shape", "shape"))
+        data = _value(self.attribute("data"))
+        if kind == "coo":
+            index = self.attribute("coords") if "coords" in self.state else (self.state["row"], self.state["col"])
+            matrix = sparse.coo_matrix((data, tuple(_value(i) for i in index)), shape=shape)
+        else:
+            parts = (data, _value(self.attribute("indices")), _value(self.attribute("indptr")))
+            matrix = (sparse.csc_matrix if kind == "csc" else sparse.csr_matrix)(parts, shape=shape)
+            matrix.check_format(full_check=True)
+        return matrix.toarray()
+
+
+class _Csc(_Sparse):
+    pass
+
+
+class _Csr(_Sparse):
+    pass
+
+
+class _Coo(_Sparse):
+    pass
+
+
+_SPARSE = {_Csc: "csc", _Csr: "csr", _Coo: "coo"}
+
+
+class _Ch(_Inert):
+    """A chumpy variable: its value is ``x``."""
+
+    def array(self) -> np.ndarray:
+        return _value(self.attribute("x"))
+
+
+class _Select(_Inert):
+    """A chumpy selection: elements ``idxs`` of the flattened ``a``, in the shape ``preferred_shape``."""
+
+    def array(self) -> np.ndarray:
+        selected = _value(self.attribute("a")).ravel()[_value(self.attribute("idxs"))]
+        shape = self.state.get("preferred_shape")
+        return selected if shape is None else selected.reshape(tuple(int(n) for n in shape))
+
+
+class _Reconstructor(_Inert):
+    """``copy_reg._reconstructor(cls, base, state)``: how protocols 0 and 1 make an object."""
+
+    def __new__(cls, kind, base, state):
+        if not (isinstance(kind, type) and issubclass(kind, _Inert)):
+            raise ValueError("damaged object")
+        return kind()
+
+
+class _Name(_Inert):
+    """A class that only appears as an argument."""
+
+
+_ALLOWED = {
+    ("numpy", "dtype"): _DType,
+    ("numpy", "ndarray"): _Name,
+    ("_codecs", "encode"): _Encoded,
+    ("chumpy.ch", "Ch"): _Ch,
+    ("chumpy.reordering", "Select"): _Select,
+}
+for _core in ("numpy.core", "numpy._core"):
+    _ALLOWED[_core + ".multiarray", "_reconstruct"] = _Array
+    _ALLOWED[_core + ".multiarray", "scalar"] = _Scalar
+    _ALLOWED[_core + ".numeric", "_frombuffer"] = _Array
+for _kind, _class in (("csc", _Csc), ("csr", _Csr), ("coo", _Coo)):
+    for _module in (f"scipy.sparse.{_kind}", f"scipy.sparse._{_kind}"):
+        _ALLOWED[_module, _kind + "_matrix"] = _class
+        _ALLOWED[_module, _kind + "_array"] = _class
+for _builtins in ("__builtin__", "builtins"):
+    _ALLOWED[_builtins, "object"] = _Ignored
+    _ALLOWED[_builtins, "set"] = _Ignored
+for _copyreg in ("copy_reg", "copyreg"):
+    _ALLOWED[_copyreg, "_reconstructor"] = _Reconstructor
+
+
+class _Unpickler(pickle.Unpickler):
+    def find_class(self, module: str, name: str):
+        if (module, name) not in _ALLOWED:
+            raise pickle.UnpicklingError(
+                f"it asks for {module}.{name}, which no body model needs; the file was not executed"
+            )
+        return _ALLOWED[module, name]
+
+
+def _value(value) -> np.ndarray:
+    if isinstance(value, _Inert):
+        return value.array()
+    if isinstance(value, (list, tuple)):
+        return np.array([_value(item) for item in value])
+    if isinstance(value, (bool, int, float, str)):
+        return np.asarray(value)
+    raise ValueError(f"{type(value).__name__} where an array is expected")
+
+
+def load_arrays(file: BinaryIO) -> dict[str, np.ndarray]:
+    """The arrays, sparse matrices (as dense arrays), numbers and texts of a pickled dict; other entries are left out.
+
+    Args:
+        file: pickle of any protocol, from Python 2 or 3.
+
+    Raises:
+        ValueError: a name outside the allow-list, truncated or damaged data, not a dict. One line.
+    """
+    # what a damaged pickle raises depends on the byte that was hit
+    damage = (
+        EOFError,
+        ArithmeticError,
+        AttributeError,
+        LookupError,
+        MemoryError,
+        RecursionError,
+        TypeError,
+        ValueError,
+    )
+    try:
+        content = _Unpickler(file, encoding="latin1").load()
+    except pickle.UnpicklingError as error:
+        raise ValueError(str(error)) from error
+    except damage as error:
+        raise ValueError(f"truncated or damaged pickle ({type(error).__name__})") from error
+    if not isinstance(content, dict):
+        raise ValueError("the pickle does not hold a dict of arrays")
+    arrays = {}
+    for key, value in content.items():
+        if isinstance(value, (dict, _Ignored, type(None))) or not isinstance(key, str):
+            continue
+        try:
+            arrays[key] = _value(value)
+        except damage as error:
+            raise ValueError(f"entry {key!r}: {error}".replace("\n", " ")) from error
+    return arrays

@@ -1,0 +1,217 @@
+"""Mesh models: which body or hand is predicted, its faces, joint regressors and skinning parameters.
+
+The licensed SMPL and MANO files are used when the user has put them in place, the open models of
+``asset/open_body`` otherwise.
+"""
+
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+
+from lib import ROOT
+from lib.body.hand import TIP_VERTICES_REGRESSOR, order_hand_joints
+from lib.body.lbs import BodyParams
+from lib.body.model_file import find_model_file, load_model_arrays, require_model_file
+from lib.joint_sets import get_joint_set
+
+GENDERS = ("neutral", "female", "male")
+
+SMPL_FOLDER = Path("smplpytorch/smplpytorch/native/models")
+MANO_FOLDER = Path("manopth/mano/models")
+OPEN_FOLDER = Path("asset/open_body")
+OPEN_FILES = {"open_6890": "open_body_6890.npz", "open_1723": "open_body_1723.npz", "open_hand": "open_hand_right.npz"}
+REGRESSOR_FILES = {
+    "human36": Path("data/Human36M/J_regressor_h36m_correct.npy"),
+    "coco": Path("data/COCO/J_regressor_coco.npy"),
+}
+# keys under which a model file may bring its own regressors
+_REGRESSOR_KEYS = {"human36": "J_regressor_h36m", "coco": "J_regressor_coco"}
+
+# nose, left eye, right eye, left ear, right ear of SMPL's mesh
+SMPL_FACE_VERTICES = (331, 2802, 6262, 3489, 3990)
+
+
+class MeshModel:
+    """One body or hand mesh: topology, regressors and skinning parameters. Lengths in metres.
+
+    Attributes:
+        name: ``smpl``, ``mano``, ``open_6890``, ``open_1723``, ``open_hand``, or the stem of a user's file.
+        kind: ``body`` or ``hand``.
+        description: one line that says which files are in use.
+        faces: (F, 3) int64.
+        vertex_num: V.
+        face_vertex_ids: (5,) nose, left eye, right eye, left ear, right ear; None when unknown.
+        flip_vertex_ids: (V,) index of each vertex's mirror partner; None when unknown.
+        fingertip_vertex_ids: (5,) thumb to little finger; None for a body.
+    """
+
+    def __init__(self, name: str, kind: str, files: dict[str, Path], root: Path, description: str):
+        """Reads the first of ``files``.
+
+        Args:
+            name, kind, description: see the class.
+            files: model file by gender; with one entry it serves every gender.
+            root: repository root, where regressor files are looked for.
+        """
+        self.name = name
+        self.kind = kind
+        self.description = description
+        self._files = files
+        self._root = Path(root)
+        self._params: dict[str, BodyParams] = {}
+        self._arrays = load_model_arrays(next(iter(files.values())), kind)
+        self.faces = self._arrays["f"].astype(np.int64)
+        self.vertex_num = self._arrays["v_template"].shape[0]
+        self.face_vertex_ids = self._vertex_ids("face_vertex_ids", SMPL_FACE_VERTICES if name == "smpl" else None)
+        self.fingertip_vertex_ids = self._vertex_ids(
+            "fingertip_vertex_ids", TIP_VERTICES_REGRESSOR if name == "mano" else None
+        )
+        self.flip_vertex_ids = self._vertex_ids("flip_vertex_ids", self._arrays.get("vert_sym_idxs"))
+
+    def _vertex_ids(self, key: str, default) -> np.ndarray | None:
+        ids = self._arrays.get(key, default)
+        if ids is None:
+            return None
+        ids = np.asarray(ids).astype(np.int64).ravel()
+        if ids.min() < 0 or ids.max() >= self.vertex_num:
+            raise ValueError(f"{self.description}: {key} outside the {self.vertex_num} vertices")
+        return ids
+
+    @cached_property
+    def topology_hash(self) -> str:
+        """Hash of the faces, stored with weights that are trained for this mesh."""
+        from lib.mesh_graph import topology_hash
+
+        return topology_hash(self.faces)
+
+    def params(self, gender: str = "neutral") -> BodyParams:
+        """Skinning parameters, float32 on the CPU.
+
+        Args:
+            gender: ``neutral``, ``female`` or ``male``; models without genders give the same for all.
+
+        Raises:
+            ValueError: unknown gender, or the gendered file has another mesh.
+            FileNotFoundError: the file of that gender is not there.
+        """
+        if gender not in GENDERS:
+            raise ValueError(f"unknown gender {gender!r}; choose one of {', '.join(GENDERS)}")
+        first = next(iter(self._files))
+        key = gender if self.name == "smpl" else first
+        if key not in self._params:
+            if key == first:
+                arrays = self._arrays
+            else:
+                arrays = load_model_arrays(self._gender_file(gender), self.kind)
+                if not np.array_equal(arrays["f"], self._arrays["f"]):
+                    raise ValueError(f"{self._gender_file(gender)}: faces differ from those of {self._files[first]}")
+            self._params[key] = BodyParams.from_arrays(arrays)
+        return self._params[key]
+
+    def _gender_file(self, gender: str) -> Path:
+        return (
+            self._files[gender]
+            if gender in self._files
+            else require_model_file(self._root / SMPL_FOLDER, "body", gender)
+        )
+
+    def joint_regressor(self, joint_set: str) -> np.ndarray:
+        """Matrix that takes mesh vertices to joints.
+
+        Args:
+            joint_set: ``human36`` (17 joints), ``coco`` (17 keypoints; pelvis and neck follow by
+                ``JointSet.add_derived``), ``smpl`` (24) for a body, ``mano`` (21) for a hand.
+
+        Returns:
+            (joints, V) float32.
+
+        Raises:
+            ValueError: the joint set does not belong to this kind of mesh, or the file is for another mesh.
+            FileNotFoundError: the regressor file of SMPL's mesh is not there.
+        """
+        if get_joint_set(joint_set).body != self.kind:
+            raise ValueError(f"joint set {joint_set!r} does not belong to a {self.kind} mesh")
+        if joint_set == "smpl":
+            return self._arrays["J_regressor"].astype(np.float32)
+        if joint_set == "mano":
+            return self._hand_regressor()
+        key = _REGRESSOR_KEYS[joint_set]
+        regressor = self._arrays[key] if key in self._arrays else self._regressor_file(joint_set)
+        rows = get_joint_set(joint_set).keypoint_num
+        expected = (rows, self.vertex_num)
+        if regressor.shape != expected:
+            raise ValueError(f"{joint_set} regressor of {self.name} has shape {regressor.shape}, expected {expected}")
+        return regressor.astype(np.float32)
+
+    def _hand_regressor(self) -> np.ndarray:
+        if self.fingertip_vertex_ids is None:
+            raise ValueError(f"{self.description}: no fingertip_vertex_ids, needed for the 21 hand joints")
+        tips = np.zeros((len(self.fingertip_vertex_ids), self.vertex_num))
+        tips[np.arange(len(tips)), self.fingertip_vertex_ids] = 1
+        return order_hand_joints(np.concatenate([self._arrays["J_regressor"], tips]), axis=0).astype(np.float32)
+
+    def _regressor_file(self, joint_set: str) -> np.ndarray:
+        path = self._root / REGRESSOR_FILES[joint_set]
+        if not path.is_file():
+            raise FileNotFoundError(
+                f"{path} not found: the {joint_set} joint regressor of SMPL's mesh comes with the data folder of the "
+                "original release, https://github.com/hongsukchoi/Pose2Mesh_RELEASE"
+            )
+        try:
+            return np.load(path, allow_pickle=False)
+        except (ValueError, EOFError) as error:
+            raise ValueError(f"{path}: not a .npy file of numbers ({error})") from error
+
+
+def load_mesh_model(kind: str = "body", which: str = "auto", root: str | Path = ROOT) -> MeshModel:
+    """The mesh model of a kind.
+
+    Args:
+        kind: ``body`` or ``hand``.
+        which: body: ``auto``, ``smpl``, ``open_6890``, ``open_1723``; hand: ``auto``, ``mano``, ``open_hand``; or the
+            path of a file in SMPL's / MANO's layout (``.npz``, ``.pkl``) with any number of vertices. ``auto`` takes
+            the licensed files when model and regressors are all there, else the open ones.
+        root: repository root.
+
+    Raises:
+        ValueError: unknown kind or model, damaged file.
+        FileNotFoundError: files of a model that was asked for are not there.
+    """
+    root = Path(root)
+    choices = {"body": ("auto", "smpl", "open_6890", "open_1723"), "hand": ("auto", "mano", "open_hand")}
+    if kind not in choices:
+        raise ValueError(f"unknown kind of mesh {kind!r}; choose body or hand")
+    if which not in choices[kind]:
+        path = Path(which)
+        if path.suffix.lower() not in (".npz", ".pkl"):
+            raise ValueError(f"unknown {kind} model {which!r}; choose one of {', '.join(choices[kind])} or a file")
+        return MeshModel(path.stem, kind, {"neutral": path}, root, f"{kind} model from {path}")
+
+    reason = ""
+    if which == "auto":
+        missing = _missing_licensed(kind, root)
+        licensed, fallback = ("smpl", "open_6890") if kind == "body" else ("mano", "open_hand")
+        which = fallback if missing else licensed
+        reason = f" ({licensed.upper()} is not in use: no {', '.join(missing)})" if missing else ""
+    if which == "smpl":
+        path = require_model_file(root / SMPL_FOLDER, "body", "neutral")
+        return MeshModel("smpl", "body", {"neutral": path}, root, f"SMPL body from {path}")
+    if which == "mano":
+        path = require_model_file(root / MANO_FOLDER, "hand", "right")
+        return MeshModel("mano", "hand", {"right": path}, root, f"MANO right hand from {path}")
+    path = root / OPEN_FOLDER / OPEN_FILES[which]
+    if not path.is_file():
+        raise FileNotFoundError(f"{path} not found: it is part of the repository, restore it from there")
+    label = "open hand" if kind == "hand" else "open body"
+    return MeshModel(which, kind, {"neutral": path}, root, f"{label} from {path}{reason}")
+
+
+def _missing_licensed(kind: str, root: Path) -> list[str]:
+    """Licensed files that are not there, relative to the root."""
+    if kind == "hand":
+        return [] if find_model_file(root / MANO_FOLDER, "hand", "right") else [str(MANO_FOLDER / "MANO_RIGHT.pkl")]
+    missing = [str(path) for path in REGRESSOR_FILES.values() if not (root / path).is_file()]
+    if find_model_file(root / SMPL_FOLDER, "body", "neutral") is None:
+        missing.insert(0, str(SMPL_FOLDER / "basicModel_neutral_lbs_10_207_0_v1.0.0.pkl"))
+    return missing
