@@ -1,0 +1,273 @@
+"""Saving and loading checkpoints.
+
+File format: a dict with the original release's keys ``epoch``, ``model_state_dict``, ``optim_state_dict``,
+``scheduler_state_dict``, ``train_log``, ``test_log`` plus ``graph`` (mesh graph the weights belong to), ``config``
+(resolved settings) and ``rng``. Files of the original release load as they are.
+"""
+
+import math
+import os
+import pickle
+import re
+import shutil
+from collections import OrderedDict
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from lib.core.checkpoint_types import SAFE_GLOBALS
+from lib.funcs_utils import atomic_write
+
+FOLDER_ORDER = ("final.pth.tar", "best.pth.tar", "checkpoint/final.pth.tar", "checkpoint/best.pth.tar")
+KNOWN_KEYS = ("w1.weight", "pose_lifter.w1.weight", "pose2mesh.fc.weight", "fc.weight")
+
+
+# ---------------------------------------------------------------------------------------------------------- saving
+
+
+def plain(value):
+    """``value`` with numpy scalars and 0-d tensors as Python numbers, through lists, tuples and dicts."""
+    if isinstance(value, dict):
+        return {plain(k): plain(v) for k, v in value.items()}
+    if isinstance(value, (list, tuple)):
+        return type(value)(plain(v) for v in value)
+    if hasattr(value, "item") and getattr(value, "ndim", None) == 0:
+        return value.item()
+    return value
+
+
+def bare_state_dict(model: nn.Module | dict) -> "OrderedDict[str, Tensor]":
+    """State dict on the CPU without the prefix that data-parallel wrappers add."""
+    state = model.state_dict() if isinstance(model, nn.Module) else model
+    return OrderedDict((key.removeprefix("module."), value.detach().cpu()) for key, value in state.items())
+
+
+def _halved(value: Tensor) -> Tensor:
+    # biases and BatchNorm statistics are a thousandth of the file and lose most, so only matrices shrink
+    if not value.is_floating_point() or value.ndim < 2 or not bool(value.half().isfinite().all()):
+        return value
+    return value.half()
+
+
+def save_checkpoint(
+    path: str | Path,
+    *,
+    epoch: int,
+    model: nn.Module | dict,
+    optimizer: torch.optim.Optimizer | None = None,
+    scheduler=None,
+    train_log: list[float],
+    test_log: dict[str, list[float]],
+    graph_state: dict | None = None,
+    config: dict | None = None,
+    rng: dict | None = None,
+    half: bool = False,
+) -> None:
+    """Write a checkpoint; an interruption leaves the previous file untouched.
+
+    Args:
+        path: file, by custom ``checkpoint{N}.pth.tar``, ``best.pth.tar`` or ``final.pth.tar``.
+        epoch: epoch just finished.
+        model: network (wrapped or not) or its state dict.
+        optimizer, scheduler: their state dicts are stored; None stores None.
+        train_log: mean loss per epoch.
+        test_log: ``{"surface": [...], "joint": [...]}`` errors in mm per epoch.
+        graph_state: ``MeshGraph.to_state()``.
+        config: ``Config.to_dict()``.
+        rng: ``rng_state()``.
+        half: for publishing weights: matrices as float16 (where they fit), no optimizer, scheduler or random state.
+    """
+    weights = bare_state_dict(model)
+    if half:
+        weights = OrderedDict((key, _halved(value)) for key, value in weights.items())
+        optimizer = scheduler = rng = None
+    checkpoint = {
+        "epoch": int(epoch),
+        "model_state_dict": weights,
+        "optim_state_dict": None if optimizer is None else optimizer.state_dict(),
+        "scheduler_state_dict": None if scheduler is None else scheduler.state_dict(),
+        "train_log": plain(list(train_log)),
+        "test_log": plain(dict(test_log)),
+        "graph": graph_state,
+        "config": config,
+        "rng": rng,
+    }
+    with atomic_write(path, "wb") as stream:
+        torch.save(checkpoint, stream)
+
+
+def copy_checkpoint(source: str | Path, target: str | Path) -> None:
+    """A second name for a checkpoint (``best`` beside ``checkpoint{N}``), without writing the data twice if possible.
+
+    Both names stay independent, because files are only ever replaced, never changed.
+    """
+    source, target = Path(source), Path(target)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    aside = target.with_name(f".{target.name}.{os.getpid()}.tmp")
+    aside.unlink(missing_ok=True)
+    try:
+        try:
+            os.link(source, aside)
+        except OSError:
+            shutil.copyfile(source, aside)
+        os.replace(aside, target)
+    finally:
+        aside.unlink(missing_ok=True)
+
+
+# --------------------------------------------------------------------------------------------------------- loading
+
+
+def find_checkpoint(path: str | Path) -> Path:
+    """The checkpoint file that a path means.
+
+    Args:
+        path: a file, or a folder: then the first of ``FOLDER_ORDER`` inside it.
+
+    Raises:
+        FileNotFoundError: nothing there; the message lists where it looked and which checkpoints are near.
+    """
+    path = Path(path)
+    if path.is_file():
+        return path
+    candidates = [path / name for name in FOLDER_ORDER] if path.is_dir() else [path]
+    for candidate in candidates:
+        if candidate.is_file():
+            return candidate
+    existing = path if path.is_dir() else next((p for p in path.parents if p.is_dir()), Path())
+    near = sorted(str(p) for pattern in ("*.pth*", "*/*.pth*", "*/*/*.pth*") for p in existing.glob(pattern))[:5]
+    raise FileNotFoundError(
+        "No checkpoint exists!\n"
+        + "looked for: "
+        + ", ".join(str(c) for c in candidates)
+        + (f"\ncheckpoints below {existing}: {', '.join(near)}" if near else "")
+        + "\nset TEST.weight_path, MODEL.posenet_path or TRAIN.resume_path to a checkpoint file or its folder"
+    )
+
+
+def load_checkpoint(path: str | Path, map_location: str | torch.device = "cpu") -> dict:
+    """Read a checkpoint without executing anything stored in it.
+
+    Args:
+        path: file, or folder (see ``find_checkpoint``).
+        map_location: device of the tensors.
+
+    Returns:
+        the dict of the module docstring; keys that the file lacks are None (a bare state dict is accepted as
+        ``model_state_dict``). Numbers in the logs are Python numbers.
+
+    Raises:
+        FileNotFoundError: no such file.
+        ValueError: file cut short or damaged; file that wants to run code (the message names what was refused); file
+            of another program.
+    """
+    path = find_checkpoint(path)
+    try:
+        with torch.serialization.safe_globals(list(SAFE_GLOBALS)):
+            content = torch.load(path, map_location=map_location, weights_only=True)
+    except Exception as error:
+        raise ValueError(_reading_failure(path, error)) from error
+    checkpoint = _recognised(content, path)
+    for key in ("epoch", "optim_state_dict", "scheduler_state_dict", "train_log", "test_log", "graph", "config", "rng"):
+        checkpoint.setdefault(key, None)
+    return checkpoint
+
+
+def _reading_failure(path: Path, error: Exception) -> str:
+    refused = re.search(r"GLOBAL (\S+) (?:was not|whose module)", str(error))
+    if refused:
+        return (
+            f"{path} was refused: it asks to call {refused.group(1)}, which no Pose2Mesh checkpoint needs. "
+            "Nothing was executed. Take the file from a source you trust."
+        )
+    size = path.stat().st_size
+    hint = "it is not a checkpoint, or it is cut short or damaged; copy or download it again"
+    if size == 0:
+        hint = "the file is empty; copy or download it again"
+    elif isinstance(error, torch.OutOfMemoryError):
+        hint = "there is not enough memory"
+    reason = str(error).strip().splitlines()[0][:200] if str(error).strip() else type(error).__name__
+    kind = "" if not isinstance(error, pickle.UnpicklingError) else "unreadable pickle: "
+    return f"{path} ({size} bytes) could not be read: {hint} ({kind}{reason})"
+
+
+def _recognised(content, path: Path) -> dict:
+    if isinstance(content, dict):
+        if isinstance(content.get("model_state_dict"), dict):
+            return dict(content)
+        bare = {str(key).removeprefix("module.") for key in content}
+        if bare.intersection(KNOWN_KEYS) and all(isinstance(value, Tensor) for value in content.values()):
+            return {"model_state_dict": content}
+        found = f"a dict with the keys {', '.join(map(str, list(content)[:8])) or '(none)'}"
+    else:
+        found = f"an object of type {type(content).__name__}"
+    raise ValueError(
+        f"{path} is not a Pose2Mesh checkpoint: it holds {found}; expected a dict with the key model_state_dict, "
+        f"or a state dict with one of {', '.join(KNOWN_KEYS)}"
+    )
+
+
+def read_state_dict(checkpoint: dict) -> "OrderedDict[str, Tensor]":
+    """Weights of a checkpoint: without the ``module.`` prefix, half precision upcast to float32."""
+    state = checkpoint["model_state_dict"]
+    upcast = (torch.float16, torch.bfloat16)
+    return OrderedDict(
+        (key.removeprefix("module."), value.float() if value.dtype in upcast else value) for key, value in state.items()
+    )
+
+
+def load_weights(model: nn.Module, checkpoint: dict, source: str | Path = "checkpoint") -> None:
+    """Copy the weights of a checkpoint into a model, strictly.
+
+    Args:
+        model: PoseNet or Pose2Mesh, not wrapped.
+        checkpoint: from ``load_checkpoint``.
+        source: named in the error message.
+
+    Raises:
+        ValueError: keys or shapes differ; the message says what the difference means.
+    """
+    state, wanted = read_state_dict(checkpoint), model.state_dict()
+    missing = [key for key in wanted if key not in state]
+    unexpected = [key for key in state if key not in wanted]
+    shapes = [
+        f"{key} is {tuple(state[key].shape)} in the file, {tuple(wanted[key].shape)} in the model"
+        for key in wanted
+        if key in state and state[key].shape != wanted[key].shape
+    ]
+    if not (missing or unexpected or shapes):
+        model.load_state_dict(state)
+        return
+    lines = [f"{source} does not fit the model."]
+    hint = _difference(state, wanted)
+    lines += [hint] if hint else []
+    for title, entries in (("missing in the file", missing), ("unknown to the model", unexpected), ("sizes", shapes)):
+        if entries:
+            more = f" and {len(entries) - 3} more" if len(entries) > 3 else ""
+            lines.append(f"{title}: {', '.join(entries[:3])}{more}")
+    raise ValueError("\n".join(lines))
+
+
+def _difference(state: dict, wanted: dict) -> str:
+    """What a mismatch means in the user's terms, where it can be told."""
+    stage = {True: "Pose2Mesh (both stages)", False: "PoseNet alone"}
+    in_file, in_model = ("pose2mesh.fc.weight" in keys for keys in (state, wanted))
+    if in_file != in_model and (in_file or "w1.weight" in state):
+        return f"The file holds {stage[in_file]}, the model is {stage[in_model]}; see MODEL.name in the settings."
+    found = []
+    for key in ("w1.weight", "pose_lifter.w1.weight"):
+        if key in state and key in wanted:
+            (file_width, file_inputs), (width, inputs) = state[key].shape, wanted[key].shape
+            if file_inputs != inputs:
+                found.append(f"it takes {file_inputs // 2} joints, the model {inputs // 2} (DATASET.input_joint_set)")
+            if file_width != width:
+                found.append(f"its PoseNet is {file_width} wide, the model's {width} (MODEL.posenet_width)")
+    layers = [sum(".cl." in key and key.endswith("weight") for key in keys) for keys in (state, wanted)]
+    if layers[0] != layers[1]:
+        found.append(f"its MeshNet has {layers[0]} graph convolutions, the model's {layers[1]} (mesh model, channels)")
+    elif "pose2mesh.fc.weight" in state and "pose2mesh.fc.weight" in wanted and not found:
+        sizes = [keys["pose2mesh.fc.weight"].shape[0] for keys in (state, wanted)]
+        if math.prod(sizes) and sizes[0] != sizes[1]:
+            found.append("its mesh graph has another coarsest level (mesh model, MODEL.graph_levels)")
+    return f"The file differs: {'; '.join(found)}." if found else ""

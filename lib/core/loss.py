@@ -1,0 +1,182 @@
+"""Training losses of both stages (Pose2Mesh, ECCV 2020, section 5.2 and 6.2)."""
+
+from functools import partial
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from lib.core.config import Config
+
+LOSS_NAMES = ("vertice loss", "normal loss", "edge loss", "mesh->3d joint loss", "2d->3d joint loss")
+MM_PER_METRE = 1000.0
+
+
+def coord_loss(pred: Tensor, target: Tensor, valid: Tensor | None = None) -> Tensor:
+    """Mean absolute coordinate difference.
+
+    Invalid entries add nothing to the sum but stay in the denominator, as published: a half-masked batch weighs half.
+
+    Args:
+        pred, target: (B, N, 3), any unit; the loss has the same unit.
+        valid: (B, N, 1) of 0 and 1; None means all valid.
+
+    Returns:
+        scalar.
+    """
+    difference = pred - target
+    if valid is not None:
+        difference = difference * valid
+    return difference.abs().mean()
+
+
+def _corners(points: Tensor, faces: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """The three corner positions of all faces, (B, V, 3) -> three (F, 3, B).
+
+    Vertex-major rows make this one gather (and its gradient one scatter) of long contiguous rows, several times faster
+    than gathering three floats at a time.
+    """
+    rows = points.permute(1, 2, 0).contiguous()
+    gathered = rows.index_select(0, faces.t().reshape(-1))
+    return tuple(gathered.view(3, len(faces), *rows.shape[1:]).unbind(0))
+
+
+def _edges(corners: tuple[Tensor, Tensor, Tensor]) -> Tensor:
+    """Edge vectors f0f1, f0f2, f1f2: (3, F, 3, B)."""
+    a, b, c = corners
+    return torch.stack((b - a, c - a, c - b))
+
+
+def _face_normals(corners: tuple[Tensor, Tensor, Tensor]) -> Tensor:
+    """Unit normals (F, 3, B); zero where a face has no area."""
+    a, b, c = corners
+    first, second = F.normalize(b - a, dim=1, eps=1e-12), F.normalize(c - a, dim=1, eps=1e-12)
+    return F.normalize(torch.cross(first, second, dim=1), dim=1, eps=1e-12)
+
+
+def _lengths(edges: Tensor) -> Tensor:
+    """Norm over the coordinate axis, kept as size 1; its gradient at a zero-length edge is zero, not NaN."""
+    return torch.linalg.vector_norm(edges, dim=-2, keepdim=True)
+
+
+def _normal_term(edges: Tensor, lengths: Tensor, normals: Tensor) -> Tensor:
+    return ((edges * normals).sum(-2, keepdim=True) / lengths.clamp_min(1e-12)).abs().mean()
+
+
+def normal_vector_loss(pred: Tensor, gt: Tensor, faces: Tensor) -> Tensor:
+    """Mean |cos| between predicted edges and the true face normals; no mask, as published.
+
+    Args:
+        pred, gt: (B, V, 3) meshes in the same frame, any unit.
+        faces: (F, 3) int64 on the same device.
+
+    Returns:
+        scalar in [0, 1], mean over batch, faces and the three edges of each face.
+    """
+    edges = _edges(_corners(pred, faces))
+    with torch.no_grad():
+        normals = _face_normals(_corners(gt, faces))
+    return _normal_term(edges, _lengths(edges), normals)
+
+
+def edge_length_loss(pred: Tensor, gt: Tensor, faces: Tensor) -> Tensor:
+    """Mean absolute difference of edge lengths; no mask, as published.
+
+    Coincident predicted vertices give a zero gradient (the published square root gave NaN).
+
+    Args:
+        pred, gt: (B, V, 3) meshes, any unit; the loss has the same unit.
+        faces: (F, 3) int64 on the same device.
+
+    Returns:
+        scalar, mean over batch, faces and the three edges of each face (inner edges count twice).
+    """
+    lengths = _lengths(_edges(_corners(pred, faces)))
+    with torch.no_grad():
+        true_lengths = _lengths(_edges(_corners(gt, faces)))
+    return (lengths - true_lengths).abs().mean()
+
+
+def get_loss(faces: np.ndarray | Tensor) -> tuple:
+    """The five losses in the original's order: vertex, normal, edge, joints of the mesh, lifted joints.
+
+    Args:
+        faces: (F, 3) vertex indices; a tensor decides the device of losses 1 and 2.
+    """
+    faces = torch.as_tensor(faces, dtype=torch.int64)
+    mesh_losses = partial(normal_vector_loss, faces=faces), partial(edge_length_loss, faces=faces)
+    return coord_loss, *mesh_losses, coord_loss, coord_loss
+
+
+class Pose2MeshLoss(nn.Module):
+    """Weighted sum of the five losses of the mesh stage.
+
+    A module only so that faces and regressor follow ``.to(device)``; it has no parameters and an empty state dict.
+
+    Args:
+        cfg: reads MODEL.normal_loss_weight, edge_loss_weight, joint_loss_weight and TRAIN.edge_loss_start.
+        faces: (F, 3) vertex indices.
+        joint_regressor: (Jt, V) weights that turn mesh vertices into the target joints.
+    """
+
+    def __init__(self, cfg: Config, faces: np.ndarray | Tensor, joint_regressor: np.ndarray | Tensor):
+        super().__init__()
+        self.normal_weight = cfg.MODEL.normal_loss_weight
+        self.edge_weight = cfg.MODEL.edge_loss_weight
+        self.joint_weight = cfg.MODEL.joint_loss_weight
+        self.edge_loss_start = cfg.TRAIN.edge_loss_start
+        self.register_buffer("faces", torch.as_tensor(faces, dtype=torch.int64).clone(), persistent=False)
+        regressor = torch.as_tensor(joint_regressor, dtype=torch.float32).clone()
+        self.register_buffer("joint_regressor", regressor, persistent=False)
+
+    def forward(
+        self, outputs: tuple[Tensor, Tensor], targets: dict[str, Tensor], meta: dict[str, Tensor], epoch: int
+    ) -> tuple[Tensor, dict[str, Tensor]]:
+        """Total loss and its weighted parts.
+
+        Args:
+            outputs: mesh (B, V, 3) metres and pose3d (B, J, 3) mm, both relative to the root.
+            targets: ``mesh`` (B, V, 3) metres, ``lift_pose3d`` (B, J, 3) mm, ``reg_pose3d`` (B, Jt, 3) mm.
+            meta: ``mesh_valid`` (B, V, 1), ``lift_pose3d_valid`` (B, J, 1), ``reg_pose3d_valid`` (B, Jt, 1).
+            epoch: counted from 1; the edge loss acts in epochs after TRAIN.edge_loss_start.
+
+        Returns:
+            total (scalar with gradient) and a dict name -> weighted value (detached scalar) in the order of
+            ``LOSS_NAMES``. The values stay on the device: reading them costs a synchronisation.
+        """
+        mesh, pose3d = outputs
+        edges = _edges(_corners(mesh, self.faces))
+        lengths = _lengths(edges)
+        with torch.no_grad():
+            true_corners = _corners(targets["mesh"], self.faces)
+            normals = _face_normals(true_corners)
+
+        vertex = coord_loss(mesh, targets["mesh"], meta["mesh_valid"])
+        normal = self.normal_weight * _normal_term(edges, lengths, normals)
+        edge = mesh.new_zeros(())
+        if epoch > self.edge_loss_start:
+            with torch.no_grad():
+                true_lengths = _lengths(_edges(true_corners))
+            edge = self.edge_weight * (lengths - true_lengths).abs().mean()
+        joints = torch.matmul(self.joint_regressor, mesh * MM_PER_METRE)
+        mesh_joint = self.joint_weight * coord_loss(joints, targets["reg_pose3d"], meta["reg_pose3d_valid"])
+        lift_joint = self.joint_weight * coord_loss(pose3d, targets["lift_pose3d"], meta["lift_pose3d_valid"])
+
+        parts = (vertex, normal, edge, mesh_joint, lift_joint)
+        total = vertex + normal + edge + mesh_joint + lift_joint
+        return total, {name: part.detach() for name, part in zip(LOSS_NAMES, parts)}
+
+
+class PoseNetLoss(nn.Module):
+    """Loss of the lifting stage: mean absolute joint difference in mm, weight 1."""
+
+    def forward(self, pred: Tensor, target: Tensor, valid: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+        """Total loss and ``{"total loss": value}``.
+
+        Args:
+            pred, target: (B, J, 3) mm, relative to the root.
+            valid: (B, J, 1) of 0 and 1.
+        """
+        total = coord_loss(pred, target, valid)
+        return total, {"total loss": total.detach()}
