@@ -1,0 +1,75 @@
+"""BatchNorm + ReLU on vertex-major activations in which some rows stand for several equal ones."""
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+
+class _WeightedBatchNormReLU(torch.autograd.Function):
+    """relu(batch_norm(x)) where the last rows of x count 1 + extra times, so that there are ``total`` in all.
+
+    Returns the activations, and mean and biased variance of the batch (not differentiable).
+    """
+
+    @staticmethod
+    def forward(ctx, x: Tensor, weight: Tensor, bias: Tensor, extra: Tensor, total: int, eps: float):
+        vertices, batch, features = x.shape
+        first = vertices - len(extra)
+        rows = x.view(-1, features)
+        # Statistics of the rows as they are, then the repeated ones merged in. Both steps are free of cancellation.
+        plain_mean, plain_var = torch.batch_norm_update_stats(rows, None, None, 0.0)
+        repeated = x[first:]
+        count = batch * total
+        copies = extra.view(-1, 1, 1)
+        mean = plain_mean + ((repeated - plain_mean) * copies).sum((0, 1)) / count
+        var = (plain_var + (plain_mean - mean).square()) * (vertices * batch / count)
+        var += ((repeated - mean).square() * copies).sum((0, 1)) / count
+        y = F.batch_norm(rows, mean, var, weight, bias, False, 0.0, eps).relu_().view_as(x)
+        ctx.save_for_backward(x, y, weight, mean, var, extra)
+        ctx.first, ctx.eps, ctx.count = first, eps, count
+        ctx.mark_non_differentiable(mean, var)
+        return y, mean, var
+
+    @staticmethod
+    @torch.autograd.function.once_differentiable
+    def backward(ctx, grad: Tensor, _grad_mean, _grad_var):
+        x, y, weight, mean, var, extra = ctx.saved_tensors
+        features = x.shape[-1]
+        rows = x.view(-1, features)
+        grad = torch.ops.aten.threshold_backward(grad.contiguous(), y, 0).view(-1, features)
+        inverse_std = torch.rsqrt(var + ctx.eps)
+        # The sums over rows already contain all copies: a representative's gradient is the sum over what it stands for.
+        _, grad_weight, grad_bias = torch.ops.aten.native_batch_norm_backward(
+            grad, rows, weight, mean, var, None, None, False, ctx.eps, [False, True, True]
+        )
+        # d loss / d x = scale * (grad - multiplicity / count * (sum of grad + x_hat * sum of grad * x_hat))
+        scale = weight * inverse_std
+        slope = -scale * inverse_std * grad_weight / ctx.count
+        offset = -scale * grad_bias / ctx.count - slope * mean
+        grad_x = torch.addcmul(offset, rows, slope).view_as(x)
+        grad_x[ctx.first :] *= (1.0 + extra).view(-1, 1, 1)
+        grad_x.view(-1, features).addcmul_(grad, scale)
+        return grad_x, grad_weight, grad_bias, None, None, None
+
+
+def batch_norm_relu(x: Tensor, norm: nn.BatchNorm1d, extra: Tensor | None = None, total: int = 0) -> Tensor:
+    """relu(norm(x)) over vertices and batch together.
+
+    Args:
+        x: (V, B, F) activations.
+        norm: holds affine parameters and running statistics; its ``training`` flag decides which statistics are used.
+        extra: further copies that each of the last ``len(extra)`` rows stands for in batch statistics; None: no copies.
+        total: rows with all copies, V + sum of extra.
+
+    Returns:
+        (V, B, F), equal to ``relu(norm(padded))`` at the representatives, where ``padded`` has every copy.
+    """
+    if not norm.training or extra is None or len(extra) == 0:
+        return F.relu(norm(x.reshape(-1, x.shape[-1])), inplace=True).view_as(x)
+    y, mean, var = _WeightedBatchNormReLU.apply(x.contiguous(), norm.weight, norm.bias, extra, total, norm.eps)
+    with torch.no_grad():
+        count = x.shape[1] * total
+        norm.num_batches_tracked += 1
+        norm.running_mean.lerp_(mean, norm.momentum)
+        norm.running_var.lerp_(var * (count / (count - 1)), norm.momentum)
+    return y
