@@ -4,9 +4,10 @@ Batched torch functions for training, and the original release's NumPy functions
 Images are never read: the crop only fixes the unit of the 2D errors and the frame that poses are mirrored in.
 """
 
+import numpy as np
 import torch
 
-from lib.coord_utils import CROP_HEIGHT, CROP_WIDTH
+from lib.coord_utils import CROP_HEIGHT, CROP_WIDTH, to_tensor
 
 Pairs = tuple[tuple[int, int], ...]
 
@@ -151,3 +152,102 @@ def _list_indices(bad: torch.Tensor, limit: int = 10) -> str:
     """Indices of the true entries as text, cut after ``limit``."""
     indices = torch.atleast_1d(bad).nonzero().squeeze(-1).tolist()
     return ", ".join(map(str, indices[:limit])) + (f" and {len(indices) - limit} more" if len(indices) > limit else "")
+
+
+def get_affine_transform(center, scale, rot: float, output_size, shift=(0, 0), inv: bool = False) -> np.ndarray:
+    """`crop_matrices` for one box.
+
+    Args:
+        center: (2,) box centre, pixels.
+        scale: (2,) box width and height, or one number for both, pixels.
+        rot: degrees.
+        output_size: width and height of the crop, pixels.
+        shift: (2,) displacement of the centre in box sizes.
+        inv: return the map from the crop back to the image.
+
+    Returns:
+        (2, 3) float64 affine matrix.
+
+    Raises:
+        ValueError: box without width.
+    """
+    size = np.broadcast_to(np.asarray(scale, np.float64), 2)
+    corner = np.asarray(center, np.float64) + size * np.asarray(shift, np.float64) - size / 2
+    box = to_tensor(np.concatenate([corner, size]))
+    matrix = crop_matrices(box, torch.tensor(rot, dtype=torch.float64), tuple(output_size)).numpy()
+    if not inv:
+        return matrix
+    inverse = np.linalg.inv(matrix[:, :2])
+    return np.column_stack([inverse, -inverse @ matrix[:, 2]])
+
+
+def affine_transform(pt, t: np.ndarray) -> np.ndarray:
+    """Map one point (2,) by an affine matrix (2, 3); float64."""
+    return np.asarray(t, np.float64) @ np.array([pt[0], pt[1], 1.0])
+
+
+def flip_2d_joint(kp: np.ndarray, width: float, flip_pairs: Pairs) -> np.ndarray:
+    """`flip_2d` for one pose (J, >=2); returns a new floating point array."""
+    return flip_2d(to_tensor(kp), width, flip_pairs).numpy()
+
+
+def flip_3d_joint(kp: np.ndarray, flip_pairs: Pairs) -> np.ndarray:
+    """Mirror one 3D pose (J, 3) as `rotate_flip_3d` does; returns a new floating point array."""
+    return rotate_flip_3d(to_tensor(kp), None, flip_pairs).numpy()
+
+
+def j2d_processing(kp: np.ndarray, res, bbox, rot: float, f: bool, flip_pairs: Pairs) -> tuple[np.ndarray, np.ndarray]:
+    """Crop, rotate and mirror one 2D pose.
+
+    Args:
+        kp: (J, >=2) x and y first, image pixels, any number type; further columns are kept. Never written to.
+        res: width and height of the crop, pixels.
+        bbox: (4,) x, y, width, height, image pixels, e.g. from `lib.coord_utils.process_bbox`.
+        rot: degrees, as in `crop_matrices`.
+        f: mirror the result.
+        flip_pairs: left/right joint index pairs.
+
+    Returns:
+        (J, >=2) float32 crop pixels, and the (2, 3) float64 matrix of the crop (without the mirroring).
+
+    Raises:
+        ValueError: no box (`process_bbox` found it too small), or one without width.
+    """
+    if bbox is None:
+        raise ValueError("cannot crop a pose without a box: the box around its joints is smaller than one pixel")
+    box = to_tensor(bbox, torch.float64)
+    matrix = crop_matrices(box, torch.tensor(rot, dtype=torch.float64), tuple(res))
+    # float first: truncating cropped whole-number joints would move them by up to a pixel
+    joints = to_tensor(kp, torch.float64)
+    joints[:, :2] = apply_affine(joints[:, :2], matrix)
+    if f:
+        joints = flip_2d(joints, res[0], flip_pairs)
+    return joints.numpy().astype(np.float32), matrix.numpy()
+
+
+def j3d_processing(S: np.ndarray, r: float, f: bool, flip_pairs: Pairs) -> np.ndarray:
+    """`rotate_flip_3d` for one pose S (J, 3), rotation r in degrees, mirrored if f; float32."""
+    joints = to_tensor(S, torch.float64)
+    rotation = torch.tensor(r, dtype=torch.float64)
+    return rotate_flip_3d(joints, rotation, flip_pairs, torch.tensor(bool(f))).numpy().astype(np.float32)
+
+
+def augm_params(
+    is_train: bool, flip: bool, rotate_factor: float, generator: torch.Generator | None = None
+) -> tuple[int, float]:
+    """`sample_augmentation` for one sample: flip (0 or 1) and rotation in degrees; (0, 0) outside training."""
+    if not is_train:
+        return 0, 0.0
+    mask, rotation = sample_augmentation(1, flip, rotate_factor, generator)
+    return int(mask), float(rotation)
+
+
+def transform_joint_to_other_db(src_joint: np.ndarray, src_name, dst_name) -> np.ndarray:
+    """Copy joints (J, C) into the order of another joint set by name: (len(dst_name), C) float32, zeros if unknown."""
+    src_joint = np.asarray(src_joint)
+    row = {name: i for i, name in enumerate(src_name)}
+    moved = np.zeros((len(dst_name), src_joint.shape[1]), np.float32)
+    for i, name in enumerate(dst_name):
+        if name in row:
+            moved[i] = src_joint[row[name]]
+    return moved

@@ -7,8 +7,21 @@ for single samples, which call them. The NumPy functions never write into their 
 import numpy as np
 import torch
 
+from lib.core import metrics
+
 CROP_WIDTH, CROP_HEIGHT = 288, 384  # virtual crop of the 2D poses, pixels
 CROP_ASPECT = CROP_WIDTH / CROP_HEIGHT
+
+
+def to_tensor(values, dtype: torch.dtype | None = None) -> torch.Tensor:
+    """Copy an array as a tensor of ``dtype``; None keeps floating point types and turns whole numbers to float64.
+
+    Whole-number coordinates must never be computed on as such: every step would truncate them.
+    """
+    values = np.array(values)
+    if not np.issubdtype(values.dtype, np.floating):
+        values = values.astype(np.float64)
+    return torch.from_numpy(values).to(dtype)
 
 
 def project(points: torch.Tensor, focal: torch.Tensor, princpt: torch.Tensor) -> torch.Tensor:
@@ -67,7 +80,7 @@ def process_boxes(
 
 def get_bbox(joint_img: np.ndarray) -> np.ndarray:
     """Tight box (4,) float32 x, y, width, height of joints (J, >=2); see `tight_boxes`."""
-    return tight_boxes(_as_float64(joint_img)).numpy().astype(np.float32)
+    return tight_boxes(to_tensor(joint_img)).numpy().astype(np.float32)
 
 
 def get_center_scale(box_info) -> tuple[np.ndarray, np.ndarray]:
@@ -91,7 +104,9 @@ def process_bbox(bbox, aspect_ratio: float | None = None, scale: float = 1.0) ->
     box = np.asarray(bbox)
     if not (box[2] >= 1 and box[3] >= 1):
         return None
-    grown, _ = process_boxes(_as_float64(box), CROP_ASPECT if aspect_ratio is None else aspect_ratio, scale)
+    grown, _ = process_boxes(
+        to_tensor(box, torch.float64), CROP_ASPECT if aspect_ratio is None else aspect_ratio, scale
+    )
     grown = grown.numpy()
     if np.issubdtype(box.dtype, np.integer):
         size = np.trunc(grown[2:])
@@ -106,9 +121,9 @@ def world2cam(world_coord: np.ndarray, R: np.ndarray, t: np.ndarray) -> np.ndarr
 
 def cam2pixel(cam_coord: np.ndarray, f, c) -> np.ndarray:
     """Camera coordinates (n, 3) to (n, 3): image x, y in pixels and the unchanged depth; f, c: (2,) pixels."""
-    points = _as_float64(cam_coord)
-    image = project(points, _as_float64(f), _as_float64(c))
-    return torch.cat([image, points[:, 2:]], dim=1).numpy().astype(_float_dtype(cam_coord))
+    points = to_tensor(cam_coord)
+    image = project(points, to_tensor(f, points.dtype), to_tensor(c, points.dtype))
+    return torch.cat([image, points[:, 2:]], dim=1).numpy()
 
 
 def pixel2cam(pixel_coord: np.ndarray, c, f) -> np.ndarray:
@@ -135,11 +150,32 @@ def euler2mat(theta, to_4x4: bool = False) -> np.ndarray:
     return matrix
 
 
-def _as_float64(values) -> torch.Tensor:
-    return torch.as_tensor(np.array(values, dtype=np.float64))
+def rigid_transform_3D(A: np.ndarray, B: np.ndarray) -> tuple[float, np.ndarray, np.ndarray]:
+    """Scale, rotation (3, 3) and translation (3,) that map points A (n, 3) best to B (n, 3); no reflections."""
+    scale, rotation, translation = metrics.similarity(*_same_type(A, B))
+    return scale.item(), rotation.numpy(), translation.numpy()
 
 
-def _float_dtype(values) -> np.dtype:
-    """The dtype of a floating point array; float64 for anything else, so that integers are never truncated."""
-    dtype = np.asarray(values).dtype
-    return dtype if np.issubdtype(dtype, np.floating) else np.dtype(np.float64)
+def rigid_align(A: np.ndarray, B: np.ndarray) -> np.ndarray:
+    """Points A (n, 3) after `rigid_transform_3D` to B, in the more precise of their floating point types."""
+    return metrics.rigid_align(*_same_type(A, B)).numpy()
+
+
+def compute_error_accel(joints_gt: np.ndarray, joints_pred: np.ndarray, vis: np.ndarray | None = None) -> np.ndarray:
+    """Acceleration error of a sequence.
+
+    Args:
+        joints_gt, joints_pred: (N, J, 3) consecutive frames, mm.
+        vis: (N,) bool; windows of three frames that hold an invisible one are left out.
+
+    Returns:
+        (N - 2,) mm per frame squared, or fewer with ``vis``.
+    """
+    visible = None if vis is None else torch.from_numpy(np.array(vis, dtype=bool))
+    return metrics.accel_error(*_same_type(joints_pred, joints_gt), visible).numpy()
+
+
+def _same_type(a, b) -> tuple[torch.Tensor, torch.Tensor]:
+    a, b = to_tensor(a), to_tensor(b)
+    dtype = torch.promote_types(a.dtype, b.dtype)
+    return a.to(dtype), b.to(dtype)

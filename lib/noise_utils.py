@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
-from lib.coord_utils import CROP_HEIGHT, CROP_WIDTH
+from lib.coord_utils import CROP_HEIGHT, CROP_WIDTH, to_tensor
 from lib.joint_sets import COCO, HUMAN36
 from lib.noise_stats import COCO_ERRORS, HUMAN36_ERRORS, HUMAN36_FRAME, OKS_LEVELS, VISIBLE_LIMITS
 
@@ -175,7 +175,7 @@ def synthesize_pose(joints: np.ndarray, area: float, generator: torch.Generator 
     Returns:
         (17, 3) float64, erroneous locations with third column 1.
     """
-    pose = torch.as_tensor(np.array(joints, dtype=np.float64))[None]
+    pose = to_tensor(joints, torch.float64)[None]
     areas = torch.tensor([area], dtype=torch.float64)
     noisy = synthesize_poses(pose[..., :2], areas, generator, visible=pose[..., 2] > 0)
     return torch.cat([noisy, torch.ones_like(noisy[..., :1])], dim=-1)[0].numpy()
