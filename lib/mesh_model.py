@@ -14,6 +14,7 @@ from lib.body.hand import TIP_VERTICES_REGRESSOR, order_hand_joints
 from lib.body.lbs import BodyParams
 from lib.body.model_file import find_model_file, load_model_arrays, require_model_file
 from lib.joint_sets import get_joint_set
+from lib.mesh_graph import topology_hash
 
 GENDERS = ("neutral", "female", "male")
 
@@ -81,8 +82,6 @@ class MeshModel:
     @cached_property
     def topology_hash(self) -> str:
         """Hash of the faces, stored with weights that are trained for this mesh."""
-        from lib.mesh_graph import topology_hash
-
         return topology_hash(self.faces)
 
     def params(self, gender: str = "neutral") -> BodyParams:

@@ -13,22 +13,19 @@ class BodyParams:
     """Tensors of one body or hand model: V vertices, K joints, S shape components, F faces. Lengths in metres.
 
     Attributes:
-        v_template: (V, 3) mean shape in rest pose.
-        shapedirs: (V, 3, S) shape blend shapes.
-        posedirs: (V, 3, 9(K-1)) pose blend shapes, for row-major R - I of joints 1 to K-1.
+        blend: (V, 3, 1 + S + 9(K-1)) template, shape and pose blend shapes side by side, so that one matrix product
+            gives the rest shape; ``v_template``, ``shapedirs`` and ``posedirs`` are views of it.
         J_regressor: (K, V) rest joints from rest vertices; None in a subset.
         weights: (V, K) skinning weights, rows sum to 1.
         faces: (F, 3) int64 vertex indices.
         parents: parent of each joint, -1 for the root.
         betas: (S,) the file's own shape, used by the layers when the caller gives none.
         J_template, J_shapedirs: (K, 3) and (K, 3, S), J_regressor applied to v_template and shapedirs.
-        pose_mean: (3K,) added to every pose: zero for bodies, the mean finger pose for hands.
+        pose_mean: (3K,) added to every pose by ``lbs``: zero for bodies, the mean finger pose for hands.
         ancestors: (steps, K+1) int64, row n holds the 2**n-th ancestor of each joint; K stands for "none".
     """
 
-    v_template: torch.Tensor
-    shapedirs: torch.Tensor
-    posedirs: torch.Tensor
+    blend: torch.Tensor
     J_regressor: torch.Tensor | None
     weights: torch.Tensor
     faces: torch.Tensor
@@ -43,27 +40,27 @@ class BodyParams:
     def from_arrays(cls, arrays: dict[str, np.ndarray], dtype: torch.dtype = torch.float32) -> "BodyParams":
         """Tensors of the arrays of a checked model file (``lib.body.model_file.load_model_arrays``)."""
 
-        def tensor(array):
-            return torch.from_numpy(np.ascontiguousarray(array, dtype=np.float64)).to(dtype)
+        def double(key):
+            return np.asarray(arrays[key], dtype=np.float64)
 
-        regressor = np.asarray(arrays["J_regressor"], dtype=np.float64)
+        def tensor(array):
+            return torch.from_numpy(np.ascontiguousarray(array)).to(dtype)
+
         # float64 products: float32 sums over thousands of vertices would cost the joints a digit
-        joints = regressor @ np.asarray(arrays["v_template"], dtype=np.float64)
-        joint_dirs = np.einsum("kv,vcs->kcs", regressor, np.asarray(arrays["shapedirs"], dtype=np.float64))
+        joints = double("J_regressor") @ double("v_template")
+        joint_dirs = np.einsum("kv,vcs->kcs", double("J_regressor"), double("shapedirs"))
         parents = (-1, *(int(parent) for parent in arrays["kintree_table"][0][1:]))
-        joint_num, shape_num = len(parents), joint_dirs.shape[-1]
-        pose_mean = np.zeros(3 * joint_num)
+        pose_mean = np.zeros(3 * len(parents))
         if "hands_mean" in arrays:
             pose_mean[3:] = arrays["hands_mean"]
+        blend = np.concatenate([double("v_template")[..., None], double("shapedirs"), double("posedirs")], axis=2)
         return cls(
-            v_template=tensor(arrays["v_template"]),
-            shapedirs=tensor(arrays["shapedirs"]),
-            posedirs=tensor(arrays["posedirs"]),
-            J_regressor=tensor(regressor),
-            weights=tensor(arrays["weights"]),
+            blend=tensor(blend),
+            J_regressor=tensor(double("J_regressor")),
+            weights=tensor(double("weights")),
             faces=torch.from_numpy(np.asarray(arrays["f"]).astype(np.int64)),
             parents=parents,
-            betas=tensor(arrays.get("betas", np.zeros(shape_num))),
+            betas=tensor(double("betas")) if "betas" in arrays else torch.zeros(joint_dirs.shape[-1], dtype=dtype),
             J_template=tensor(joints),
             J_shapedirs=tensor(joint_dirs),
             pose_mean=tensor(pose_mean),
@@ -72,14 +69,33 @@ class BodyParams:
 
     @property
     def vertex_num(self) -> int:
-        return self.v_template.shape[0]
+        return self.blend.shape[0]
 
     @property
     def joint_num(self) -> int:
         return len(self.parents)
 
+    @property
+    def shape_num(self) -> int:
+        return self.J_shapedirs.shape[-1]
+
+    @property
+    def v_template(self) -> torch.Tensor:
+        """(V, 3) mean shape in rest pose."""
+        return self.blend[..., 0]
+
+    @property
+    def shapedirs(self) -> torch.Tensor:
+        """(V, 3, S) shape blend shapes."""
+        return self.blend[..., 1 : 1 + self.shape_num]
+
+    @property
+    def posedirs(self) -> torch.Tensor:
+        """(V, 3, 9(K-1)) pose blend shapes, for row-major R - I of joints 1 to K-1."""
+        return self.blend[..., 1 + self.shape_num :]
+
     def to(self, device: torch.device | str | None = None, dtype: torch.dtype | None = None) -> "BodyParams":
-        """A copy on ``device`` with floating-point tensors as ``dtype``; None leaves either as it is."""
+        """The model on ``device`` with floating-point tensors as ``dtype``; None leaves either as it is."""
 
         def move(value):
             if not isinstance(value, torch.Tensor):
@@ -97,15 +113,13 @@ class BodyParams:
         Returns:
             BodyParams with n vertices, the faces that lie wholly within them, and no ``J_regressor``.
         """
-        ids = torch.as_tensor(vertex_ids, dtype=torch.int64, device=self.v_template.device)
+        ids = torch.as_tensor(vertex_ids, dtype=torch.int64, device=self.blend.device)
         position = self.faces.new_full((self.vertex_num,), -1)
         position[ids] = torch.arange(len(ids), device=ids.device)
         faces = position[self.faces]
         return replace(
             self,
-            v_template=self.v_template[ids],
-            shapedirs=self.shapedirs[ids],
-            posedirs=self.posedirs[ids],
+            blend=self.blend[ids],
             J_regressor=None,
             weights=self.weights[ids],
             faces=faces[(faces >= 0).all(dim=1)],
@@ -158,25 +172,27 @@ def skin(params: BodyParams, rotations: torch.Tensor, betas: torch.Tensor) -> tu
         vertices (B, V, 3) and joints (B, K, 3), metres, no translation.
     """
     batch, joint_num = rotations.shape[:2]
-    vertex_num, _, shape_num = params.shapedirs.shape
-    if joint_num != params.joint_num or betas.shape != (batch, shape_num):
+    if joint_num != params.joint_num or betas.shape != (batch, params.shape_num):
         raise ValueError(
-            f"body model has {params.joint_num} joints and {shape_num} shape components, got rotations "
+            f"body model has {params.joint_num} joints and {params.shape_num} shape components, got rotations "
             f"{tuple(rotations.shape)} and betas {tuple(betas.shape)}"
         )
+    rest_joints = params.J_template + torch.einsum("kcs,bs->bkc", params.J_shapedirs, betas)
+    world = joint_transforms(params, rotations, rest_joints)
+    turn, joints = world[..., :3, :3], world[..., :3, 3]
+    shift = joints - (turn @ rest_joints[..., None]).squeeze(-1)
+
+    # vertex-major with the batch innermost: two large matrix products, then long contiguous element-wise rows
     identity = torch.eye(3, dtype=rotations.dtype, device=rotations.device)
     pose_feature = (rotations[:, 1:] - identity).flatten(1)
-    rest = torch.addmm(params.v_template.flatten(), betas, params.shapedirs.flatten(0, 1).t())
-    rest = torch.addmm(rest, pose_feature, params.posedirs.flatten(0, 1).t()).view(batch, vertex_num, 3)
-    rest_joints = params.J_template + torch.einsum("kcs,bs->bkc", params.J_shapedirs, betas)
-
-    world = joint_transforms(params, rotations, rest_joints)
-    joints = world[..., :3, 3]
-    shift = joints - (world[..., :3, :3] @ rest_joints[..., None]).squeeze(-1)
-    bones = torch.cat([world[..., :3, :3], shift[..., None]], dim=-1).flatten(2)
-    blended = torch.matmul(params.weights, bones).unflatten(-1, (3, 4))
-    vertices = (blended[..., :3] @ rest[..., None]).squeeze(-1) + blended[..., 3]
-    return vertices, joints
+    coefficients = torch.cat([torch.ones_like(betas[:, :1]), betas, pose_feature], dim=1)
+    rest = (params.blend.flatten(0, 1) @ coefficients.t()).view(-1, 3, 1, batch)
+    bones = torch.cat([turn, shift[..., None]], dim=-1).permute(1, 3, 2, 0).reshape(joint_num, -1)
+    blended = (params.weights @ bones).view(-1, 4, 3, batch)
+    vertices = blended[:, 3]
+    for axis in range(3):
+        vertices = torch.addcmul(vertices, blended[:, axis], rest[:, axis])
+    return vertices.permute(2, 0, 1).contiguous(), joints
 
 
 def lbs(params: BodyParams, pose: torch.Tensor, betas: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
