@@ -1,0 +1,231 @@
+"""Mesh pictures: both backends, camera, colours, fallback. Drawing helpers for 2D and 3D poses."""
+
+import subprocess
+import sys
+
+import cv2
+import numpy as np
+import pytest
+import torch
+
+import lib.renderer as renderer_module
+from lib.joint_sets import JOINT_SETS, get_joint_set
+from lib.models.project_net import crop_to_image_camera, project_to_image
+from lib.renderer import MeshRenderer, person_colour, render_mesh, rotate_view, vertex_normals
+from lib.vis import draw_pose, vis_2d_keypoints, vis_2d_pose, vis_3d_pose, vis_coco_skeleton
+from tests.helpers import ROOT
+
+SIZE = (160, 120)  # width, height
+
+
+def sphere(radius: float, centre: tuple[float, float, float], rings: int = 24) -> tuple[np.ndarray, np.ndarray]:
+    """A UV sphere whose faces turn counter-clockwise seen from outside."""
+    around = 2 * rings
+    polar, azimuth = np.meshgrid(
+        np.linspace(0, np.pi, rings + 1), np.arange(around) / around * 2 * np.pi, indexing="ij"
+    )
+    points = np.stack([np.sin(polar) * np.cos(azimuth), np.sin(polar) * np.sin(azimuth), np.cos(polar)], axis=-1)
+    index = np.arange((rings + 1) * around).reshape(rings + 1, around)
+    a, b = index[:-1], index[1:]
+    c, d = np.roll(a, -1, axis=1), np.roll(b, -1, axis=1)
+    faces = np.concatenate([np.stack([a, b, d], -1).reshape(-1, 3), np.stack([a, d, c], -1).reshape(-1, 3)])
+    return points.reshape(-1, 3) * radius + centre, faces
+
+
+@pytest.fixture(params=["egl", "osmesa", "matplotlib"])
+def renderer(request) -> MeshRenderer:
+    """Every backend that works on this machine."""
+    try:
+        return MeshRenderer(request.param)
+    except RuntimeError as error:
+        pytest.skip(str(error))
+
+
+def black() -> np.ndarray:
+    return np.zeros((SIZE[1], SIZE[0], 3), dtype=np.uint8)
+
+
+def camera(scale: float = 0.5, tx: float = 0.0, ty: float = 0.0) -> np.ndarray:
+    """Isotropic camera: one metre is ``scale`` half heights."""
+    return np.array([scale * SIZE[1] / SIZE[0], scale, tx, ty])
+
+
+def mask(picture: np.ndarray) -> np.ndarray:
+    return picture.max(axis=2) > 40
+
+
+def test_silhouettes_of_the_backends_agree():
+    reference = MeshRenderer("matplotlib")
+    try:
+        opengl = MeshRenderer("egl")
+    except RuntimeError as error:
+        pytest.skip(str(error))
+    body, faces = sphere(0.6, (0.2, 0.1, 0.0))
+    arm, arm_faces = sphere(0.25, (-0.6, -0.5, -0.5))
+    vertices, faces = np.concatenate([body, arm * [1, 0.5, 1]]), np.concatenate([faces, arm_faces + len(body)])
+    masks = [mask(r.render(vertices, faces, black(), camera(1.1))) for r in (reference, opengl)]
+    assert (masks[0] & masks[1]).sum() / (masks[0] | masks[1]).sum() > 0.95
+    pictures = [r.render(vertices, faces, black(), camera(1.1)).astype(float) for r in (reference, opengl)]
+    inside = cv2.erode((masks[0] & masks[1]).astype(np.uint8), np.ones((5, 5))) > 0
+    assert np.abs(pictures[0] - pictures[1])[inside].mean() < 4
+
+
+def test_mesh_lands_where_the_camera_projects_it(renderer):
+    vertices, faces = sphere(0.5, (0.3, -0.2, 0.4))
+    cam = crop_to_image_camera(torch.tensor([[0.8, 0.1, 0.2]]), torch.tensor([[30.0, 5.0, 100.0, 100.0]]), SIZE)
+    rows, columns = np.nonzero(mask(renderer.render(vertices, faces, black(), cam[0].numpy())))
+    pixels = project_to_image(cam.double(), torch.from_numpy(vertices)[None], SIZE)[0].numpy()
+    drawn = [columns.min(), rows.min(), columns.max() + 1, rows.max() + 1]
+    np.testing.assert_allclose(drawn, [*pixels.min(axis=0), *pixels.max(axis=0)], atol=1.5)
+
+
+def test_colour_is_red_green_blue_on_a_blue_green_red_picture(renderer):
+    vertices, faces = sphere(0.6, (0, 0, 0))
+    picture = renderer.render(vertices, faces, black(), camera(), colour=(1.0, 0.3, 0.0))
+    blue, green, red = picture[SIZE[1] // 2, SIZE[0] // 2]
+    assert red > green > blue
+
+
+def test_nearer_surface_hides_the_farther_one(renderer):
+    near, faces = sphere(0.3, (0, 0, -2.5))
+    far, _ = sphere(0.6, (0, 0, 2.5))
+    both = renderer.render(np.concatenate([far, near]), np.concatenate([faces, faces + len(far)]), black(), camera())
+    alone = renderer.render(near, faces, black(), camera())
+    middle = (slice(55, 65), slice(75, 85))
+    assert np.abs(both[middle].astype(int) - alone[middle]).max() <= 3
+    # also: 5 m of depth are not clipped (the original cut everything beyond 1 m from the root)
+    assert mask(both).sum() > 3 * mask(alone).sum()
+
+
+def test_light_comes_from_the_upper_left_and_faces_point_outward(renderer):
+    vertices, faces = sphere(0.9, (0, 0, 0))
+    np.testing.assert_allclose(vertex_normals(vertices, faces)[48:-48], vertices[48:-48] / 0.9, atol=0.03)
+    picture = renderer.render(vertices, faces, black(), camera()).astype(int).sum(axis=2)
+    assert picture[45, 65] > picture[75, 95] + 60
+
+
+def test_picture_outside_the_mesh_is_untouched(renderer):
+    image = np.random.default_rng(0).integers(0, 256, (SIZE[1], SIZE[0], 3), dtype=np.uint8)
+    before = image.copy()
+    vertices, faces = sphere(0.4, (0.5, 0, 0))
+    picture = renderer.render(vertices, faces, image, camera())
+    assert np.array_equal(image, before)
+    assert np.array_equal(picture[:, :60], image[:, :60])
+    off_screen = renderer.render(vertices + np.array([50, 0, 0]), faces, image, camera())
+    assert np.array_equal(off_screen, image)
+
+
+def test_two_pictures_in_one_process_are_equal(renderer):
+    vertices, faces = sphere(0.4, (0.1, 0, 0))
+    first, second = (renderer.render(vertices, faces, black(), camera()) for _ in range(2))
+    assert np.array_equal(first, second)
+
+
+def test_fallback_says_why(monkeypatch):
+    monkeypatch.delenv("PYOPENGL_PLATFORM", raising=False)
+    monkeypatch.setattr(renderer_module, "_egl_problem", lambda: "no EGL library")
+    monkeypatch.setattr(renderer_module, "_osmesa_problem", lambda: "no OSMesa library")
+    chosen = MeshRenderer()
+    assert chosen.backend == "matplotlib"
+    assert "no EGL library" in chosen.note
+    assert "no OSMesa library" in chosen.note
+    with pytest.raises(RuntimeError, match="no EGL library"):
+        MeshRenderer("egl")
+
+
+def test_failing_driver_falls_back(monkeypatch):
+    def fail(*_):
+        raise AssertionError("eglMakeCurrent")
+
+    monkeypatch.setattr(renderer_module, "_egl_problem", lambda: None)
+    monkeypatch.setattr(renderer_module, "_draw_opengl", fail)
+    monkeypatch.delenv("PYOPENGL_PLATFORM", raising=False)
+    chosen = MeshRenderer()
+    vertices, faces = sphere(0.4, (0, 0, 0))
+    assert mask(chosen.render(vertices, faces, black(), camera())).any()
+    assert chosen.backend == "matplotlib"
+    assert "eglMakeCurrent" in chosen.note
+
+
+def test_bad_input_is_refused():
+    vertices, faces = sphere(0.4, (0, 0, 0))
+    with pytest.raises(ValueError, match="finite vertices"):
+        render_mesh(vertices * np.nan, faces, black(), camera(), backend="matplotlib")
+    with pytest.raises(ValueError, match="uint8"):
+        render_mesh(vertices, faces, black().astype(float), camera(), backend="matplotlib")
+    with pytest.raises(ValueError, match="unknown render backend 'vulkan'"):
+        MeshRenderer("vulkan")
+
+
+def test_importing_touches_no_gl_library_and_no_environment():
+    code = (
+        "import os, sys; before = dict(os.environ); import lib.renderer, lib.vis, lib.predictor, lib.demo_pipeline;"
+        "bad = [m for m in ('OpenGL', 'pyrender', 'matplotlib.pyplot', 'trimesh') if m in sys.modules];"
+        "sys.exit(f'{bad}' if bad or dict(os.environ) != before else 0)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+def test_person_colours_are_stable_and_distinct():
+    colours = np.array([person_colour(i) for i in range(6)])
+    assert person_colour(2) == person_colour(2)
+    assert person_colour(0, seed=5) == person_colour(0, seed=5) != person_colour(0)
+    distance = np.abs(colours[:, None] - colours[None]).max(axis=2)
+    assert distance[~np.eye(6, dtype=bool)].min() > 0.1
+
+
+def test_side_view_keeps_place_and_height():
+    vertices = np.random.default_rng(1).normal((3, 1, -2), size=(50, 3))
+    side = rotate_view(vertices, 90)
+    np.testing.assert_allclose(side[:, 1], vertices[:, 1], atol=1e-12)
+    np.testing.assert_allclose(side.max(0) + side.min(0), vertices.max(0) + vertices.min(0), atol=1e-9)
+    right_most = vertices[:, 0].argmax()
+    assert side[:, 2].argmin() == right_most
+    np.testing.assert_allclose(rotate_view(vertices, 360), vertices, atol=1e-9)
+
+
+@pytest.mark.parametrize("name", JOINT_SETS)
+def test_drawn_pose_uses_side_colours(name):
+    joint_set = get_joint_set(name)
+    pose = np.random.default_rng(0).uniform(20, 100, (joint_set.joint_num, 2))
+    picture = draw_pose(black(), pose, joint_set)
+    drawn = {tuple(c) for c in picture.reshape(-1, 3).tolist()} - {(0, 0, 0)}
+    assert len(drawn) > 1
+    hidden = draw_pose(black(), pose, joint_set, scores=np.zeros(joint_set.joint_num))
+    assert hidden.max() == 0
+
+
+def test_keypoints_below_the_threshold_are_not_drawn():
+    kps = np.array([[20.0, 60, 100], [20, 60, 100], [1, 1, 0.4]])
+    bones = ((0, 1), (1, 2))
+    picture = vis_2d_keypoints(black(), kps, bones)
+    assert picture[40, 40].any()  # on the visible bone
+    assert not picture[80, 80].any()
+    assert vis_2d_keypoints(black(), kps, bones, alpha=0).max() == 0
+    boxed = vis_2d_keypoints(black(), kps, bones, bbox=np.array([[5, 5], [5, 110], [150, 110], [150, 5]]))
+    assert boxed[110, 100].tolist() == [255, 255, 0]
+
+
+def test_coco_skeleton_is_drawn_in_the_given_colour():
+    kps = np.array([[20.0, 100], [60, 60], [1, 1]])
+    picture = vis_coco_skeleton(black(), kps, ((0, 1),), (1.0, 0.5, 0.0))
+    assert picture[60, 60].tolist() == [0, 128, 255]
+
+
+def test_pose_pictures_are_written_to_the_given_folder(tmp_path):
+    joint_set = get_joint_set("human36")
+    generator = np.random.default_rng(0)
+    path = vis_2d_pose(generator.uniform(5, 100, (17, 2)), black(), joint_set.bones, folder=tmp_path / "new")
+    assert cv2.imread(str(path)).shape == (SIZE[1], SIZE[0], 3)
+    assert path.name.startswith("vis2dpose_")
+    assert path.name.endswith("_2d_joint.jpg")
+    kps = generator.normal(size=(17, 3))
+    predicted = vis_3d_pose(kps, joint_set.bones, joint_set_name="human36", folder=tmp_path)
+    truth = vis_3d_pose(kps, joint_set.bones, joint_set_name="human36", gt=True, folder=tmp_path)
+    assert predicted.name.endswith("_3d_pred.jpg")
+    assert truth.name.endswith("_3d_gt.jpg")
+    assert cv2.imread(str(predicted)).std() > 1
+    assert ":" not in path.name + predicted.name
+    with pytest.raises(ValueError, match="3D axes"):
+        vis_3d_pose(kps, joint_set.bones, ax_in=object())
