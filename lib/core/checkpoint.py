@@ -5,17 +5,17 @@ File format: a dict with the original release's keys ``epoch``, ``model_state_di
 (resolved settings) and ``rng``. Files of the original release load as they are.
 """
 
-import math
 import os
-import pickle
-import re
+import random
 import shutil
 from collections import OrderedDict
 from pathlib import Path
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
+from lib.core.checkpoint_messages import mismatch, reading_failure
 from lib.core.checkpoint_types import SAFE_GLOBALS
 from lib.funcs_utils import atomic_write
 
@@ -75,7 +75,7 @@ def save_checkpoint(
         test_log: ``{"surface": [...], "joint": [...]}`` errors in mm per epoch.
         graph_state: ``MeshGraph.to_state()``.
         config: ``Config.to_dict()``.
-        rng: ``rng_state()``.
+        rng: ``get_rng_state()``.
         half: for publishing weights: matrices as float16 (where they fit), no optimizer, scheduler or random state.
     """
     weights = bare_state_dict(model)
@@ -167,29 +167,11 @@ def load_checkpoint(path: str | Path, map_location: str | torch.device = "cpu") 
         with torch.serialization.safe_globals(list(SAFE_GLOBALS)):
             content = torch.load(path, map_location=map_location, weights_only=True)
     except Exception as error:
-        raise ValueError(_reading_failure(path, error)) from error
+        raise ValueError(reading_failure(path, error)) from error
     checkpoint = _recognised(content, path)
     for key in ("epoch", "optim_state_dict", "scheduler_state_dict", "train_log", "test_log", "graph", "config", "rng"):
         checkpoint.setdefault(key, None)
     return checkpoint
-
-
-def _reading_failure(path: Path, error: Exception) -> str:
-    refused = re.search(r"GLOBAL (\S+) (?:was not|whose module)", str(error))
-    if refused:
-        return (
-            f"{path} was refused: it asks to call {refused.group(1)}, which no Pose2Mesh checkpoint needs. "
-            "Nothing was executed. Take the file from a source you trust."
-        )
-    size = path.stat().st_size
-    hint = "it is not a checkpoint, or it is cut short or damaged; copy or download it again"
-    if size == 0:
-        hint = "the file is empty; copy or download it again"
-    elif isinstance(error, torch.OutOfMemoryError):
-        hint = "there is not enough memory"
-    reason = str(error).strip().splitlines()[0][:200] if str(error).strip() else type(error).__name__
-    kind = "" if not isinstance(error, pickle.UnpicklingError) else "unreadable pickle: "
-    return f"{path} ({size} bytes) could not be read: {hint} ({kind}{reason})"
 
 
 def _recognised(content, path: Path) -> dict:
@@ -229,45 +211,49 @@ def load_weights(model: nn.Module, checkpoint: dict, source: str | Path = "check
         ValueError: keys or shapes differ; the message says what the difference means.
     """
     state, wanted = read_state_dict(checkpoint), model.state_dict()
-    missing = [key for key in wanted if key not in state]
-    unexpected = [key for key in state if key not in wanted]
-    shapes = [
-        f"{key} is {tuple(state[key].shape)} in the file, {tuple(wanted[key].shape)} in the model"
-        for key in wanted
-        if key in state and state[key].shape != wanted[key].shape
-    ]
-    if not (missing or unexpected or shapes):
-        model.load_state_dict(state)
-        return
-    lines = [f"{source} does not fit the model."]
-    hint = _difference(state, wanted)
-    lines += [hint] if hint else []
-    for title, entries in (("missing in the file", missing), ("unknown to the model", unexpected), ("sizes", shapes)):
-        if entries:
-            more = f" and {len(entries) - 3} more" if len(entries) > 3 else ""
-            lines.append(f"{title}: {', '.join(entries[:3])}{more}")
-    raise ValueError("\n".join(lines))
+    problem = mismatch(state, wanted)
+    if problem:
+        raise ValueError(f"{source} does not fit the model.\n{problem}")
+    model.load_state_dict(state)
 
 
-def _difference(state: dict, wanted: dict) -> str:
-    """What a mismatch means in the user's terms, where it can be told."""
-    stage = {True: "Pose2Mesh (both stages)", False: "PoseNet alone"}
-    in_file, in_model = ("pose2mesh.fc.weight" in keys for keys in (state, wanted))
-    if in_file != in_model and (in_file or "w1.weight" in state):
-        return f"The file holds {stage[in_file]}, the model is {stage[in_model]}; see MODEL.name in the settings."
-    found = []
-    for key in ("w1.weight", "pose_lifter.w1.weight"):
-        if key in state and key in wanted:
-            (file_width, file_inputs), (width, inputs) = state[key].shape, wanted[key].shape
-            if file_inputs != inputs:
-                found.append(f"it takes {file_inputs // 2} joints, the model {inputs // 2} (DATASET.input_joint_set)")
-            if file_width != width:
-                found.append(f"its PoseNet is {file_width} wide, the model's {width} (MODEL.posenet_width)")
-    layers = [sum(".cl." in key and key.endswith("weight") for key in keys) for keys in (state, wanted)]
-    if layers[0] != layers[1]:
-        found.append(f"its MeshNet has {layers[0]} graph convolutions, the model's {layers[1]} (mesh model, channels)")
-    elif "pose2mesh.fc.weight" in state and "pose2mesh.fc.weight" in wanted and not found:
-        sizes = [keys["pose2mesh.fc.weight"].shape[0] for keys in (state, wanted)]
-        if math.prod(sizes) and sizes[0] != sizes[1]:
-            found.append("its mesh graph has another coarsest level (mesh model, MODEL.graph_levels)")
-    return f"The file differs: {'; '.join(found)}." if found else ""
+# ---------------------------------------------------------------------------------------------- random generators
+
+
+def get_rng_state() -> dict:
+    """State of torch's, numpy's and Python's generators as tensors and numbers (loads under ``weights_only``)."""
+    name, keys, position, has_gauss, cached = np.random.get_state()  # noqa: NPY002
+    version, words, next_gauss = random.getstate()
+    return {
+        "torch": torch.get_rng_state(),
+        "cuda": torch.cuda.get_rng_state_all() if torch.cuda.is_available() else [],
+        "numpy": {
+            "name": name,
+            "keys": torch.from_numpy(keys.astype(np.int64)),
+            "position": int(position),
+            "has_gauss": int(has_gauss),
+            "cached": float(cached),
+        },
+        "python": {"version": version, "words": torch.tensor(words, dtype=torch.int64), "next_gauss": next_gauss},
+    }
+
+
+def set_rng_state(state: dict) -> None:
+    """Put all generators into a state of ``get_rng_state``; GPU states are skipped when the number of GPUs differs.
+
+    Raises:
+        ValueError: not such a state.
+    """
+    try:
+        stored, python = state["numpy"], state["python"]
+        torch_state, cuda_states = state["torch"].cpu(), [s.cpu() for s in state["cuda"]]
+        keys = stored["keys"].cpu().numpy().astype(np.uint32)
+        numpy_state = (stored["name"], keys, stored["position"], stored["has_gauss"], stored["cached"])
+        python_state = (python["version"], tuple(python["words"].tolist()), python["next_gauss"])
+    except (KeyError, TypeError, AttributeError) as error:
+        raise ValueError(f"not a state of the random generators: {error!r}") from error
+    torch.set_rng_state(torch_state)
+    if torch.cuda.is_available() and len(cuda_states) == torch.cuda.device_count():
+        torch.cuda.set_rng_state_all(cuda_states)
+    np.random.set_state(numpy_state)  # noqa: NPY002
+    random.setstate(python_state)

@@ -44,7 +44,7 @@ def build_optimizer(cfg: Config, params: Iterable[torch.nn.Parameter]) -> Optimi
     raise ValueError(f"TRAIN.optimizer: {kind!r} is not one of {', '.join(STATE_OF)}")
 
 
-def build_scheduler(cfg: Config, optimizer: Optimizer, last_epoch: int = -1) -> LRScheduler:
+def build_scheduler(cfg: Config, optimizer: Optimizer, state: dict | None = None) -> LRScheduler:
     """Learning-rate schedule, stepped once after each epoch with ``step_scheduler``.
 
     ``step``: times lr_factor after each epoch of lr_step (milestone m acts from epoch m+1). ``plateau`` (also spelled
@@ -52,21 +52,24 @@ def build_scheduler(cfg: Config, optimizer: Optimizer, last_epoch: int = -1) -> 
     it over end_epoch epochs.
 
     Args:
-        last_epoch: epochs already done, -1 for none (torch's convention); ``plateau`` ignores it.
+        state: ``scheduler_state_dict`` of a checkpoint to go on from; lr_step and lr_factor of the settings win over
+            those in it, because users edit them to steer a running experiment.
 
     Raises:
-        ValueError: unknown TRAIN.scheduler.
+        ValueError: unknown TRAIN.scheduler, or ``state`` belongs to another one.
     """
     train = cfg.TRAIN
-    for group in optimizer.param_groups:
-        group.setdefault("initial_lr", train.lr)
     if train.scheduler == "step":
-        return MultiStepLR(optimizer, milestones=train.lr_step, gamma=train.lr_factor, last_epoch=last_epoch)
-    if train.scheduler in ("plateau", "platue"):
-        return ReduceLROnPlateau(optimizer, mode="min", factor=train.lr_factor, patience=10, min_lr=1e-5)
-    if train.scheduler == "cosine":
-        return CosineAnnealingLR(optimizer, T_max=train.end_epoch, eta_min=0.01 * train.lr, last_epoch=last_epoch)
-    raise ValueError(f"TRAIN.scheduler: {train.scheduler!r} is not one of step, plateau, cosine")
+        scheduler = MultiStepLR(optimizer, milestones=train.lr_step, gamma=train.lr_factor)
+    elif train.scheduler in ("plateau", "platue"):
+        scheduler = ReduceLROnPlateau(optimizer, mode="min", factor=train.lr_factor, patience=10, min_lr=1e-5)
+    elif train.scheduler == "cosine":
+        scheduler = CosineAnnealingLR(optimizer, T_max=train.end_epoch, eta_min=0.01 * train.lr)
+    else:
+        raise ValueError(f"TRAIN.scheduler: {train.scheduler!r} is not one of step, plateau, cosine")
+    if state is not None:
+        _load_scheduler(cfg, state, scheduler)
+    return scheduler
 
 
 def step_scheduler(scheduler: LRScheduler, metric: float | None = None) -> None:
@@ -91,58 +94,48 @@ def current_lr(optimizer: Optimizer) -> float:
     return float(optimizer.param_groups[-1]["lr"])
 
 
-def resume(cfg: Config, checkpoint: dict, optimizer: Optimizer, scheduler: LRScheduler) -> tuple[int, str]:
-    """Continue optimizer and schedule from a checkpoint.
-
-    The optimizer goes on with the saved learning rate and moments. The settings of now win over the saved ones where
-    a user edits them to steer a running experiment: lr_step and lr_factor.
+def resume_optimizer(cfg: Config, optimizer: Optimizer, saved: dict | None) -> None:
+    """Continue an optimizer with the moments and the learning rate of a checkpoint.
 
     Args:
-        checkpoint: from ``lib.core.checkpoint.load_checkpoint``.
-        optimizer, scheduler: fresh, from ``build_optimizer`` and ``build_scheduler``; changed in place.
-
-    Returns:
-        the epoch to begin with (saved epoch + 1) and the line to print.
+        optimizer: fresh, from ``build_optimizer``; changed in place.
+        saved: ``optim_state_dict`` of the checkpoint.
 
     Raises:
-        ValueError: the checkpoint holds no training state (published weights), or that of another optimizer,
-            scheduler or model.
+        ValueError: the checkpoint holds weights only, or the state of another optimizer or model.
     """
-    saved_optimizer, saved_scheduler = checkpoint["optim_state_dict"], checkpoint["scheduler_state_dict"]
-    if not saved_optimizer or not saved_scheduler or checkpoint["epoch"] is None:
+    if not saved:
         raise ValueError(
             "this checkpoint holds weights only, no optimizer state: training cannot be resumed from it. Use a "
             "checkpoint{N}.pth.tar of a run, or start anew from its weights"
         )
-    _load_optimizer(cfg, saved_optimizer, optimizer)
-    _load_scheduler(cfg, saved_scheduler, scheduler)
-    begin = int(checkpoint["epoch"]) + 1
-    line = f"===> resume from epoch {begin}, current lr: {current_lr(optimizer):.0e}"
-    if isinstance(scheduler, MultiStepLR):
-        line += f", milestones: {scheduler.milestones}, lr factor: {scheduler.gamma:.0e}"
-    return begin, line
-
-
-def _load_optimizer(cfg: Config, saved: dict, optimizer: Optimizer) -> None:
-    kind = cfg.TRAIN.optimizer
-    buffers = {name for state in saved["state"].values() for name in state}
-    if buffers and STATE_OF[kind] not in buffers and not (kind == "sgd" and cfg.TRAIN.momentum == 0):
-        found = next((name for name, buffer in STATE_OF.items() if buffer in buffers), "unknown")
-        raise ValueError(f"the checkpoint was trained with the optimizer {found}, the settings say {kind}")
-    groups = optimizer.param_groups
+    buffer, groups = STATE_OF[cfg.TRAIN.optimizer], optimizer.param_groups
+    stored = {name for state in saved["state"].values() for name in state}
+    known = stored.intersection(STATE_OF.values())
+    if known and buffer not in known:
+        found = " or ".join(name for name, mark in STATE_OF.items() if mark in known)
+        raise ValueError(f"the checkpoint was trained with {found}, TRAIN.optimizer says {cfg.TRAIN.optimizer}")
     counts = [[len(group["params"]) for group in some] for some in (saved["param_groups"], groups)]
     if counts[0] != counts[1]:
         raise ValueError(f"the optimizer state is for {counts[0]} parameters, the model trains {counts[1]}")
     ours = [p for group in groups for p in group["params"]]
     for index, state in saved["state"].items():
-        shape = state[STATE_OF[kind]].shape if STATE_OF[kind] in state else ours[index].shape
-        if shape != ours[index].shape:
-            raise ValueError(f"optimizer state {index} has shape {tuple(shape)}, the model {tuple(ours[index].shape)}")
+        if isinstance(state.get(buffer), torch.Tensor) and state[buffer].shape != ours[index].shape:
+            shapes = tuple(state[buffer].shape), tuple(ours[index].shape)
+            raise ValueError(f"optimizer state {index} has shape {shapes[0]}, the model's parameter {shapes[1]}")
     # how the arithmetic is carried out is a choice of this machine, not of the one that saved
     implementation = [{key: group[key] for key in ("foreach", "fused") if key in group} for group in groups]
     optimizer.load_state_dict(saved)
     for group, choice in zip(optimizer.param_groups, implementation):
         group.update(choice)
+
+
+def resume_text(epoch: int, optimizer: Optimizer, scheduler: LRScheduler) -> str:
+    """The line that tells how training goes on after the saved ``epoch``."""
+    line = f"===> resume from epoch {epoch + 1}, current lr: {current_lr(optimizer):.0e}"
+    if isinstance(scheduler, MultiStepLR):
+        line += f", milestones: {scheduler.milestones}, lr factor: {scheduler.gamma:.0e}"
+    return line
 
 
 def _load_scheduler(cfg: Config, saved: dict, scheduler: LRScheduler) -> None:
