@@ -8,9 +8,10 @@ from functools import cached_property
 from pathlib import Path
 
 import numpy as np
+import torch
 
 from lib import ROOT
-from lib.body.hand import TIP_VERTICES_REGRESSOR, order_hand_joints
+from lib.body.hand import TIP_VERTICES_LAYER, TIP_VERTICES_REGRESSOR, hand_joints, order_hand_joints
 from lib.body.lbs import BodyParams
 from lib.body.model_file import find_model_file, load_model_arrays, require_model_file
 from lib.joint_sets import get_joint_set
@@ -39,6 +40,7 @@ class MeshModel:
     Attributes:
         name: ``smpl``, ``mano``, ``open_6890``, ``open_1723``, ``open_hand``, or the stem of a user's file.
         kind: ``body`` or ``hand``.
+        path: the model file; the neutral one of SMPL.
         description: one line that says which files are in use.
         faces: (F, 3) int64.
         vertex_num: V.
@@ -47,28 +49,30 @@ class MeshModel:
         fingertip_vertex_ids: (5,) thumb to little finger; None for a body.
     """
 
-    def __init__(self, name: str, kind: str, files: dict[str, Path], root: Path, description: str):
-        """Reads the first of ``files``.
+    def __init__(self, name: str, kind: str, path: Path, root: Path, description: str):
+        """Reads the file.
 
         Args:
-            name, kind, description: see the class.
-            files: model file by gender; with one entry it serves every gender.
-            root: repository root, where regressor files are looked for.
+            name, kind, path, description: see the class.
+            root: repository root, where SMPL's gendered and regressor files are looked for.
+
+        Raises:
+            FileNotFoundError, ValueError: see ``lib.body.model_file.load_model_arrays``.
         """
         self.name = name
         self.kind = kind
+        self.path = path
         self.description = description
-        self._files = files
-        self._root = Path(root)
+        self._root = root
         self._params: dict[str, BodyParams] = {}
-        self._arrays = load_model_arrays(next(iter(files.values())), kind)
+        self._arrays = load_model_arrays(path, kind)
         self.faces = self._arrays["f"].astype(np.int64)
         self.vertex_num = self._arrays["v_template"].shape[0]
         self.face_vertex_ids = self._vertex_ids("face_vertex_ids", SMPL_FACE_VERTICES if name == "smpl" else None)
         self.fingertip_vertex_ids = self._vertex_ids(
             "fingertip_vertex_ids", TIP_VERTICES_REGRESSOR if name == "mano" else None
         )
-        self.flip_vertex_ids = self._vertex_ids("flip_vertex_ids", self._arrays.get("vert_sym_idxs"))
+        self.flip_vertex_ids = self._vertex_ids("flip_vertex_ids", self._smpl_mirror())
 
     def _vertex_ids(self, key: str, default) -> np.ndarray | None:
         ids = self._arrays.get(key, default)
@@ -79,13 +83,23 @@ class MeshModel:
             raise ValueError(f"{self.description}: {key} outside the {self.vertex_num} vertices")
         return ids
 
+    def _smpl_mirror(self) -> np.ndarray | None:
+        """Mirror partners as SMPL files give them; an unusable entry counts as none, as nothing needs it."""
+        partner = self._arrays.get("vert_sym_idxs")
+        if partner is None or partner.shape != (self.vertex_num,) or partner.dtype.kind not in "iu":
+            return None
+        vertices = np.arange(self.vertex_num)
+        if not np.array_equal(np.sort(partner), vertices) or not np.array_equal(partner[partner], vertices):
+            return None
+        return partner
+
     @cached_property
     def topology_hash(self) -> str:
         """Hash of the faces, stored with weights that are trained for this mesh."""
         return topology_hash(self.faces)
 
-    def params(self, gender: str = "neutral") -> BodyParams:
-        """Skinning parameters, float32 on the CPU.
+    def arrays(self, gender: str = "neutral") -> dict[str, np.ndarray]:
+        """The checked arrays of the model file (``lib.body.model_file.load_model_arrays``).
 
         Args:
             gender: ``neutral``, ``female`` or ``male``; models without genders give the same for all.
@@ -96,24 +110,34 @@ class MeshModel:
         """
         if gender not in GENDERS:
             raise ValueError(f"unknown gender {gender!r}; choose one of {', '.join(GENDERS)}")
-        first = next(iter(self._files))
-        key = gender if self.name == "smpl" else first
+        if gender == "neutral" or self.name != "smpl":
+            return self._arrays
+        path = require_model_file(self._root / SMPL_FOLDER, "body", gender)
+        arrays = load_model_arrays(path, self.kind)
+        if not np.array_equal(arrays["f"], self._arrays["f"]):
+            raise ValueError(f"{path}: faces differ from those of {self.path}")
+        return arrays
+
+    def params(self, gender: str = "neutral") -> BodyParams:
+        """Skinning parameters, float32 on the CPU; see ``arrays``."""
+        key = gender if self.name == "smpl" else "neutral"
         if key not in self._params:
-            if key == first:
-                arrays = self._arrays
-            else:
-                arrays = load_model_arrays(self._gender_file(gender), self.kind)
-                if not np.array_equal(arrays["f"], self._arrays["f"]):
-                    raise ValueError(f"{self._gender_file(gender)}: faces differ from those of {self._files[first]}")
-            self._params[key] = BodyParams.from_arrays(arrays)
+            self._params[key] = BodyParams.from_arrays(self.arrays(gender))
         return self._params[key]
 
-    def _gender_file(self, gender: str) -> Path:
-        return (
-            self._files[gender]
-            if gender in self._files
-            else require_model_file(self._root / SMPL_FOLDER, "body", gender)
-        )
+    def posed_joints(self, vertices: torch.Tensor, joints: torch.Tensor) -> torch.Tensor:
+        """The joints that the body or hand layer gives.
+
+        Args:
+            vertices: (B, V, 3) and joints (B, K, 3), results of ``lib.body.lbs.lbs``.
+
+        Returns:
+            (B, 24, 3) of a body, in the order of joint set ``smpl``; (B, 21, 3) of a hand, of joint set ``mano``.
+        """
+        if self.kind == "body":
+            return joints
+        tips = TIP_VERTICES_LAYER["right"] if self.name == "mano" else self.fingertip_vertex_ids
+        return hand_joints(vertices, joints, tips)
 
     def joint_regressor(self, joint_set: str) -> np.ndarray:
         """Matrix that takes mesh vertices to joints.
@@ -185,7 +209,7 @@ def load_mesh_model(kind: str = "body", which: str = "auto", root: str | Path = 
         path = Path(which)
         if path.suffix.lower() not in (".npz", ".pkl"):
             raise ValueError(f"unknown {kind} model {which!r}; choose one of {', '.join(choices[kind])} or a file")
-        return MeshModel(path.stem, kind, {"neutral": path}, root, f"{kind} model from {path}")
+        return MeshModel(path.stem, kind, path, root, f"{kind} model from {path}")
 
     reason = ""
     if which == "auto":
@@ -195,15 +219,15 @@ def load_mesh_model(kind: str = "body", which: str = "auto", root: str | Path = 
         reason = f" ({licensed.upper()} is not in use: no {', '.join(missing)})" if missing else ""
     if which == "smpl":
         path = require_model_file(root / SMPL_FOLDER, "body", "neutral")
-        return MeshModel("smpl", "body", {"neutral": path}, root, f"SMPL body from {path}")
+        return MeshModel("smpl", "body", path, root, f"SMPL body from {path.relative_to(root)}")
     if which == "mano":
         path = require_model_file(root / MANO_FOLDER, "hand", "right")
-        return MeshModel("mano", "hand", {"right": path}, root, f"MANO right hand from {path}")
+        return MeshModel("mano", "hand", path, root, f"MANO right hand from {path.relative_to(root)}")
     path = root / OPEN_FOLDER / OPEN_FILES[which]
     if not path.is_file():
         raise FileNotFoundError(f"{path} not found: it is part of the repository, restore it from there")
     label = "open hand" if kind == "hand" else "open body"
-    return MeshModel(which, kind, {"neutral": path}, root, f"{label} from {path}{reason}")
+    return MeshModel(which, kind, path, root, f"{label} from {path.relative_to(root)}{reason}")
 
 
 def _missing_licensed(kind: str, root: Path) -> list[str]:

@@ -93,3 +93,39 @@ def rotate_root(rotation: torch.Tensor, axis_angle: torch.Tensor) -> torch.Tenso
         (B, 3) radians.
     """
     return matrix_to_axis_angle(rotation @ axis_angle_to_matrix(axis_angle))
+
+
+def rotation_from_6d(vectors: torch.Tensor, symmetric: bool = False) -> torch.Tensor:
+    """Rotation matrices of the continuous 6D representation (Zhou et al., CVPR 2019), columns x, y, z.
+
+    Args:
+        vectors: (..., 6), two 3-vectors a and b. x = a, z = x × b, y = z × x, all made unit length.
+        symmetric: treat a and b alike: x and y lie at 45 degrees on either side of their bisector.
+
+    Returns:
+        (..., 3, 3).
+    """
+    a, b = vectors[..., :3], vectors[..., 3:]
+    x = _unit(a)
+    if symmetric:
+        b = _unit(b)
+        middle, other = _unit(x + b), _unit(x - b)
+        x, y = _unit(middle + other), _unit(middle - other)
+        z = _unit(torch.linalg.cross(x, y))
+    else:
+        z = _unit(torch.linalg.cross(x, b))
+        y = torch.linalg.cross(z, x)
+    return torch.stack([x, y, z], dim=-1)
+
+
+def _unit(vector: torch.Tensor) -> torch.Tensor:
+    return vector / vector.norm(dim=-1, keepdim=True).clamp_min(1e-8)
+
+
+def nearest_rotation(matrix: torch.Tensor) -> torch.Tensor:
+    """Orthogonal matrices nearest to (..., 3, 3) matrices; reflections get their third column negated."""
+    u, _, vh = torch.linalg.svd(matrix)
+    rotation = u @ vh
+    third = rotation[..., 2:]
+    third = torch.where(torch.linalg.det(rotation)[..., None, None] < 0, -third, third)
+    return torch.cat([rotation[..., :2], third], dim=-1)
