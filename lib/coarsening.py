@@ -16,8 +16,8 @@ from collections.abc import Sequence
 
 import numpy as np
 from scipy import sparse
-from scipy.sparse.linalg import eigsh
 
+from lib.laplacian import column_sums, laplacian, lmax_L, rescale_L
 from lib.legacy_sort import legacy_argsort
 
 __all__ = [
@@ -32,9 +32,6 @@ __all__ = [
     "perm_index_reverse",
     "rescale_L",
 ]
-
-_DENSE_EIGEN_SIZE = 128
-_LMAX_DECIMALS = 10
 
 
 def coarsen(
@@ -65,7 +62,7 @@ def coarsen(
 def HEM(W: sparse.spmatrix, levels: int) -> tuple[list[sparse.csr_matrix], list[np.ndarray]]:
     """Heavy-edge matching, ``levels`` times.
 
-    Nodes of different components are never paired, with one exception: nodes without any edge (vertices that no face
+    Any graph will do: boundaries and several components need no care. Nodes without any edge (vertices that no face
     uses) are paired among themselves, because each would otherwise cost 2**levels rows of the finest level.
 
     Args:
@@ -81,7 +78,7 @@ def HEM(W: sparse.spmatrix, levels: int) -> tuple[list[sparse.csr_matrix], list[
             often (it shrinks to one node, or every component does).
     """
     W = _checked_adjacency(W, levels)
-    degrees = _column_sums(W)
+    degrees = column_sums(W)
     order = legacy_argsort(degrees)
     # Degrees leave out self-loops here, and include them on all later levels: part of the original's matching.
     degrees = degrees - W.diagonal()
@@ -100,7 +97,7 @@ def HEM(W: sparse.spmatrix, levels: int) -> tuple[list[sparse.csr_matrix], list[
         # Edges inside a pair become a self-loop of twice their weight, which dominates the coarse levels.
         W = sparse.csr_matrix((values, (parent[rows], parent[columns])), shape=(count, count))
         W.sum_duplicates()
-        degrees = _column_sums(W)
+        degrees = column_sums(W)
         order = legacy_argsort(degrees)
         graphs.append(W)
         parents.append(parent)
@@ -226,77 +223,6 @@ def perm_index_reverse(indices: Sequence[int]) -> np.ndarray:
     return reverse
 
 
-def laplacian(W: sparse.spmatrix, normalized: bool = True) -> sparse.csr_matrix:
-    """Graph Laplacian: I - D^-1/2 W D^-1/2, or D - W.
-
-    Degrees D are column sums including self-loops. A node without any entry has 1 (normalised) or 0 on its diagonal.
-
-    Args:
-        W: (N, N) symmetric adjacency.
-        normalized: which of the two.
-
-    Returns:
-        (N, N) CSR, exactly symmetric.
-    """
-    degrees = _column_sums(W)
-    if not normalized:
-        return sparse.csr_matrix(sparse.diags(degrees) - W)
-    inverse_root = np.zeros_like(degrees)
-    np.divide(1.0, np.sqrt(degrees), out=inverse_root, where=degrees > 0)
-    W = sparse.coo_matrix(W)
-    values = W.data * (inverse_root[W.row] * inverse_root[W.col])
-    return sparse.csr_matrix(sparse.identity(W.shape[0]) - sparse.csr_matrix((values, (W.row, W.col)), shape=W.shape))
-
-
-def lmax_L(L: sparse.spmatrix) -> float:
-    """Largest eigenvalue of a Laplacian, to 10 decimals.
-
-    The start vector of the iteration is fixed and the result rounded, so that the digits which depend on the linear
-    algebra library do not reach the operators.
-
-    Raises:
-        ValueError: L is empty.
-    """
-    if L.shape[0] == 0:
-        raise ValueError("an empty graph has no eigenvalues")
-    L = sparse.csr_matrix(L)
-    # A row with nothing but a diagonal entry (a fake node) is an eigenvector by itself; without those rows the
-    # iteration is shorter and never meets an eigenvalue of high multiplicity.
-    diagonal = L.diagonal()
-    off_diagonal = L - sparse.diags(diagonal)
-    off_diagonal.eliminate_zeros()
-    is_alone = np.diff(off_diagonal.tocsr().indptr) == 0
-    candidates = [diagonal[is_alone].max()] if is_alone.any() else []
-    connected = np.flatnonzero(~is_alone)
-    if len(connected) > _DENSE_EIGEN_SIZE:
-        start = np.random.default_rng(0).uniform(-1.0, 1.0, len(connected))
-        block = L[connected][:, connected]
-        candidates.append(eigsh(block, k=1, which="LM", v0=start, return_eigenvectors=False)[0])
-    elif len(connected):
-        candidates.append(np.linalg.eigvalsh(L[connected][:, connected].toarray())[-1])
-    return round(float(max(candidates)), _LMAX_DECIMALS)
-
-
-def rescale_L(L: sparse.spmatrix, lmax: float = 2.0, scaling: str = "legacy") -> sparse.csr_matrix:
-    """Shift and scale a Laplacian's spectrum for Chebyshev polynomials.
-
-    Args:
-        L: (N, N) Laplacian with eigenvalues in [0, lmax].
-        lmax: its largest eigenvalue.
-        scaling: ``legacy`` gives L / (2 lmax) - I, with eigenvalues in [-1, -0.5]: what all published weights were
-            trained with. ``textbook`` gives 2 L / lmax - I, with eigenvalues in [-1, 1].
-
-    Raises:
-        ValueError: unknown scaling, or lmax is not positive.
-    """
-    factors = {"legacy": 0.5, "textbook": 2.0}
-    if scaling not in factors:
-        raise ValueError(f"unknown Laplacian scaling {scaling!r}; choose one of {', '.join(factors)}")
-    if not lmax > 0:
-        raise ValueError(f"largest eigenvalue must be positive, got {lmax}")
-    return sparse.csr_matrix(L * (factors[scaling] / lmax) - sparse.identity(L.shape[0]))
-
-
 def _checked_adjacency(W: sparse.spmatrix, levels: int) -> sparse.csr_matrix:
     if levels < 1:
         raise ValueError(f"levels of coarsening must be at least 1, got {levels}")
@@ -312,10 +238,6 @@ def _checked_adjacency(W: sparse.spmatrix, levels: int) -> sparse.csr_matrix:
     if (W != W.T).nnz:
         raise ValueError("adjacency must be symmetric")
     return W
-
-
-def _column_sums(W: sparse.spmatrix) -> np.ndarray:
-    return np.asarray(W.sum(axis=0), dtype=np.float64).reshape(-1)
 
 
 def _entries(W: sparse.csr_matrix) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

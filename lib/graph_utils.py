@@ -5,7 +5,8 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 from scipy import sparse
 
-from lib.coarsening import coarsen, laplacian, lmax_L, perm_index_reverse, rescale_L
+from lib.coarsening import coarsen, perm_index_reverse
+from lib.laplacian import laplacian, lmax_L, rescale_L
 
 Pairs = Iterable[Sequence[int]]
 
@@ -87,7 +88,7 @@ def build_coarse_graphs(
         mesh_face: (F, 3) triangles; the mesh has V = max + 1 vertices, boundaries and several components are allowed.
         joint_num, skeleton, flip_pairs: the joint graph, see `build_adj`.
         levels: halvings of the mesh; 9 for the body, 6 for the hand.
-        scaling: of the mesh Laplacians, see `lib.coarsening.rescale_L`.
+        scaling: of the mesh Laplacians, see `lib.laplacian.rescale_L`.
 
     Returns:
         ``(graph_Adj, graph_L, graph_perm, graph_perm_reverse)``: lists of ``levels + 1`` float64 CSR matrices (padded

@@ -42,7 +42,7 @@ class MeshGraph:
         vertex_num: V, real vertices of the mesh.
         joint_num: J, nodes of the joint graph.
         levels: halvings of the mesh; ``len(laplacians) == levels``.
-        scaling: ``legacy`` or ``textbook``, see `lib.coarsening.rescale_L`.
+        scaling: ``legacy`` or ``textbook``, see `lib.laplacian.rescale_L`.
         topology_hash: `topology_hash` of the faces; empty when the faces were not known.
     """
 
@@ -139,7 +139,6 @@ class MeshGraph:
             raise ValueError(f"rows of {self.vertex_num} vertices are not {len(rows)} numbers below {self.sizes[0]}")
         if len(np.unique(rows)) != len(rows):
             raise ValueError("two vertices share a row of the finest level")
-        rows.setflags(write=False)
 
     def check_topology(self, faces: np.ndarray) -> None:
         """Make sure that this graph belongs to a mesh.
