@@ -45,7 +45,7 @@ def synthesize_poses(
     Args:
         joints: (B, 17, 2) true locations, crop pixels.
         area: (B,) area of the person in the crop, square pixels (`lib.aug_utils.crop_areas`).
-        generator: source of randomness, on the device of ``joints``; the result depends on nothing else.
+        generator: source of randomness, on any device; the result depends on nothing else.
         visible: (B, 17) bool: an invisible joint is no candidate for an inversion, and few visible joints raise the
             error rates. None = all visible. Invisible joints get erroneous locations too.
 
@@ -53,12 +53,12 @@ def synthesize_poses(
         (B, 17, 2) erroneous locations, crop pixels.
 
     Raises:
-        ValueError: wrong number of joints, or an area that is negative or not finite.
+        ValueError: wrong shape, or an area that is negative or not finite.
     """
-    if joints.shape[-2] != COCO.keypoint_num:
+    if joints.shape[1:] != (COCO.keypoint_num, 2):
         raise ValueError(
-            f"error synthesis takes the {COCO.keypoint_num} COCO keypoints, got {joints.shape[-2]} joints; "
-            "derived joints (pelvis, neck) must be left out"
+            f"error synthesis takes (B, {COCO.keypoint_num}, 2) COCO keypoints, got {tuple(joints.shape)}; "
+            "leave out derived joints (pelvis, neck) and scores"
         )
     if not (torch.isfinite(area) & (area >= 0)).all():
         raise ValueError("error synthesis needs finite areas >= 0 (square pixels of the crop)")
@@ -97,7 +97,9 @@ def _place(joint, partner, has_partner, rates, tables: _Tables, scale, generator
     Returns:
         (B, P, 2).
     """
-    draws = torch.rand(2 + 2 * PROPOSALS, *joint.shape[:2], generator=generator, device=joint.device, dtype=joint.dtype)
+    device = joint.device if generator is None else generator.device
+    shape = (2 + 2 * PROPOSALS, *joint.shape[:2])
+    draws = torch.rand(shape, generator=generator, device=device, dtype=joint.dtype).to(joint.device)
 
     offset = partner - joint
     gap = torch.linalg.vector_norm(offset, dim=-1)
