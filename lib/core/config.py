@@ -68,6 +68,8 @@ class TrainConfig:
     momentum: float = 0.9  # new: sgd only
     weight_decay: float = 0.0  # new: sgd and adamw
     nesterov: bool = False  # new: sgd only
+    precision: str = "float32"  # new: bf16 = networks' forward pass in autocast, losses and weights stay float32
+    init_path: str = ""  # new: checkpoint to start from; tensors of other shapes keep their fresh values
     resume_path: str = ""  # checkpoint (or run folder) that --resume_training continues; empty = newest run
 
 
@@ -85,6 +87,7 @@ class SyntheticConfig:
     prior_share: float = 1.0  # share of poses drawn from the pose prior when motion is given (else all)
     samples_per_epoch: int = 64000
     test_samples: int = 4000  # at most this many of the held-out poses, evenly spaced
+    mirror: bool = True  # mirror half of the poses
     mix_limbs: float = 0.0  # probability that a pose takes its upper body from another pose
     pose_noise: float = 0.0  # standard deviation added to joint rotations, radians
     azimuth: float = 180.0  # cameras are drawn in +-azimuth degrees ...
@@ -121,6 +124,7 @@ CHOICES = {
     "MODEL.name": ("pose2mesh_net", "posenet"),
     "MODEL.laplacian_scaling": ("legacy", "textbook"),
     "TRAIN.scheduler": ("step", "plateau", "platue", "cosine"),
+    "TRAIN.precision": ("float32", "bf16"),
     "TRAIN.optimizer": ("rmsprop", "adam", "adamw", "sgd"),
     "DATASET.input_joint_set": ("human36", "coco", "smpl", "mano"),
     "DATASET.target_joint_set": ("human36", "coco", "smpl", "mano"),

@@ -1,0 +1,3 @@
+from .dataset import AMASS as dataset
+
+__all__ = ["dataset"]

@@ -1,0 +1,3 @@
+from .dataset import Synthetic as dataset
+
+__all__ = ["dataset"]

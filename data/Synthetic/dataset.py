@@ -1,0 +1,171 @@
+"""Licence-free data: drawn poses, cameras, body shapes and 2D errors; nothing to download.
+
+Training poses come from the pose prior in ``asset/pose_prior`` (bodies: fitted to CMU motion of the training subjects;
+hands: the open hand's pose space) and, when ``SYNTHETIC.motion`` names AMASS-format files, from those clips.
+The test split of the body is the open benchmark: real motion of held-out CMU subjects (``asset/open_benchmark``), one
+seeded camera and shape per pose. The hand's test split is a seeded draw from its prior.
+"""
+
+import math
+
+import numpy as np
+import torch
+
+from data.amass_files import SMPL_POSE, find_motion, read_motion
+from data.base import PoseDataset, stream
+from data.prepare.split import HELDOUT_SUBJECTS
+from data.transform import Sources2D
+from lib import ROOT
+from lib.core.config import Config
+from lib.joint_sets import SMPL
+from lib.pose_prior import PosePrior
+
+FOCAL, PRINCPT = 1500.0, 500.0  # pixels; only perspective distortion survives the normalisation of the input
+LATERAL = 0.15  # the person stands up to this share of the distance beside the optical axis
+BETAS = 10
+TEST_STREAM = 2020  # the benchmark's cameras and shapes never depend on --seed
+UPPER_BODY = (3, 6, 9, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23)  # spine, head and arms in SMPL's order
+
+
+def look_at_rotations(azimuth: torch.Tensor, elevation: torch.Tensor, roll: torch.Tensor) -> torch.Tensor:
+    """World-to-camera rotations of cameras that look at the origin.
+
+    Args:
+        azimuth, elevation, roll: (B,) radians; the world is z up, elevation 0 is level.
+
+    Returns:
+        (B, 3, 3), rows right, down, forward.
+    """
+    cos_e = elevation.cos()
+    forward = -torch.stack([cos_e * azimuth.cos(), cos_e * azimuth.sin(), elevation.sin()], dim=-1)
+    up = torch.zeros_like(forward)
+    up[:, 2] = 1.0
+    right = torch.nn.functional.normalize(torch.linalg.cross(forward, up), dim=-1)
+    down = torch.linalg.cross(forward, right)
+    cos_r, sin_r = roll.cos()[:, None], roll.sin()[:, None]
+    return torch.stack([cos_r * right + sin_r * down, cos_r * down - sin_r * right, forward], dim=1)
+
+
+def mirror_pose(pose: torch.Tensor) -> torch.Tensor:
+    """The pose seen in a mirror: (B, 72) axis-angle; left and right joints swap, rotations reflect at x = 0."""
+    order = list(range(SMPL.joint_num))
+    for a, b in SMPL.flip_pairs:
+        order[a], order[b] = b, a
+    mirrored = pose.view(len(pose), -1, 3)[:, order] * pose.new_tensor([1.0, -1.0, -1.0])
+    return mirrored.flatten(1)
+
+
+class Synthetic(PoseDataset):
+    """Drawn samples. In training the index only numbers the draw; each epoch draws anew."""
+
+    name = "Synthetic"
+
+    def __init__(self, mode: str, cfg: Config, model=None, debug: bool = False, seed: int = 0):
+        super().__init__(mode, cfg, model, debug, seed)
+        self.settings = cfg.SYNTHETIC
+        self.hand = self.mesh_model.kind == "hand"
+        self.motion = self._load_motion() if mode == "train" and not self.hand else None
+        self.prior_share = self.settings.prior_share if self.motion is not None else 1.0
+        self.prior = self._load_prior()
+        self.test_rows = self._test_rows() if mode == "test" else None
+
+    @property
+    def sources(self) -> Sources2D:
+        share = self.settings.clean_share if self.mode == "train" else 0.0
+        return Sources2D(noise=not self.cfg.DATASET.use_gt_input, derive_noisy=True, clean_share=share)
+
+    def _load_prior(self):
+        if self.hand:
+            from lib.pose_prior import HandPosePrior
+
+            return HandPosePrior.load()
+        return PosePrior.load() if self.mode == "train" and self.prior_share > 0 else None
+
+    def _load_motion(self) -> torch.Tensor | None:
+        """Training poses (N, 72) of the motion files; held-out subjects are left out."""
+        files = []
+        for entry in self.settings.motion:
+            path = ROOT / entry
+            found = find_motion(path) if path.is_dir() else [path]
+            if not found or not path.exists():
+                raise FileNotFoundError(
+                    f"SYNTHETIC.motion: no *_poses.npz in {path}; data/README.md says how to convert CMU clips, "
+                    "or leave the list empty to train on the pose prior alone"
+                )
+            files += [file for file in found if file.parent.name not in HELDOUT_SUBJECTS]
+        if not files:
+            return None
+        return torch.from_numpy(np.concatenate([read_motion(file).poses for file in files]))
+
+    def __len__(self) -> int:
+        if self.test_rows is not None:
+            return len(self.test_rows["pose"])
+        return 512 if self.debug else self.settings.samples_per_epoch
+
+    def rows(self, indices: np.ndarray, generator: torch.Generator) -> dict[str, torch.Tensor]:
+        if self.test_rows is not None:
+            chosen = torch.from_numpy(np.asarray(indices))
+            return {key: value[chosen] for key, value in self.test_rows.items()}
+        pose = self._draw_hands(len(indices), generator) if self.hand else self._draw_bodies(len(indices), generator)
+        return {"pose": pose, **self._draw_views(len(indices), generator)}
+
+    def _draw_hands(self, count: int, generator: torch.Generator) -> torch.Tensor:
+        return self.prior.sample(count, generator)
+
+    def _draw_bodies(self, count: int, generator: torch.Generator) -> torch.Tensor:
+        """(count, 72) poses, z up, facing anywhere."""
+        settings = self.settings
+        pose = self.prior.sample(count, generator) if self.prior else torch.empty(count, SMPL_POSE)
+        if self.motion is not None:
+            chosen = torch.randint(len(self.motion), (count,), generator=generator)
+            from_prior = torch.rand(count, generator=generator) < self.prior_share
+            pose = torch.where(from_prior[:, None], pose, self.motion[chosen])
+        if settings.mix_limbs > 0:
+            other = pose[torch.randperm(count, generator=generator)].view(count, -1, 3)
+            mixed = pose.view(count, -1, 3).clone()
+            mixed[:, UPPER_BODY] = other[:, UPPER_BODY]
+            use = torch.rand(count, generator=generator) < settings.mix_limbs
+            pose = torch.where(use[:, None], mixed.flatten(1), pose)
+        if settings.pose_noise > 0:
+            pose = pose + settings.pose_noise * torch.randn(pose.shape, generator=generator)
+        if settings.mirror:
+            mirror = torch.rand(count, generator=generator) < 0.5
+            pose = torch.where(mirror[:, None], mirror_pose(pose), pose)
+        return pose
+
+    def _draw_views(self, count: int, generator: torch.Generator) -> dict[str, torch.Tensor]:
+        """Shapes and cameras."""
+        settings = self.settings
+
+        def uniform(low, high):
+            return low + (high - low) * torch.rand(count, generator=generator)
+
+        def angle(degrees):
+            return uniform(-math.radians(degrees), math.radians(degrees))
+
+        rotation = look_at_rotations(angle(settings.azimuth), angle(settings.elevation), angle(settings.roll))
+        distance = uniform(*settings.distance)
+        trans = torch.stack([distance * uniform(-LATERAL, LATERAL), distance * uniform(-LATERAL, LATERAL), distance], 1)
+        if self.hand:
+            # hands are drawn in the camera frame, within arm's reach of it
+            rotation = torch.eye(3).expand(count, 3, 3)
+        return {
+            "betas": settings.beta_std * torch.randn(count, BETAS, generator=generator),
+            "cam_R": rotation,
+            "trans": trans,
+            "focal": torch.full((count, 2), FOCAL),
+            "princpt": torch.full((count, 2), PRINCPT),
+        }
+
+    def _test_rows(self) -> dict[str, torch.Tensor]:
+        generator = stream(TEST_STREAM)
+        limit = 64 if self.debug else self.settings.test_samples
+        if self.hand:
+            pose = self._draw_hands(limit, generator)
+        else:
+            path = ROOT / "asset" / "open_benchmark" / "cmu_heldout.npz"
+            with np.load(path, allow_pickle=False) as arrays:
+                poses = arrays["poses"].astype(np.float32)[:, :SMPL_POSE]
+            pick = np.linspace(0, len(poses) - 1, min(limit, len(poses))).round().astype(int)
+            pose = torch.from_numpy(poses[pick])
+        return {"pose": pose, **self._draw_views(len(pose), generator)}

@@ -1,0 +1,106 @@
+"""Batches of indices and the loop over them: the same order and random numbers for any number of workers."""
+
+import numpy as np
+import torch
+from torch.utils.data import DataLoader
+from torch.utils.data import Dataset as TorchDataset
+
+from .base import PoseDataset, stream
+
+
+def index_batches(length: int, batch_size: int, shuffle: bool, keys: tuple[int, ...]) -> list[np.ndarray]:
+    """All indices cut into batches.
+
+    A last batch of one sample joins the one before it: batch normalisation cannot work on a single sample.
+
+    Args:
+        keys: random stream of the shuffle, e.g. (seed, epoch).
+
+    Raises:
+        ValueError: empty data set.
+    """
+    if length == 0:
+        raise ValueError(
+            "the data set is empty: no sample passed its filters (see data/README.md for the expected files)"
+        )
+    order = np.arange(length)
+    if shuffle:
+        order = torch.randperm(length, generator=stream(*keys)).numpy()
+    batches = [order[i : i + batch_size] for i in range(0, length, batch_size)]
+    if len(batches) > 1 and len(batches[-1]) == 1:
+        batches[-2:] = [np.concatenate(batches[-2:])]
+    return batches
+
+
+class _Batches(TorchDataset):
+    """Batch number -> batch (or its rows, when the rest is done on the training device)."""
+
+    def __init__(self, dataset: PoseDataset, batches: list[np.ndarray], keys: tuple[int, ...], rows_only: bool):
+        self.dataset, self.batches, self.keys, self.rows_only = dataset, batches, keys, rows_only
+
+    def __len__(self):
+        return len(self.batches)
+
+    def __getitem__(self, number: int):
+        generator = stream(*self.keys, number)
+        rows = self.dataset.rows(self.batches[number], generator)
+        if self.rows_only:
+            return rows, generator.get_state()
+        return self.dataset.finish(rows, generator)
+
+
+def _to_device(part, device):
+    if isinstance(part, dict):
+        return {key: value.to(device, non_blocking=True) for key, value in part.items()}
+    return part.to(device, non_blocking=True)
+
+
+class BatchLoader:
+    """Iterates over a data set's batches of one epoch.
+
+    Args:
+        dataset: data set.
+        batch_size: samples per batch, over all processes.
+        shuffle: draw a new order each epoch.
+        workers: loading processes; 0 computes batches in this one.
+        seed: base of the random streams; batches depend on (seed, epoch, number) only.
+        device: where batches are wanted. On a GPU the body layer and all that follows run there.
+        rank, world_size: this process's share of every batch (equal shares; a remainder is dropped).
+    """
+
+    def __init__(self, dataset, batch_size, *, shuffle=False, workers=0, seed=0, device="cpu", rank=0, world_size=1):
+        if batch_size < 1:
+            raise ValueError(f"batch size must be at least 1, got {batch_size}")
+        if batch_size % world_size:
+            raise ValueError(f"batch size {batch_size} cannot be divided among {world_size} processes")
+        self.dataset, self.batch_size, self.shuffle = dataset, batch_size, shuffle
+        self.workers, self.seed, self.device = workers, seed, torch.device(device)
+        self.rank, self.world_size = rank, world_size
+
+    def _share(self, batch: np.ndarray) -> np.ndarray:
+        size = len(batch) // self.world_size
+        return batch[self.rank * size : (self.rank + 1) * size]
+
+    def _epoch_batches(self, epoch: int) -> list[np.ndarray]:
+        batches = index_batches(len(self.dataset), self.batch_size, self.shuffle, (self.seed, epoch))
+        if self.world_size == 1:
+            return batches
+        shares = [self._share(batch) for batch in batches]
+        return [share for share in shares if len(share) > 1]
+
+    def __len__(self):
+        return len(self._epoch_batches(0))
+
+    def epoch(self, epoch: int):
+        """Yield the batches of an epoch on the device."""
+        rows_only = self.device.type != "cpu"
+        keys = (self.seed, epoch, self.rank)
+        view = _Batches(self.dataset, self._epoch_batches(epoch), keys, rows_only)
+        loader = DataLoader(view, batch_size=None, num_workers=self.workers, shuffle=False)
+        for item in loader:
+            if rows_only:
+                rows, state = item
+                generator = torch.Generator()
+                generator.set_state(state)
+                item = self.dataset.finish(rows, generator, self.device)
+            yield tuple(_to_device(part, self.device) for part in item)

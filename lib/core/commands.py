@@ -1,0 +1,91 @@
+"""What main/train.py and main/test.py do once the command line is parsed."""
+
+import argparse
+import os
+import pickle
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from lib import ROOT
+from lib.core import distributed
+from lib.core.base import Options, Tester, Trainer
+from lib.core.baselines import fit_baseline
+from lib.core.checkpoint import load_checkpoint, load_weights
+from lib.core.config import Config, load_config
+from lib.core.runs import create_run, find_resumable, seed_everything
+from lib.core.weights import weights_path
+from lib.mesh_graph import MeshGraph
+
+
+def run_command(command: Callable[[argparse.Namespace], None], args: argparse.Namespace) -> None:
+    """Run a command; errors that a user can mend end it with one line on stderr and exit code 2."""
+    try:
+        command(args)
+    except (ValueError, FileNotFoundError, pickle.UnpicklingError) as error:
+        if os.environ.get("POSE2MESH_TRACEBACK"):
+            raise
+        sys.exit(_exit_text(error))
+
+
+def _exit_text(error: Exception) -> int:
+    print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
+    return 2
+
+
+def train(args: argparse.Namespace) -> None:
+    """Train on the GPUs of ``--gpu`` (one process each), under torchrun, or on the CPU."""
+    cfg = load_config(args.cfg)
+    distributed.launch(_train_process, distributed.parse_gpus(args.gpu), cfg, args)
+
+
+def _train_process(device: str, cfg: Config, args: argparse.Namespace) -> None:
+    seed_everything(args.seed)
+    options = Options(seed=args.seed, device=device, debug=args.debug)
+    checkpoint = run = None
+    if distributed.is_main():
+        print(f"Work on device:  {device}")
+        checkpoint = find_resumable(ROOT / "experiment", cfg) if args.resume_training else None
+        if args.resume_training and checkpoint is None:
+            print("no checkpoint of this config to resume: starting at the first epoch")
+    trainer = Trainer(cfg, options)
+    checkpoint = distributed.broadcast_object(checkpoint)
+    if checkpoint is not None:
+        trainer.resume(checkpoint)
+    if distributed.is_main():
+        # made last, so that a run that cannot start leaves no folder behind
+        run = checkpoint.parents[1] if checkpoint else create_run(ROOT / "experiment", cfg)
+        print(f"Experiment Data on {run}")
+    trainer.fit(run)
+
+
+def test(args: argparse.Namespace) -> None:
+    """Evaluate weights (or a baseline) on the first test set."""
+    cfg = load_config(args.cfg)
+    seed_everything(args.seed)
+    device = distributed.first_device(distributed.parse_gpus(args.gpu))
+    options = Options(seed=args.seed, device=device, debug=args.debug)
+    print(f"Work on device:  {device}")
+    tester = Tester(cfg, options)
+    if args.baseline:
+        model = fit_baseline(args.baseline, cfg, options)
+    else:
+        configured = args.weights or cfg.TEST.weight_path
+        model = _load_model(tester, weights_path(configured, cfg, cfg.MODEL.name, "TEST.weight_path"))
+    run = create_run(ROOT / "experiment", cfg)
+    print(f"Experiment Data on {run}")
+    print("===> Start testing...")
+    tester.test(0, model.to(device))
+    tester.report(run / "result")
+
+
+def _load_model(tester: Tester, path: Path):
+    print(f"Fetch model weight from {path}")
+    checkpoint = load_checkpoint(path)
+    if checkpoint.get("graph") is not None and tester.stage.graph is not None:
+        graph = MeshGraph.from_state(checkpoint["graph"])
+        graph.check_topology(tester.stage.mesh_model.faces)
+        tester.stage.graph = graph
+    model = tester.stage.build_model()
+    load_weights(model, checkpoint, path)
+    return model

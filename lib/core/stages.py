@@ -1,0 +1,107 @@
+"""The two stages of training: what differs between PoseNet and Pose2Mesh; everything else is one loop."""
+
+import torch
+
+from data.evaluation import LiftEvaluator, MeshEvaluator
+from lib.core.config import Config
+from lib.core.loss import Pose2MeshLoss, PoseNetLoss
+from lib.core.weights import load_posenet
+from lib.joint_sets import get_joint_set
+from lib.mesh_graph import MeshGraph, default_levels
+from lib.models.pose2mesh_net import build_pose2mesh, build_posenet
+
+NO_SURFACE_ERROR = 9999.9  # logged where there is no mesh, as the original does
+
+
+class LiftStage:
+    """PoseNet: 2D joints to 3D joints."""
+
+    def __init__(self, cfg: Config, mesh_model):
+        self.cfg = cfg
+        self.mesh_model = mesh_model
+        self.joint_set = get_joint_set(cfg.DATASET.input_joint_set)
+        self.criterion = PoseNetLoss()
+        self.graph: MeshGraph | None = None
+
+    def build_model(self) -> torch.nn.Module:
+        return build_posenet(self.cfg)
+
+    def load_pretrained(self, model: torch.nn.Module) -> None:
+        """PoseNet has no earlier stage."""
+
+    def autocast(self, tensor: torch.Tensor):
+        """Reduced precision of the training forward pass, if the settings ask for it."""
+        enabled = self.cfg.TRAIN.precision == "bf16"
+        return torch.autocast(tensor.device.type, dtype=torch.bfloat16, enabled=enabled)
+
+    def forward(self, model, batch):
+        """(B, J, 3) joints in mm, root-relative."""
+        pose2d = batch[0]
+        return model(pose2d.flatten(1)).view(len(pose2d), -1, 3)
+
+    def loss(self, model, batch, epoch: int):
+        """Total loss and its named, weighted terms."""
+        with self.autocast(batch[0]):
+            pred = self.forward(model, batch)
+        return self.criterion(pred.float(), batch[1], batch[2])
+
+    def evaluator(self):
+        return LiftEvaluator(self.joint_set)
+
+    def evaluate(self, evaluator, model, batch) -> tuple[float, float]:
+        """Add a batch to the evaluator; (joint error, surface error) of the batch in mm."""
+        return evaluator.update(self.forward(model, batch), batch[1]), NO_SURFACE_ERROR
+
+    def test_text(self, joint_error: float, surface_error: float) -> str:
+        return f"joint error: {joint_error:.4f}"
+
+    def summary_text(self, joint_error: float, surface_error: float) -> str:
+        return f"MPJPE: {joint_error:.4f}"
+
+
+class MeshStage(LiftStage):
+    """PoseNet and MeshNet together: 2D joints to 3D joints and mesh."""
+
+    def __init__(self, cfg: Config, mesh_model):
+        super().__init__(cfg, mesh_model)
+        levels = cfg.MODEL.graph_levels or default_levels(self.joint_set)
+        self.graph = MeshGraph.build(mesh_model.faces, self.joint_set, levels, cfg.MODEL.laplacian_scaling)
+        self.target_set = get_joint_set(cfg.DATASET.target_joint_set)
+        self.criterion = Pose2MeshLoss(cfg, mesh_model.faces, self._target_regressor())
+
+    def _target_regressor(self) -> torch.Tensor:
+        return torch.from_numpy(self.mesh_model.joint_regressor(self.target_set.name))
+
+    def build_model(self) -> torch.nn.Module:
+        return build_pose2mesh(self.cfg, self.graph)
+
+    def load_pretrained(self, model: torch.nn.Module) -> None:
+        """Start PoseNet from ``MODEL.posenet_path`` when ``MODEL.posenet_pretrained`` asks for it."""
+        if self.cfg.MODEL.posenet_pretrained:
+            load_posenet(model.pose_lifter, self.cfg)
+
+    def forward(self, model, batch):
+        """Mesh (B, V, 3) in metres, joints (B, J, 3) in mm, both root-relative."""
+        return model(batch[0]["pose2d"])
+
+    def loss(self, model, batch, epoch: int):
+        inputs, targets, meta = batch
+        with self.autocast(inputs["pose2d"]):
+            mesh, pose3d = model(inputs["pose2d"])
+        return self.criterion((mesh.float(), pose3d.float()), targets, meta, epoch)
+
+    def evaluator(self):
+        return MeshEvaluator(self.target_set, self._target_regressor())
+
+    def evaluate(self, evaluator, model, batch) -> tuple[float, float]:
+        mesh, _ = self.forward(model, batch)
+        return evaluator.update(1000 * mesh, 1000 * batch[1]["mesh"])
+
+    def test_text(self, joint_error: float, surface_error: float) -> str:
+        return f"surface error: {surface_error:.4f}, joint error: {joint_error:.4f}"
+
+    def summary_text(self, joint_error: float, surface_error: float) -> str:
+        return f"MPVPE: {surface_error:.2f}, MPJPE: {joint_error:.2f}"
+
+
+STAGES = {"posenet": LiftStage, "pose2mesh_net": MeshStage}

@@ -1,0 +1,35 @@
+"""Test a trained PoseNet or Pose2Mesh.
+
+    python main/test.py --cfg asset/yaml/pose2mesh_cocoJ_test_open.yml
+    python main/test.py --cfg asset/yaml/pose2mesh_cocoJ_test_open.yml --baseline linear
+
+Figures go to the screen and to experiment/exp_*/result/metrics.json.
+"""
+
+import argparse
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from lib.core.baselines import BASELINES
+from lib.core.commands import run_command, test
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description="Test Pose2Mesh", epilog=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--cfg", help="YAML file of asset/yaml (default: the settings of lib/core/config.py)")
+    parser.add_argument("--gpu", default="0,", help="GPU id; the CPU is used where there is none")
+    parser.add_argument("--seed", type=int, default=123, help="seed of all random numbers (default 123)")
+    parser.add_argument("--debug", action="store_true", help="use a small part of the data")
+    parser.add_argument("--weights", help="checkpoint file or folder instead of TEST.weight_path")
+    parser.add_argument(
+        "--baseline", choices=sorted(BASELINES), help="test a baseline, fitted on training samples, instead of weights"
+    )
+    run_command(test, parser.parse_args())
+
+
+if __name__ == "__main__":
+    main()
