@@ -311,18 +311,18 @@ def test_gaussian_errors_scale_with_the_crop():
 
 
 def test_synthesis_keeps_up_with_training():
-    """The original made 150 poses a second; a loose bound, so that a busy machine passes."""
+    """The original made 150 poses a second; a loose bound on processor time, so that a busy machine passes."""
     poses, area = torch.rand(512, 17, 2) * 200, torch.full((512,), 40000.0)
     generator = torch.Generator().manual_seed(0)
     synthesize_poses(poses, area, generator)
     best = min(_seconds(lambda: synthesize_poses(poses, area, generator)) for _ in range(5))
-    assert 512 / best > 5000
+    assert 512 / best > 3000
 
 
 def _seconds(function) -> float:
-    start = time.perf_counter()
+    start = time.process_time()
     function()
-    return time.perf_counter() - start
+    return time.process_time() - start
 
 
 def _sigma(joint: int) -> float:
