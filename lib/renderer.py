@@ -18,7 +18,6 @@ import cv2
 import numpy as np
 
 BACKENDS = ("egl", "osmesa", "matplotlib")
-_OVERSAMPLING = 2  # matplotlib's triangles are drawn this much larger and averaged, for smooth edges
 
 # Directions towards the lights and their strengths: a key light from the viewer's upper left, a weak one from the right
 _LIGHTS = ((np.array([-0.60, -0.60, -0.55]), 0.66), (np.array([0.85, -0.05, -0.35]), 0.16))
@@ -270,14 +269,16 @@ def _draw_matplotlib(points: np.ndarray, faces: np.ndarray, colours: np.ndarray,
     if x0 >= x1 or y0 >= y1:
         return rgba
     size = (x1 - x0, y1 - y0)
-    renderer = RendererAgg(size[0] * _OVERSAMPLING, size[1] * _OVERSAMPLING, 100)
-    canvas_points = np.stack([pixels[:, 0] - x0, y1 - pixels[:, 1]], axis=1) * _OVERSAMPLING  # its y points up
+    # drawn larger and averaged, for smooth edges; Agg widens each triangle by half a (small) pixel against seams
+    factor = 4 if size[0] * size[1] <= 1_000_000 else 2
+    renderer = RendererAgg(size[0] * factor, size[1] * factor, 100)
+    canvas_points = np.stack([pixels[:, 0] - x0, y1 - pixels[:, 1]], axis=1) * factor  # its y points up
     order = np.argsort(-points[faces, 2].mean(axis=1), kind="stable")
     opaque = np.concatenate([colours, np.ones((len(colours), 1))], axis=1)
     triangles = faces[order]
     renderer.draw_gouraud_triangles(renderer.new_gc(), canvas_points[triangles], opaque[triangles], IdentityTransform())
-    drawn = np.asarray(renderer.buffer_rgba()).astype(np.float32)
-    drawn[..., :3] *= drawn[..., 3:] / 255
-    small = cv2.resize(drawn, size, interpolation=cv2.INTER_AREA)
-    rgba[y0:y1, x0:x1] = np.clip(small + 0.5, 0, 255).astype(np.uint8)
+    drawn = np.array(renderer.buffer_rgba())
+    for channel in range(3):
+        drawn[..., channel] = cv2.multiply(drawn[..., channel], drawn[..., 3], scale=1 / 255)
+    rgba[y0:y1, x0:x1] = cv2.resize(drawn, size, interpolation=cv2.INTER_AREA)
     return rgba
