@@ -5,7 +5,6 @@ from functools import partial
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from lib.core.config import Config
 
@@ -31,37 +30,40 @@ def coord_loss(pred: Tensor, target: Tensor, valid: Tensor | None = None) -> Ten
     return difference.abs().mean()
 
 
-def _corners(points: Tensor, faces: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """The three corner positions of all faces, (B, V, 3) -> three (F, 3, B).
+# Geometry below is laid out (F, 3, B), batch last: one gather and one scatter of long contiguous rows serve all three
+# corners, and sums over coordinates run over whole vectors. On a CPU this is several times faster than (B, F, 3).
 
-    Vertex-major rows make this one gather (and its gradient one scatter) of long contiguous rows, several times faster
-    than gathering three floats at a time.
-    """
+
+def _edges(points: Tensor, faces: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Edge vectors f0f1, f0f2, f1f2 of all faces: (B, V, 3) -> three (F, 3, B)."""
     rows = points.permute(1, 2, 0).contiguous()
-    gathered = rows.index_select(0, faces.t().reshape(-1))
-    return tuple(gathered.view(3, len(faces), *rows.shape[1:]).unbind(0))
+    a, b, c = rows.index_select(0, faces.t().reshape(-1)).view(3, len(faces), *rows.shape[1:]).unbind(0)
+    return b - a, c - a, c - b
 
 
-def _edges(corners: tuple[Tensor, Tensor, Tensor]) -> Tensor:
-    """Edge vectors f0f1, f0f2, f1f2: (3, F, 3, B)."""
-    a, b, c = corners
-    return torch.stack((b - a, c - a, c - b))
+def _length(vectors: Tensor) -> Tensor:
+    """Norm over the coordinates, (F, 3, B) -> (F, 1, B), at least 1e-12.
+
+    The floor only matters for coincident points: their gradient becomes zero, where a bare square root gives NaN.
+    """
+    return vectors.square().sum(1, keepdim=True).clamp_min(1e-24).sqrt()
 
 
-def _face_normals(corners: tuple[Tensor, Tensor, Tensor]) -> Tensor:
+def _face_normals(edges: tuple[Tensor, Tensor, Tensor]) -> Tensor:
     """Unit normals (F, 3, B); zero where a face has no area."""
-    a, b, c = corners
-    first, second = F.normalize(b - a, dim=1, eps=1e-12), F.normalize(c - a, dim=1, eps=1e-12)
-    return F.normalize(torch.cross(first, second, dim=1), dim=1, eps=1e-12)
+    first, second = (edge / _length(edge) for edge in edges[:2])
+    (ax, ay, az), (bx, by, bz) = first.unbind(1), second.unbind(1)
+    normals = torch.stack((ay * bz - az * by, az * bx - ax * bz, ax * by - ay * bx), dim=1)
+    return normals / _length(normals)
 
 
-def _lengths(edges: Tensor) -> Tensor:
-    """Norm over the coordinate axis, kept as size 1; its gradient at a zero-length edge is zero, not NaN."""
-    return torch.linalg.vector_norm(edges, dim=-2, keepdim=True)
+def _normal_term(edges: tuple[Tensor, ...], lengths: tuple[Tensor, ...], normals: Tensor) -> Tensor:
+    cosines = [((edge * normals).sum(1, keepdim=True) / length).abs().mean() for edge, length in zip(edges, lengths)]
+    return sum(cosines) / 3
 
 
-def _normal_term(edges: Tensor, lengths: Tensor, normals: Tensor) -> Tensor:
-    return ((edges * normals).sum(-2, keepdim=True) / lengths.clamp_min(1e-12)).abs().mean()
+def _edge_term(lengths: tuple[Tensor, ...], true_lengths: tuple[Tensor, ...]) -> Tensor:
+    return sum((length - true).abs().mean() for length, true in zip(lengths, true_lengths)) / 3
 
 
 def normal_vector_loss(pred: Tensor, gt: Tensor, faces: Tensor) -> Tensor:
@@ -74,10 +76,10 @@ def normal_vector_loss(pred: Tensor, gt: Tensor, faces: Tensor) -> Tensor:
     Returns:
         scalar in [0, 1], mean over batch, faces and the three edges of each face.
     """
-    edges = _edges(_corners(pred, faces))
+    edges = _edges(pred, faces)
     with torch.no_grad():
-        normals = _face_normals(_corners(gt, faces))
-    return _normal_term(edges, _lengths(edges), normals)
+        normals = _face_normals(_edges(gt, faces))
+    return _normal_term(edges, tuple(map(_length, edges)), normals)
 
 
 def edge_length_loss(pred: Tensor, gt: Tensor, faces: Tensor) -> Tensor:
@@ -92,10 +94,9 @@ def edge_length_loss(pred: Tensor, gt: Tensor, faces: Tensor) -> Tensor:
     Returns:
         scalar, mean over batch, faces and the three edges of each face (inner edges count twice).
     """
-    lengths = _lengths(_edges(_corners(pred, faces)))
     with torch.no_grad():
-        true_lengths = _lengths(_edges(_corners(gt, faces)))
-    return (lengths - true_lengths).abs().mean()
+        true_lengths = tuple(map(_length, _edges(gt, faces)))
+    return _edge_term(tuple(map(_length, _edges(pred, faces))), true_lengths)
 
 
 def get_loss(faces: np.ndarray | Tensor) -> tuple:
@@ -146,19 +147,19 @@ class Pose2MeshLoss(nn.Module):
             ``LOSS_NAMES``. The values stay on the device: reading them costs a synchronisation.
         """
         mesh, pose3d = outputs
-        edges = _edges(_corners(mesh, self.faces))
-        lengths = _lengths(edges)
+        edges = _edges(mesh, self.faces)
+        lengths = tuple(map(_length, edges))
         with torch.no_grad():
-            true_corners = _corners(targets["mesh"], self.faces)
-            normals = _face_normals(true_corners)
+            true_edges = _edges(targets["mesh"], self.faces)
+            normals = _face_normals(true_edges)
 
         vertex = coord_loss(mesh, targets["mesh"], meta["mesh_valid"])
         normal = self.normal_weight * _normal_term(edges, lengths, normals)
         edge = mesh.new_zeros(())
         if epoch > self.edge_loss_start:
             with torch.no_grad():
-                true_lengths = _lengths(_edges(true_corners))
-            edge = self.edge_weight * (lengths - true_lengths).abs().mean()
+                true_lengths = tuple(map(_length, true_edges))
+            edge = self.edge_weight * _edge_term(lengths, true_lengths)
         joints = torch.matmul(self.joint_regressor, mesh * MM_PER_METRE)
         mesh_joint = self.joint_weight * coord_loss(joints, targets["reg_pose3d"], meta["reg_pose3d_valid"])
         lift_joint = self.joint_weight * coord_loss(pose3d, targets["lift_pose3d"], meta["lift_pose3d_valid"])

@@ -27,7 +27,7 @@ def build_optimizer(cfg: Config, params: Iterable[torch.nn.Parameter]) -> Optimi
         raise ValueError("the model has no trainable parameters")
     kind = train.optimizer
     if kind == "rmsprop":
-        return torch.optim.RMSprop(trainable, lr=train.lr, foreach=True)
+        return torch.optim.RMSprop(trainable, lr=train.lr)
     if kind == "adam":
         return torch.optim.Adam(trainable, lr=train.lr, fused=True)
     if kind == "adamw":

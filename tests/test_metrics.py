@@ -1,0 +1,282 @@
+"""Metrics against the original's figures, and the invariances that define them."""
+
+import numpy as np
+import pytest
+import torch
+
+from lib.core.metrics import (
+    MetricAccumulator,
+    accel_error,
+    joint_protocol,
+    mesh_protocol,
+    mpjpe,
+    mpvpe,
+    pa_mpjpe,
+    pa_mpvpe,
+    rigid_align,
+    root_align,
+    similarity,
+    training_protocol,
+)
+from lib.joint_sets import COCO, HUMAN36, SMPL
+from tests.helpers import assert_close, golden, shared_path
+
+MILLIMETRES = 1e-3
+SETS = {"Human36M": HUMAN36, "PW3D": COCO, "SURREAL": SMPL}
+MESH_KEYS = {
+    "Human36M": {
+        "H36M MPJPE": "pose_error_h36m",
+        "H36M PA-MPJPE": "pose_pa_error_h36m",
+        "SMPL MPJPE": "pose_error",
+        "MPVPE": "mesh_error",
+    },
+    "PW3D": {
+        "H36M MPJPE": "mpjpe_h36m",
+        "H36M PA-MPJPE": "pampjpe_h36m",
+        "SMPL MPJPE": "mpjpe_smpl",
+        "MPVPE": "mpvpe",
+    },
+    "SURREAL": {"SMPL MPJPE": "pose_error", "MPVPE": "mesh_error"},
+}
+
+
+def tensors(arrays):
+    return {key: torch.from_numpy(np.asarray(value)) for key, value in arrays.items()}
+
+
+@pytest.fixture(scope="module")
+def data():
+    return tensors(golden("evaluation"))
+
+
+@pytest.fixture(scope="module")
+def regressors(data):
+    result = {}
+    for name in ("smpl", "human36"):
+        row, column, value, shape = (data[f"regressor.{name}.{key}"] for key in ("row", "column", "value", "shape"))
+        result[name] = torch.zeros(tuple(shape.tolist()))
+        result[name][row.long(), column.long()] = value
+    return result
+
+
+def generator():
+    return torch.Generator().manual_seed(0)
+
+
+def random_rotation(seeded):
+    q, r = torch.linalg.qr(torch.randn(3, 3, generator=seeded, dtype=torch.float64))
+    q = q * torch.sign(torch.diagonal(r))
+    return q * torch.linalg.det(q)
+
+
+def per_sample(values):
+    return values.mean(1) if values.ndim > 1 else values
+
+
+# ------------------------------------------------------------------------------------------------------- alignment
+
+
+@pytest.mark.parametrize("case", range(6))
+def test_alignment_equals_the_original(case):
+    arrays = tensors(golden("evaluation_align"))
+    source, target = arrays[f"align{case}_A"], arrays[f"align{case}_B"]
+    scale, rotation, translation = similarity(source, target)
+    for name, value in (("c", scale), ("R", rotation), ("t", translation)):
+        assert_close(value, arrays[f"align{case}_{name}"], what=name)
+    assert_close(rigid_align(source, target), arrays[f"align{case}_out"])
+
+
+def test_alignment_of_a_reflection():
+    source = torch.tensor([[0, 0, 0], [1, 0, 0], [0, 2, 0], [0, 0, 3], [1, 1, 1]], dtype=torch.float64)
+    target = 2 * source * torch.tensor([1, 1, -1]) + torch.tensor([1, 2, 3])
+    scale, rotation, _ = similarity(source, target)
+    assert scale.item() == pytest.approx(1.6178625, abs=1e-7)
+    assert torch.linalg.det(rotation).item() == pytest.approx(1)
+    expected = [
+        [3.09901, 2.60655, 2.39833],
+        [1.66633, 2.01520, 2.86224],
+        [1.91631, 5.61300, 2.57819],
+        [1.70728, 2.33676, -2.24361],
+        [0.61107, 3.42850, 1.40486],
+    ]
+    assert_close(rigid_align(source, target), expected, 2e-6)
+
+
+def test_alignment_of_a_batch_equals_that_of_its_samples():
+    points = torch.randn(2, 4, 5, 14, 3, generator=generator(), dtype=torch.float64)
+    together = rigid_align(points[0], points[1])
+    for i in range(4):
+        for j in range(5):
+            assert_close(together[i, j], rigid_align(points[0, i, j], points[1, i, j]), 1e-9)
+
+
+def test_alignment_undoes_any_similarity():
+    seeded = generator()
+    target = 100 * torch.randn(7, 20, 3, generator=seeded, dtype=torch.float64)
+    rotation = random_rotation(seeded)
+    moved = 0.3 * target @ rotation.T + torch.randn(7, 1, 3, generator=seeded, dtype=torch.float64)
+    assert pa_mpjpe(moved, target).max() < 1e-9
+    assert pa_mpvpe(moved, target).max() < 1e-9
+    assert mpjpe(moved, target).min() > 10
+
+
+def test_pa_error_ignores_similarities_of_the_prediction():
+    seeded = generator()
+    pred, target = 100 * torch.randn(2, 7, 20, 3, generator=seeded, dtype=torch.float64)
+    moved = 5 * pred @ random_rotation(seeded).T + 40
+    assert_close(pa_mpjpe(moved, target), pa_mpjpe(pred, target), 1e-9)
+
+
+def test_pa_error_exceeds_zero_for_a_mirrored_pose():
+    target = 100 * torch.randn(3, 14, 3, generator=generator())
+    mirrored = target * torch.tensor([-1.0, 1.0, 1.0])
+    assert pa_mpjpe(mirrored, target).min() > 5
+
+
+def test_alignment_of_coincident_points_is_finite():
+    target = torch.randn(1, 5, 3, generator=generator())
+    aligned = rigid_align(torch.ones(1, 5, 3), target)
+    assert_close(aligned, target.mean(1, keepdim=True).expand(1, 5, 3))
+
+
+# --------------------------------------------------------------------------------------------------- plain metrics
+
+
+def test_mean_errors():
+    pred, target = torch.zeros(2, 4, 3), torch.zeros(2, 4, 3)
+    target[1, 0] = torch.tensor([3.0, 0, 4.0])
+    assert mpjpe(pred, target).tolist() == [0, 1.25]
+    assert mpvpe(pred, target).tolist() == [0, 1.25]
+
+
+def test_root_alignment_by_index_and_by_position():
+    points = torch.randn(2, 4, 3, generator=generator())
+    aligned = root_align(points, 2)
+    assert torch.equal(aligned[:, 2], torch.zeros(2, 3))
+    assert torch.equal(aligned, root_align(points, points[:, 2]))
+
+
+def test_acceleration_error_equals_the_original():
+    arrays = tensors(golden("evaluation_align"))
+    pred, target, visible = arrays["accel_pred"], arrays["accel_gt"], arrays["accel_vis"]
+    assert_close(accel_error(pred, target), arrays["accel_out"])
+    assert_close(accel_error(pred, target, visible), arrays["accel_out_vis"])
+
+
+def test_acceleration_error_ignores_uniform_motion():
+    target = torch.randn(10, 5, 3, generator=generator(), dtype=torch.float64)
+    drift = torch.arange(10, dtype=torch.float64)[:, None, None] * torch.tensor([3.0, -1.0, 2.0]) + 7
+    assert accel_error(target + drift, target).max() < 1e-12
+    with pytest.raises(ValueError, match="at least 3 frames"):
+        accel_error(target[:2], target[:2])
+
+
+# ------------------------------------------------------------------------------------------------------- protocols
+
+
+@pytest.mark.parametrize("name", SETS)
+def test_lift_protocol_equals_the_original(data, name):
+    errors = joint_protocol(
+        data[f"{name}.test.lift_pred"], data[f"{name}.test.lift_gt"], SETS[name].root, SETS[name].eval_joints
+    )
+    pa_key = "pa_mpjpe" if name == "PW3D" else "pampjpe"
+    for metric, key in (("MPJPE", "mpjpe"), ("PA-MPJPE", pa_key)):
+        expected = per_sample(data[f"{name}.test.evaluate_joint.{key}"])
+        assert (errors[metric] - expected).abs().max() < MILLIMETRES
+    assert abs(errors["MPJPE"].mean() - data[f"{name}.test.joint_err"]) < MILLIMETRES
+
+
+def check_mesh_protocol(name, data, regressors):
+    """Compare as many samples as the arrays hold meshes of."""
+    get = {key.removeprefix(f"{name}.test."): value for key, value in data.items() if key.startswith(f"{name}.test.")}
+    pred, target = get["pred_mesh"], get["gt_mesh"]
+    options = {}
+    if name != "SURREAL":
+        options = {"human36_regressor": regressors["human36"], "eval_joints": HUMAN36.eval_joints}
+    if name == "Human36M":
+        options["human36_target"] = get["gt_reg_pose3d"][: len(pred)]
+    errors = mesh_protocol(pred, target, regressors["smpl"], pa_mesh=True, **options)
+    for metric, key in MESH_KEYS[name].items():
+        expected = per_sample(get[f"evaluate.{key}"])[: len(pred)]
+        assert (errors[metric] - expected).abs().max() < MILLIMETRES, metric
+    if name == "PW3D":
+        # the original computes this figure but prints 0.00
+        assert (errors["PA-MPVPE"] - get["true_pa_mpvpe"][: len(pred)]).abs().max() < MILLIMETRES
+
+
+@pytest.mark.parametrize("name", SETS)
+def test_mesh_protocol_equals_the_original(data, regressors, name):
+    check_mesh_protocol(name, data, regressors)
+
+
+@pytest.mark.parametrize("name", SETS)
+def test_mesh_and_training_protocols_on_all_samples(regressors, name):
+    with np.load(shared_path("golden/evaluation.npz")) as arrays:
+        full = tensors({key: arrays[key] for key in arrays.files if key.startswith(name)})
+    check_mesh_protocol(name, full, regressors)
+    joints = SMPL.eval_joints if name == "SURREAL" else HUMAN36.eval_joints
+    keys = ("pred_mesh", "gt_mesh", "pred_pose", "gt_reg_pose3d")
+    joint, mesh = training_protocol(*(full[f"{name}.test.{key}"] for key in keys), 0, joints)
+    assert abs(joint.mean() - full[f"{name}.test.both_err_joint"]) < MILLIMETRES
+    assert abs(mesh.mean() - full[f"{name}.test.both_err_mesh"]) < MILLIMETRES
+
+
+def test_figures_do_not_depend_on_where_the_person_stands(data, regressors):
+    pred, target = data["PW3D.test.pred_mesh"].double(), data["PW3D.test.gt_mesh"].double()
+    options = {"human36_regressor": regressors["human36"].double(), "eval_joints": HUMAN36.eval_joints}
+    smpl = regressors["smpl"].double()
+    smpl /= smpl.sum(1, keepdim=True)
+    near = mesh_protocol(pred, target, smpl, pa_mesh=True, **options)
+    # regressing before aligning would move joints by about 1 mm here, because the rows do not sum to exactly 1
+    far = mesh_protocol(pred + 4000, target - 3000, smpl, pa_mesh=True, **options)
+    for metric in near:
+        assert (near[metric] - far[metric]).abs().max() < 1e-6, metric
+
+
+# ----------------------------------------------------------------------------------------------------- accumulator
+
+
+def test_accumulator_means():
+    metrics = MetricAccumulator()
+    metrics.update({"MPJPE": torch.tensor([1.0, 2.0, 3.0])})
+    metrics.update({"MPJPE": torch.tensor([10.0])})
+    metrics.update({"MPJPE": torch.tensor([])})
+    assert metrics.mean("MPJPE") == 4.0
+    assert metrics.mean_of_batch_means("MPJPE") == 6.0
+    assert metrics.count("MPJPE") == 4
+    assert metrics.means() == {"MPJPE": 4.0}
+    assert np.isnan(metrics.mean("unknown"))
+    assert np.isnan(metrics.mean_of_batch_means("unknown"))
+
+
+def test_accumulator_groups_follow_the_actions(data):
+    errors = per_sample(data["Human36M.test.evaluate.pose_error_h36m"])
+    actions = ["a", "b", "a", "c", "b", "a"]
+    metrics = MetricAccumulator()
+    metrics.update({"MPJPE": errors[:4]}, actions[:4])
+    metrics.update({"MPJPE": errors[4:]}, actions[4:])
+    assert metrics.mean("MPJPE/a") == pytest.approx(errors[[0, 2, 5]].mean().item())
+    assert metrics.mean("MPJPE/c") == pytest.approx(errors[3].item())
+    assert metrics.count("MPJPE/b") == 2
+
+
+def test_accumulator_of_several_processes_equals_one():
+    values = 50 * torch.rand(20, generator=generator())
+    whole, parts = MetricAccumulator(), [MetricAccumulator(), MetricAccumulator()]
+    for index, batch in enumerate(values.split(6)):
+        whole.update({"MPJPE": batch})
+        parts[index % 2].update({"MPJPE": batch})
+    merged = MetricAccumulator()
+    merged.merge([part.state() for part in parts])
+    assert merged.mean("MPJPE") == pytest.approx(whole.mean("MPJPE"), rel=1e-12)
+    assert merged.mean_of_batch_means("MPJPE") == pytest.approx(whole.mean_of_batch_means("MPJPE"), rel=1e-12)
+    assert merged.count("MPJPE") == 20
+
+
+def test_accumulator_keeps_no_batch():
+    metrics = MetricAccumulator()
+    for _ in range(3):
+        metrics.update({"MPJPE": torch.rand(1000, requires_grad=True)})
+    stored = [value for value in vars(metrics).values() for value in value.values() if torch.is_tensor(value)]
+    assert stored
+    assert all(value.numel() == 1 and not value.requires_grad for value in stored)
