@@ -250,10 +250,12 @@ def _draw_opengl(
     try:
         # FLAT: vertex colours as they are; pyrender's lights would need numpy 1 (np.infty) for shadows and bounds
         flags = pyrender.RenderFlags.FLAT | pyrender.RenderFlags.RGBA | pyrender.RenderFlags.SKIP_CULL_FACES
-        rgba, _ = renderer.render(scene, flags=flags)
+        colour, depth = renderer.render(scene, flags=flags)
     finally:
         renderer.delete()
-    return rgba
+    if colour.shape[2] == 3:  # OSMesa gives no alpha
+        colour = np.dstack([colour, np.where(depth > 0, 255, 0).astype(np.uint8)])
+    return colour
 
 
 def _draw_matplotlib(points: np.ndarray, faces: np.ndarray, colours: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
