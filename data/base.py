@@ -57,7 +57,7 @@ class PoseDataset(Dataset):
 
     @property
     def sources(self) -> Sources2D:
-        return Sources2D(noise=not self.cfg.DATASET.use_gt_input)
+        return Sources2D(noise="" if self.cfg.DATASET.use_gt_input else "errors")
 
     @property
     def eval_joint_set(self) -> str:

@@ -28,10 +28,10 @@ from lib.noise_utils import human36_noise, synthesize_poses
 
 MM = 1000.0  # the networks' edge: joints in millimetres, meshes in metres
 
-# Spread of detections of joint sets that have no published error statistics (smpl, mano): the mean standard deviation
-# of the Human3.6M detection-error table, in pixels of a 256 x 256 crop.
-GENERIC_NOISE_STD = 1.86
-GENERIC_NOISE_FRAME = 256.0
+# Gaussian detector jitter of every joint: the root mean square of the standard deviations in the Human3.6M
+# detection-error table (lib/noise_stats.py), in pixels of a 256 x 256 crop.
+JITTER_STD = 1.93
+JITTER_FRAME = 256.0
 
 
 @dataclass(frozen=True)
@@ -39,13 +39,14 @@ class Sources2D:
     """How the 2D input of a data set comes about.
 
     Attributes:
-        noise: synthesise detector errors on the projected joints.
+        noise: ``""`` none; ``errors``: the published synthesis of detector errors of the joint set (human36: Gaussian
+            table, coco: jitter, misses and left/right swaps, others: as ``jitter``); ``jitter``: Gaussian only.
         derive_noisy: recompute derived joints (coco pelvis and neck) from the noisy keypoints, as a detector's user
             must; the published training keeps them clean.
         clean_share: share of samples that stay free of errors.
     """
 
-    noise: bool
+    noise: str
     derive_noisy: bool = False
     clean_share: float = 0.0
 
@@ -193,13 +194,16 @@ class BodyTransform:
     def disturb(self, joints, area, generator):
         """Detector-like errors on cropped joints (B, J, 2), in crop pixels."""
         width, height = self.crop_size
-        if self.input_set.name == "human36":
+        errors = self.sources.noise == "errors"
+        if errors and self.input_set.name == "human36":
             return joints + human36_noise(len(joints), generator, self.crop_size).to(joints)
-        if self.input_set.name == "coco":
-            count = self.input_set.keypoint_num
-            keypoints = synthesize_poses(joints[:, :count], area, generator)
-            if self.sources.derive_noisy:
-                return self.input_set.add_derived(keypoints)
-            return torch.cat([keypoints, joints[:, count:]], dim=1)
-        noise = torch.randn(joints.shape, generator=generator).to(joints)
-        return joints + noise * joints.new_tensor([width, height]) * (GENERIC_NOISE_STD / GENERIC_NOISE_FRAME)
+        count = self.input_set.keypoint_num
+        keypoints = joints[:, :count]
+        if errors and self.input_set.name == "coco":
+            keypoints = synthesize_poses(keypoints, area, generator)
+        else:
+            noise = torch.randn(keypoints.shape, generator=generator).to(joints)
+            keypoints = keypoints + noise * joints.new_tensor([width, height]) * (JITTER_STD / JITTER_FRAME)
+        if self.sources.derive_noisy:
+            return self.input_set.add_derived(keypoints)
+        return torch.cat([keypoints, joints[:, count:]], dim=1)

@@ -72,7 +72,8 @@ class Synthetic(PoseDataset):
     @property
     def sources(self) -> Sources2D:
         share = self.settings.clean_share if self.mode == "train" else 0.0
-        return Sources2D(noise=not self.cfg.DATASET.use_gt_input, derive_noisy=True, clean_share=share)
+        noise = "" if self.cfg.DATASET.use_gt_input else self.settings.noise
+        return Sources2D(noise=noise, derive_noisy=True, clean_share=share)
 
     def _load_prior(self):
         if self.hand:

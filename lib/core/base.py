@@ -128,9 +128,9 @@ class Trainer:
         if distributed.is_main():
             print(f"==> Preparing {cfg.MODEL.name} MODEL...")
         self.model = self.stage.build_model()
-        self.stage.load_pretrained(self.model)
         if cfg.TRAIN.init_path:
             print(warm_start(self.model, cfg.TRAIN.init_path))
+        self.stage.load_pretrained(self.model)
         self.model.to(options.device)
         self.stage.criterion.to(options.device)
         if distributed.is_main():

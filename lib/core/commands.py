@@ -13,13 +13,15 @@ from lib.core.base import Options, Tester, Trainer
 from lib.core.baselines import fit_baseline
 from lib.core.checkpoint import load_checkpoint, load_weights
 from lib.core.config import Config, load_config
+from lib.core.memory import keep_freed_memory
 from lib.core.runs import create_run, find_resumable, seed_everything
-from lib.core.weights import weights_path
+from lib.core.weights import only_posenet, weights_path
 from lib.mesh_graph import MeshGraph
 
 
 def run_command(command: Callable[[argparse.Namespace], None], args: argparse.Namespace) -> None:
     """Run a command; errors that a user can mend end it with one line on stderr and exit code 2."""
+    keep_freed_memory()
     try:
         command(args)
     except (ValueError, FileNotFoundError, pickle.UnpicklingError) as error:
@@ -86,6 +88,8 @@ def _load_model(tester: Tester, path: Path):
         graph = MeshGraph.from_state(checkpoint["graph"])
         graph.check_topology(tester.stage.mesh_model.faces)
         tester.stage.graph = graph
+    if tester.cfg.MODEL.name == "posenet":
+        checkpoint = only_posenet(checkpoint)
     model = tester.stage.build_model()
     load_weights(model, checkpoint, path)
     return model

@@ -95,6 +95,7 @@ class SyntheticConfig:
     roll: float = 0.0
     distance: list[float] = _list(3.0, 8.0)  # metres, uniform
     beta_std: float = 1.0
+    noise: str = "errors"  # errors: the joint set's published error synthesis; jitter: Gaussian, see data/transform.py
     clean_share: float = 0.0  # share of training samples whose input stays free of 2D errors
 
 
@@ -126,6 +127,7 @@ CHOICES = {
     "TRAIN.scheduler": ("step", "plateau", "platue", "cosine"),
     "TRAIN.precision": ("float32", "bf16"),
     "TRAIN.optimizer": ("rmsprop", "adam", "adamw", "sgd"),
+    "SYNTHETIC.noise": ("errors", "jitter"),
     "DATASET.input_joint_set": ("human36", "coco", "smpl", "mano"),
     "DATASET.target_joint_set": ("human36", "coco", "smpl", "mano"),
 }

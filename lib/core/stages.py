@@ -64,8 +64,10 @@ class MeshStage(LiftStage):
 
     def __init__(self, cfg: Config, mesh_model):
         super().__init__(cfg, mesh_model)
+        print(mesh_model.description)
         levels = cfg.MODEL.graph_levels or default_levels(self.joint_set)
-        self.graph = MeshGraph.build(mesh_model.faces, self.joint_set, levels, cfg.MODEL.laplacian_scaling)
+        scaling = cfg.MODEL.laplacian_scaling
+        self.graph = MeshGraph.build(mesh_model.faces, self.joint_set, levels, scaling, mesh_name=mesh_model.name)
         self.target_set = get_joint_set(cfg.DATASET.target_joint_set)
         self.criterion = Pose2MeshLoss(cfg, mesh_model.faces, self._target_regressor())
 

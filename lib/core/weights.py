@@ -1,22 +1,36 @@
 """Where weights come from: paths of the settings, the newest fitting run, or a warm start from another model."""
 
-import dataclasses
 from pathlib import Path
 
 from torch import nn
 
 from lib import ROOT
 from lib.core.checkpoint import load_checkpoint, load_weights, read_state_dict
-from lib.core.config import Config
-from lib.core.runs import find_resumable
+from lib.core.config import Config, load_config
+from lib.core.runs import latest_checkpoint
 
 
-def weights_path(configured: str, cfg: Config, model_name: str, key: str) -> Path:
+# what a run must share with the settings for its weights to be of use to them
+_FITTING = {
+    "posenet": {
+        "DATASET": ("train_list", "input_joint_set"),
+        "MODEL": ("body", "posenet_width", "posenet_stages"),
+    },
+    "pose2mesh_net": {
+        "DATASET": ("train_list", "input_joint_set", "target_joint_set"),
+        "MODEL": ("body", "posenet_width", "posenet_stages", "mesh_channels", "graph_levels", "laplacian_scaling"),
+    },
+}
+
+
+def weights_path(
+    configured: str, cfg: Config, model_name: str, key: str, experiment: Path = ROOT / "experiment"
+) -> Path:
     """The checkpoint to use for a model.
 
     Args:
-        configured: path of the settings; empty means the newest run below ``experiment/`` that was trained with the
-            same data, joint sets and network sizes.
+        configured: path of the settings; empty means the newest run below ``experiment`` that was trained with the same
+            data, joint sets and network sizes (its best epoch, else its last).
         model_name: ``posenet`` or ``pose2mesh_net``.
         key: the settings key, named in the error.
 
@@ -25,23 +39,46 @@ def weights_path(configured: str, cfg: Config, model_name: str, key: str) -> Pat
     """
     if configured:
         return Path(configured)
-    wanted = dataclasses.replace(cfg, MODEL=dataclasses.replace(cfg.MODEL, name=model_name))
-    wanted.TRAIN = dataclasses.replace(cfg.TRAIN, resume_path="")
-    newest = find_resumable(ROOT / "experiment", wanted)
-    if newest is None:
+    runs = [path.parent for path in experiment.glob("exp_*/config.yml") if _fits(path, cfg, model_name)]
+    found = [path for run in runs if (path := _best_checkpoint(run)) is not None]
+    if not found:
         raise FileNotFoundError(
-            f"{key} is empty and experiment/ has no {model_name} run with these data, joint sets and sizes: "
+            f"{key} is empty and {experiment.name}/ has no {model_name} run with these data, joint sets and sizes: "
             f"train one first (main/train.py), or set {key} to a checkpoint"
         )
-    best = newest.with_name("best.pth.tar")
-    return best if best.is_file() else newest
+    return max(found, key=lambda path: path.stat().st_mtime)
+
+
+def _best_checkpoint(run: Path) -> Path | None:
+    best = run / "checkpoint" / "best.pth.tar"
+    return best if best.is_file() else latest_checkpoint(run)
+
+
+def _fits(config: Path, cfg: Config, model_name: str) -> bool:
+    try:
+        stored = load_config(config)
+    except ValueError:
+        return False  # written by another version
+    return stored.MODEL.name == model_name and all(
+        getattr(getattr(stored, section), key) == getattr(getattr(cfg, section), key)
+        for section, keys in _FITTING[model_name].items()
+        for key in keys
+    )
 
 
 def load_posenet(model: nn.Module, cfg: Config) -> None:
     """Fill the PoseNet inside Pose2Mesh from ``MODEL.posenet_path``."""
     path = weights_path(cfg.MODEL.posenet_path, cfg, "posenet", "MODEL.posenet_path")
     print(f"Loading pretrained posenet... {path}")
-    load_weights(model, load_checkpoint(path), path)
+    load_weights(model, only_posenet(load_checkpoint(path)), path)
+
+
+def only_posenet(checkpoint: dict) -> dict:
+    """A PoseNet checkpoint as it is; of a Pose2Mesh checkpoint the PoseNet inside it."""
+    state = checkpoint["model_state_dict"]
+    prefix = "pose_lifter."
+    inside = {key.removeprefix(prefix): value for key, value in state.items() if key.startswith(prefix)}
+    return {**checkpoint, "model_state_dict": inside} if inside else checkpoint
 
 
 def warm_start(model: nn.Module, path: str | Path) -> str:

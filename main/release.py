@@ -1,0 +1,50 @@
+"""Turn a finished run into a folder of weights to share: half-precision, without optimizer state.
+
+python main/release.py --run experiment/exp_11-22_14-00-00 --output experiment/pose2mesh_cocoJ_open
+"""
+
+import argparse
+import shutil
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from lib.core.checkpoint import load_checkpoint, save_checkpoint
+from lib.core.commands import run_command
+
+PICTURES = ("train_loss.pdf", "surface_error.pdf", "joint_error.pdf")
+
+
+def release(args: argparse.Namespace) -> None:
+    """Write ``final.pth.tar``, ``config.yml`` and the training plots into the output folder."""
+    run, output = Path(args.run), Path(args.output)
+    checkpoint = load_checkpoint(run)
+    target = output / "final.pth.tar"
+    save_checkpoint(
+        target,
+        epoch=checkpoint["epoch"],
+        model=checkpoint["model_state_dict"],
+        train_log=checkpoint["train_log"],
+        test_log=checkpoint["test_log"],
+        graph_state=checkpoint.get("graph"),
+        config=checkpoint.get("config"),
+        half=True,
+    )
+    shutil.copyfile(run / "config.yml", output / "config.yml")
+    for name in PICTURES:
+        shutil.copyfile(run / "graph" / name, output / name)
+    print(f"{target}: {target.stat().st_size / 1e6:.1f} MB, epoch {checkpoint['epoch']}")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description="Make weights to share", epilog=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--run", required=True, help="run folder, experiment/exp_*")
+    parser.add_argument("--output", required=True, help="folder for the weights; created when missing")
+    run_command(release, parser.parse_args())
+
+
+if __name__ == "__main__":
+    main()
