@@ -98,6 +98,12 @@ class MeshModel:
         """Hash of the faces, stored with weights that are trained for this mesh."""
         return topology_hash(self.faces)
 
+    def _gender(self, gender: str) -> str:
+        """The gender whose file serves a gender."""
+        if gender not in GENDERS:
+            raise ValueError(f"unknown gender {gender!r}; choose one of {', '.join(GENDERS)}")
+        return gender if self.name == "smpl" else "neutral"
+
     def arrays(self, gender: str = "neutral") -> dict[str, np.ndarray]:
         """The checked arrays of the model file (``lib.body.model_file.load_model_arrays``).
 
@@ -108,9 +114,7 @@ class MeshModel:
             ValueError: unknown gender, or the gendered file has another mesh.
             FileNotFoundError: the file of that gender is not there.
         """
-        if gender not in GENDERS:
-            raise ValueError(f"unknown gender {gender!r}; choose one of {', '.join(GENDERS)}")
-        if gender == "neutral" or self.name != "smpl":
+        if self._gender(gender) == "neutral":
             return self._arrays
         path = require_model_file(self._root / SMPL_FOLDER, "body", gender)
         arrays = load_model_arrays(path, self.kind)
@@ -120,7 +124,7 @@ class MeshModel:
 
     def params(self, gender: str = "neutral") -> BodyParams:
         """Skinning parameters, float32 on the CPU; see ``arrays``."""
-        key = gender if self.name == "smpl" else "neutral"
+        key = self._gender(gender)
         if key not in self._params:
             self._params[key] = BodyParams.from_arrays(self.arrays(gender))
         return self._params[key]
@@ -151,7 +155,7 @@ class MeshModel:
 
         Raises:
             ValueError: the joint set does not belong to this kind of mesh, or the file is for another mesh.
-            FileNotFoundError: the regressor file of SMPL's mesh is not there.
+            FileNotFoundError: neither the model file nor, for SMPL's mesh, the data folder has the regressor.
         """
         if get_joint_set(joint_set).body != self.kind:
             raise ValueError(f"joint set {joint_set!r} does not belong to a {self.kind} mesh")
@@ -178,8 +182,9 @@ class MeshModel:
         path = self._root / REGRESSOR_FILES[joint_set]
         if not path.is_file():
             raise FileNotFoundError(
-                f"{path} not found: the {joint_set} joint regressor of SMPL's mesh comes with the data folder of the "
-                "original release, https://github.com/hongsukchoi/Pose2Mesh_RELEASE"
+                f"{path} not found, nor {_REGRESSOR_KEYS[joint_set]} in {self.path.name}: SMPL's {joint_set} joint "
+                "regressor comes with the data folder of the original release, "
+                "https://github.com/hongsukchoi/Pose2Mesh_RELEASE"
             )
         try:
             return np.load(path, allow_pickle=False)

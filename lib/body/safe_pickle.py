@@ -11,6 +11,14 @@ from typing import BinaryIO
 import numpy as np
 
 
+class _NotNumbers(ValueError):
+    """An entry that is no array of plain numbers; a model file may hold some beside the ones it needs."""
+
+
+class _RefusedName(pickle.UnpicklingError):
+    """A name that is not on the list."""
+
+
 class _Inert:
     """Collects what a pickle hands to an object: constructor arguments and state."""
 
@@ -31,7 +39,7 @@ class _Inert:
         raise ValueError(f"{type(self).__name__.lstrip('_')} without {names[0]!r}")
 
     def array(self) -> np.ndarray:
-        raise ValueError(f"{type(self).__name__.lstrip('_')} where an array is expected")
+        raise _NotNumbers(type(self).__name__)
 
 
 class _Ignored(_Inert):
@@ -42,9 +50,11 @@ class _DType(_Inert):
     def dtype(self) -> np.dtype:
         name = self.args[0] if self.args else None
         order = self.state[1] if isinstance(self.state, tuple) and len(self.state) > 1 else "="
-        # plain numbers only: an object array would need the unpickler to make objects
-        if not isinstance(name, str) or order not in ("<", ">", "=", "|") or np.dtype(name).kind not in "biuf":
-            raise ValueError(f"array of type {name!r}; model files hold plain numbers")
+        if not isinstance(name, str) or order not in ("<", ">", "=", "|"):
+            raise ValueError("damaged array type")
+        # object arrays would need the unpickler to make objects
+        if np.dtype(name).kind not in "biuf":
+            raise _NotNumbers(name)
         return np.dtype(name).newbyteorder(order)
 
 
@@ -55,12 +65,15 @@ def _to_bytes(data) -> bytes:
     return data.encode("latin1") if isinstance(data, str) else bytes(data)
 
 
-def _from_buffer(data, dtype, shape, order: str) -> np.ndarray:
-    if not isinstance(dtype, _DType) or not isinstance(data, (str, bytes, bytearray, _Encoded)):
+def _from_buffer(data, kind, shape, order: str) -> np.ndarray:
+    if not isinstance(kind, _DType):
+        raise ValueError("damaged array type")
+    dtype = kind.dtype()
+    if not isinstance(data, (str, bytes, bytearray, _Encoded)):
         raise ValueError("damaged array")
     shape = (shape,) if isinstance(shape, int) else shape
-    array = np.frombuffer(_to_bytes(data), dtype=dtype.dtype())
-    return array.reshape(shape, order=order).astype(array.dtype.newbyteorder("="))
+    array = np.frombuffer(_to_bytes(data), dtype=dtype).reshape(shape, order=order)
+    return array.astype(dtype.newbyteorder("="))
 
 
 class _Encoded(_Inert):
@@ -171,9 +184,7 @@ for _copyreg in ("copy_reg", "copyreg"):
 class _Unpickler(pickle.Unpickler):
     def find_class(self, module: str, name: str):
         if (module, name) not in _ALLOWED:
-            raise pickle.UnpicklingError(
-                f"it asks for {module}.{name}, which no body model needs; the file was not executed"
-            )
+            raise _RefusedName(f"it asks for {module}.{name}, which no body model needs; the file was not executed")
         return _ALLOWED[module, name]
 
 
@@ -184,7 +195,7 @@ def _value(value) -> np.ndarray:
         return np.array([_value(item) for item in value])
     if isinstance(value, (bool, int, float, str)):
         return np.asarray(value)
-    raise ValueError(f"{type(value).__name__} where an array is expected")
+    raise _NotNumbers(type(value).__name__)
 
 
 def load_arrays(file: BinaryIO) -> dict[str, np.ndarray]:
@@ -209,18 +220,20 @@ def load_arrays(file: BinaryIO) -> dict[str, np.ndarray]:
     )
     try:
         content = _Unpickler(file, encoding="latin1").load()
-    except pickle.UnpicklingError as error:
+    except _RefusedName as error:
         raise ValueError(str(error)) from error
-    except damage as error:
+    except (pickle.UnpicklingError, *damage) as error:
         raise ValueError(f"truncated or damaged pickle ({type(error).__name__})") from error
     if not isinstance(content, dict):
         raise ValueError("the pickle does not hold a dict of arrays")
     arrays = {}
     for key, value in content.items():
-        if isinstance(value, (dict, _Ignored, type(None))) or not isinstance(key, str):
+        if not isinstance(key, str):
             continue
         try:
             arrays[key] = _value(value)
+        except _NotNumbers:
+            continue
         except damage as error:
             raise ValueError(f"entry {key!r}: {error}".replace("\n", " ")) from error
     return arrays
