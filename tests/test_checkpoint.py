@@ -1,0 +1,326 @@
+"""Checkpoints: files of the original release, round trips, and files that must be refused."""
+
+import os
+import pickle
+import random
+from collections import OrderedDict
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from lib.core.checkpoint import (
+    copy_checkpoint,
+    find_checkpoint,
+    get_rng_state,
+    load_checkpoint,
+    load_weights,
+    read_state_dict,
+    save_checkpoint,
+    set_rng_state,
+)
+from lib.models.posenet import PoseNet
+from tests.helpers import GOLDEN, assert_close, golden
+
+ORIGINAL = ("legacy2020", "newzip")
+ORIGINAL_KEYS = ["epoch", "model_state_dict", "optim_state_dict", "scheduler_state_dict", "train_log", "test_log"]
+
+
+def original(name):
+    return GOLDEN / f"ckpt_posenet_hid64_{name}.pth.tar"
+
+
+def small_posenet(seed=0, joints=17, width=8):
+    torch.manual_seed(seed)
+    return PoseNet(joints, width=width)
+
+
+def save_small(path, **changes):
+    values = {"epoch": 3, "model": small_posenet(), "train_log": [1.5], "test_log": {"surface": [], "joint": [80.0]}}
+    save_checkpoint(path, **(values | changes))
+    return path
+
+
+# -------------------------------------------------------------------------------------------------- original files
+
+
+@pytest.mark.parametrize("name", ORIGINAL)
+def test_original_file_gives_the_original_output(name):
+    data = golden("ckpt_posenet_io")
+    model = PoseNet(17, width=64)
+    load_weights(model, load_checkpoint(original(name)), original(name))
+    with torch.no_grad():
+        output = model.eval()(torch.from_numpy(data["x"]))
+    assert_close(output.flatten(1), data["eval_out"], 1e-4)
+
+
+@pytest.mark.parametrize("name", ORIGINAL)
+def test_logs_of_original_files_become_plain_numbers(name):
+    checkpoint = load_checkpoint(original(name))
+    assert checkpoint["epoch"] == 30
+    assert checkpoint["train_log"] == [35.21, 30.5]
+    assert checkpoint["test_log"] == {"surface": [9999.9, 101.5], "joint": [88.25, 80.125]}
+    assert all(type(value) is float for values in checkpoint["test_log"].values() for value in values)
+    assert checkpoint["scheduler_state_dict"]["milestones"] == {20: 1}
+    assert checkpoint["graph"] is checkpoint["config"] is checkpoint["rng"] is None
+
+
+@pytest.mark.parametrize("module", [b"numpy.core.multiarray", b"numpy._core.multiarray"])
+@pytest.mark.parametrize("kind", ["float16", "float32", "float64", "int64", "uint8", "bool"])
+def test_numpy_scalars_as_numpy_1_and_2_write_them(tmp_path, module, kind):
+    path, value = tmp_path / "a.pth.tar", np.ones(1, dtype=kind)[0]
+    # the old file format is plain pickles, in which the module's name can be exchanged
+    torch.save({"model_state_dict": {}, "train_log": [value]}, path, _use_new_zipfile_serialization=False)
+    content = path.read_bytes()
+    for written in (b"numpy._core.multiarray", b"numpy.core.multiarray"):
+        content = content.replace(b"c" + written + b"\n", b"c" + module + b"\n")
+    assert b"c" + module + b"\n" in content
+    path.write_bytes(content)
+    (loaded,) = load_checkpoint(path)["train_log"]
+    assert loaded == 1
+    assert type(loaded) is type(value.item())
+
+
+# ----------------------------------------------------------------------------------------------------- round trips
+
+
+def test_layout_is_the_originals_plus_ours(tmp_path):
+    checkpoint = torch.load(save_small(tmp_path / "a.pth.tar"), weights_only=True)
+    assert list(checkpoint) == [*ORIGINAL_KEYS, "graph", "config", "rng"]
+    assert type(checkpoint["model_state_dict"]) is OrderedDict
+    assert set(checkpoint["model_state_dict"]) == set(load_checkpoint(original("newzip"))["model_state_dict"])
+
+
+def test_new_files_hold_plain_numbers_only(tmp_path):
+    logs = {"surface": [np.float64(1.5)], "joint": [np.float32(2.5), torch.tensor(3.5)]}
+    path = save_small(tmp_path / "a.pth.tar", epoch=np.int64(4), train_log=[np.float32(0.5)], test_log=logs)
+    checkpoint = torch.load(path, weights_only=True)
+    assert checkpoint["test_log"] == {"surface": [1.5], "joint": [2.5, 3.5]}
+    assert checkpoint["train_log"] == [0.5]
+    assert type(checkpoint["epoch"]) is int
+
+
+def test_wrapped_model_is_saved_without_prefix(tmp_path):
+    model = small_posenet()
+    path = save_small(tmp_path / "a.pth.tar", model=nn.DataParallel(model))
+    state = torch.load(path, weights_only=True)["model_state_dict"]
+    assert list(state) == list(model.state_dict())
+    prefixed = {"model_state_dict": {f"module.{key}": value for key, value in state.items()}}
+    assert list(read_state_dict(prefixed)) == list(state)
+
+
+def test_graph_config_and_random_state_travel(tmp_path):
+    graph = {"vertex_num": 4, "reverse": torch.arange(4), "laplacians": [torch.eye(2)]}
+    path = save_small(tmp_path / "a.pth.tar", graph_state=graph, config={"MODEL": {"name": "posenet"}})
+    checkpoint = load_checkpoint(path)
+    assert torch.equal(checkpoint["graph"]["reverse"], graph["reverse"])
+    assert checkpoint["config"] == {"MODEL": {"name": "posenet"}}
+
+
+def test_half_precision_file(tmp_path):
+    model = small_posenet()
+    with torch.no_grad():
+        model.linear_stages[0].w2.weight[0, 0] = 1e6  # does not fit float16: this matrix must stay
+    optimizer = torch.optim.RMSprop(model.parameters())
+    path = save_small(tmp_path / "a.pth.tar", model=model, optimizer=optimizer, half=True)
+    stored = torch.load(path, weights_only=True)
+    assert stored["optim_state_dict"] is stored["rng"] is None
+    assert stored["model_state_dict"]["w1.weight"].dtype == torch.float16
+    assert stored["model_state_dict"]["w1.bias"].dtype == torch.float32
+    assert stored["model_state_dict"]["linear_stages.0.w2.weight"].dtype == torch.float32
+    other = small_posenet(seed=1)
+    load_weights(other, load_checkpoint(path))
+    for key, value in other.state_dict().items():
+        expected = model.state_dict()[key]
+        assert value.dtype == expected.dtype
+        assert_close(value, expected, 1e-3, key)
+
+
+def test_bare_state_dict_is_accepted(tmp_path):
+    torch.save(small_posenet().state_dict(), tmp_path / "weights.pth")
+    other = small_posenet(seed=1)
+    load_weights(other, load_checkpoint(tmp_path / "weights.pth"))
+    assert torch.equal(other.w1.weight, small_posenet().w1.weight)
+
+
+def test_random_state_round_trip(tmp_path):
+    def draw():
+        return torch.rand(3).tolist(), np.random.randn(3).tolist(), random.gauss(0, 1), random.random()  # noqa: NPY002
+
+    random.gauss(0, 1), np.random.randn()  # noqa: NPY002 - leaves a cached half of a pair in both generators
+    path = save_small(tmp_path / "a.pth.tar", rng=get_rng_state())
+    expected = draw()
+    assert draw() != expected
+    set_rng_state(load_checkpoint(path)["rng"])
+    assert draw() == expected
+    with pytest.raises(ValueError, match="not a state of the random generators"):
+        set_rng_state({"torch": 1})
+
+
+# -------------------------------------------------------------------------------------------------- atomic writing
+
+
+def test_interrupted_save_leaves_the_old_file(tmp_path, monkeypatch):
+    path = save_small(tmp_path / "a.pth.tar")
+
+    def fail(checkpoint, stream):
+        stream.write(b"half a file")
+        raise OSError("disk full")
+
+    monkeypatch.setattr(torch, "save", fail)
+    with pytest.raises(OSError, match="disk full"):
+        save_small(path, epoch=9)
+    assert os.listdir(tmp_path) == ["a.pth.tar"]
+    assert load_checkpoint(path)["epoch"] == 3
+
+
+def test_copy_is_independent_of_the_first_name(tmp_path):
+    first = save_small(tmp_path / "checkpoint1.pth.tar")
+    best = tmp_path / "sub" / "best.pth.tar"
+    copy_checkpoint(first, best)
+    save_small(first, epoch=9)
+    assert load_checkpoint(best)["epoch"] == 3
+    copy_checkpoint(first, best)
+    assert load_checkpoint(best)["epoch"] == 9
+    assert os.listdir(best.parent) == ["best.pth.tar"]
+
+
+# ---------------------------------------------------------------------------------------------------- finding files
+
+
+def test_folder_means_final_then_best(tmp_path):
+    order = ["checkpoint/best.pth.tar", "checkpoint/final.pth.tar", "best.pth.tar", "final.pth.tar"]
+    for name in order:
+        save_small(tmp_path / name)
+        assert find_checkpoint(tmp_path) == tmp_path / name
+
+
+def test_missing_file_says_where_it_looked_and_what_is_near(tmp_path):
+    save_small(tmp_path / "run" / "checkpoint" / "checkpoint7.pth.tar")
+    with pytest.raises(FileNotFoundError, match="No checkpoint exists!") as error:
+        load_checkpoint(tmp_path / "run")
+    for name in ("final.pth.tar", "best.pth.tar", "checkpoint7.pth.tar"):
+        assert name in str(error.value)
+    with pytest.raises(FileNotFoundError, match=r"looked for: .*nowhere.pth.tar"):
+        load_checkpoint(tmp_path / "nowhere.pth.tar")
+
+
+# ---------------------------------------------------------------------------------------------------- refused files
+
+
+class Malicious:
+    def __init__(self, target):
+        self.target = target
+
+    def __reduce__(self):
+        return os.mkdir, (str(self.target),)
+
+
+class Evaluating:
+    def __reduce__(self):
+        return eval, ("1 + 1",)
+
+
+@pytest.mark.parametrize("legacy", [True, False])
+def test_malicious_file_is_refused_by_name_and_not_executed(tmp_path, legacy):
+    target, path = tmp_path / "executed", tmp_path / "a.pth.tar"
+    content = {"model_state_dict": {}, "train_log": Malicious(target)}
+    torch.save(content, path, _use_new_zipfile_serialization=not legacy)
+    with pytest.raises(ValueError, match=r"refused: it asks to call \w+\.mkdir.*Nothing was executed"):
+        load_checkpoint(path)
+    assert not target.exists()
+    torch.save({"model_state_dict": Evaluating()}, path)
+    with pytest.raises(ValueError, match=r"refused: it asks to call eval"):
+        load_checkpoint(path)
+
+
+def test_allow_list_is_not_registered_globally():
+    load_checkpoint(original("newzip"))
+    with pytest.raises(pickle.UnpicklingError):
+        torch.load(original("newzip"), weights_only=True)
+
+
+def test_numpy_objects_other_than_plain_numbers_are_refused(tmp_path):
+    for value in (np.arange(3), np.datetime64("2020-01-01"), np.str_("text")):
+        torch.save({"model_state_dict": {}, "train_log": value}, tmp_path / "a.pth.tar")
+        with pytest.raises(ValueError):
+            load_checkpoint(tmp_path / "a.pth.tar")
+
+
+@pytest.mark.parametrize("name", ORIGINAL)
+@pytest.mark.parametrize("share", [0, 0.01, 0.5, 0.99])
+def test_truncated_file(tmp_path, name, share):
+    content = original(name).read_bytes()
+    path = tmp_path / "a.pth.tar"
+    path.write_bytes(content[: int(share * len(content))])
+    with pytest.raises(ValueError, match=r"a\.pth\.tar .*(cut short or damaged|is empty)"):
+        load_checkpoint(path)
+
+
+@pytest.mark.parametrize("name", ORIGINAL)
+def test_damaged_file_never_raises_anything_else(tmp_path, name):
+    content, path, draw = original(name).read_bytes(), tmp_path / "a.pth.tar", random.Random(0)
+    refused = 0
+    for _ in range(40):
+        damaged = bytearray(content)
+        for position in draw.sample(range(4000), 8):
+            damaged[position] = draw.randrange(256)
+        path.write_bytes(damaged)
+        try:
+            load_checkpoint(path)
+        except ValueError:
+            refused += 1
+    assert refused > 20
+
+
+def test_file_of_another_program(tmp_path):
+    path = tmp_path / "a.pth.tar"
+    torch.save({"state_dict": {"conv1.weight": torch.zeros(2)}, "arch": "resnet"}, path)
+    with pytest.raises(ValueError, match=r"not a Pose2Mesh checkpoint: it holds a dict with the keys state_dict, arch"):
+        load_checkpoint(path)
+    torch.save({"conv1.weight": torch.zeros(2)}, path)
+    with pytest.raises(ValueError, match=r"conv1\.weight"):
+        load_checkpoint(path)
+    torch.save([1, 2], path)
+    with pytest.raises(ValueError, match="an object of type list"):
+        load_checkpoint(path)
+    path.write_text("<html>quota exceeded</html>")
+    with pytest.raises(ValueError, match="not a checkpoint"):
+        load_checkpoint(path)
+
+
+# -------------------------------------------------------------------------------------------- weights that do not fit
+
+
+def test_other_joint_set_and_width_are_explained():
+    checkpoint = load_checkpoint(original("newzip"))
+    with pytest.raises(ValueError, match=r"takes 17 joints, the model 19 .*input_joint_set(.|\n)*w1\.weight is"):
+        load_weights(PoseNet(19, width=64), checkpoint, "file")
+    with pytest.raises(ValueError, match=r"PoseNet is 64 wide, the model's 32"):
+        load_weights(PoseNet(17, width=32), checkpoint, "file")
+
+
+def test_stages_mixed_up_are_explained():
+    posenet = load_checkpoint(original("newzip"))
+    both = {f"pose_lifter.{key}": value for key, value in posenet["model_state_dict"].items()}
+    both["pose2mesh.fc.weight"] = torch.zeros(8, 4)
+    with pytest.raises(ValueError, match=r"holds Pose2Mesh .*, the model is PoseNet alone"):
+        load_weights(PoseNet(17, width=64), {"model_state_dict": both})
+
+
+def test_missing_and_unknown_keys_are_named():
+    model = small_posenet()
+    state = model.state_dict()
+    del state["w2.bias"]
+    state["w9.bias"] = torch.zeros(3)
+    with pytest.raises(ValueError, match=r"missing in the file: w2\.bias\nunknown to the model: w9\.bias"):
+        load_weights(model, {"model_state_dict": state})
+
+
+def test_refused_weights_leave_the_model_as_it_was():
+    model = small_posenet(joints=19)
+    before = {key: value.clone() for key, value in model.state_dict().items()}
+    with pytest.raises(ValueError, match="does not fit"):
+        load_weights(model, {"model_state_dict": small_posenet(seed=1).state_dict()})
+    assert all(torch.equal(value, before[key]) for key, value in model.state_dict().items())
