@@ -38,7 +38,7 @@ class MeshModel:
     """One body or hand mesh: topology, regressors and skinning parameters. Lengths in metres.
 
     Attributes:
-        name: ``smpl``, ``mano``, ``open_6890``, ``open_1723``, ``open_hand``, or the stem of a user's file.
+        name: ``smpl``, ``mano``, ``open_6890``, ``open_1723``, ``open_hand``, or the file name of a user's model (``mine.npz``).
         kind: ``body`` or ``hand``.
         path: the model file; the neutral one of SMPL.
         description: one line that says which files are in use.
@@ -214,7 +214,7 @@ def load_mesh_model(kind: str = "body", which: str = "auto", root: str | Path = 
         path = Path(which)
         if path.suffix.lower() not in (".npz", ".pkl"):
             raise ValueError(f"unknown {kind} model {which!r}; choose one of {', '.join(choices[kind])} or a file")
-        return MeshModel(path.stem, kind, path, root, f"{kind} model from {path}")
+        return MeshModel(path.name, kind, path, root, f"{kind} model from {path}")
 
     reason = ""
     if which == "auto":

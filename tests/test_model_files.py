@@ -562,7 +562,7 @@ def test_any_body_file_of_any_vertex_count(tmp_path):
     }
     np.savez(tmp_path / "mine.npz", **model)
     body = load_mesh_model("body", str(tmp_path / "mine.npz"))
-    assert (body.name, body.vertex_num) == ("mine", 50)
+    assert (body.name, body.vertex_num) == ("mine.npz", 50)
     assert body.flip_vertex_ids is None
     np.testing.assert_allclose(body.joint_regressor("human36"), model["J_regressor_h36m"], rtol=1e-6)
     with pytest.raises(FileNotFoundError, match=r"nor J_regressor_coco in mine\.npz"):
