@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from scipy import sparse
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from lib.mesh_graph import MeshGraph
 from lib.models.backbones.batch_norm import batch_norm_relu
@@ -98,10 +99,9 @@ def resize_channels(x: Tensor, channels: int) -> Tensor:
         return x
     if width == 2 * channels:
         return x.unflatten(-1, (channels, 2)).mean(-1)
-    source = ((torch.arange(channels, device=x.device) + 0.5) * (width / channels) - 0.5).clamp_(min=0.0)
-    low = source.long()
-    high = (low + 1).clamp_(max=width - 1)
-    return torch.lerp(x[..., low], x[..., high], (source - low).to(x.dtype))
+    # As a matrix product the gradient is one too, and the same in every run (scattered sums on a GPU are not).
+    unit = torch.eye(width, device=x.device, dtype=x.dtype)
+    return x @ F.interpolate(unit[None], size=channels, mode="linear", align_corners=False)[0]
 
 
 class MeshNet(nn.Module):

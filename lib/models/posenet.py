@@ -4,9 +4,12 @@ Source: Pose2Mesh (ECCV 2020), section 4; the network is that of Martinez et al.
 in front of each linear layer.
 """
 
+from pathlib import Path
+
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from lib.core.checkpoint import load_checkpoint, load_weights
 from lib.core.config import Config
 from lib.joint_sets import get_joint_set
 
@@ -83,6 +86,27 @@ def build_posenet(cfg: Config) -> PoseNet:
     return PoseNet(num_joint, model.posenet_width, model.posenet_stages, model.posenet_dropout)
 
 
-def get_model(num_joint: int, hid_dim: int = 4096, num_layer: int = 2, p_dropout: float = 0.5) -> PoseNet:
-    """PoseNet under the original release's constructor name."""
-    return PoseNet(num_joint, hid_dim, num_layer, p_dropout)
+def get_model(
+    num_joint: int,
+    hid_dim: int = 4096,
+    num_layer: int = 2,
+    p_dropout: float = 0.5,
+    pretrained: str | Path | bool = False,
+) -> PoseNet:
+    """PoseNet under the original release's constructor name and arguments.
+
+    Args:
+        num_joint, hid_dim, num_layer, p_dropout: as `PoseNet`.
+        pretrained: checkpoint file, or its folder, to load. The original took True and a path from its global
+            settings; there are no global settings here.
+
+    Raises:
+        ValueError: ``pretrained=True``, or weights of another shape.
+        FileNotFoundError: no checkpoint there.
+    """
+    if pretrained is True:
+        raise ValueError("pretrained=True names no file: pass the checkpoint's path (the setting MODEL.posenet_path)")
+    model = PoseNet(num_joint, hid_dim, num_layer, p_dropout)
+    if pretrained:
+        load_weights(model, load_checkpoint(pretrained), pretrained)
+    return model

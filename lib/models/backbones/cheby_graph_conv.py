@@ -26,12 +26,12 @@ def _horner(rows: Tensor, weights: Tensor, bias: Tensor | None, laplacian: Tenso
     """bias + sum_k L^k x A_k; (V*B, F) and (K, F, F') give (V*B, F'), products with L on F' columns."""
     vertices = laplacian.shape[0]
     result = None
-    for k in range(len(weights) - 1, -1, -1):
-        term = rows @ weights[k] if k or bias is None else torch.addmm(bias, rows, weights[k])
+    for weight in weights.flip(0):
+        term = (rows @ weight).to(laplacian.dtype)
         if result is not None:
             term.view(vertices, -1).addmm_(laplacian, result.view(vertices, -1))
         result = term
-    return result
+    return result if bias is None else result.add_(bias)
 
 
 def _powers(rows: Tensor, order: int, laplacian: Tensor) -> list[Tensor]:
@@ -42,48 +42,60 @@ def _powers(rows: Tensor, order: int, laplacian: Tensor) -> list[Tensor]:
     return powers
 
 
-def _sum_of_products(powers: Sequence[Tensor], weights: Tensor, bias: Tensor | None = None) -> Tensor:
+def _sum_of_products(powers: Sequence[Tensor], weights: Tensor, bias: Tensor | None, dtype: torch.dtype) -> Tensor:
     """bias + sum_k p_k A_k."""
-    result = powers[0] @ weights[0] if bias is None else torch.addmm(bias, powers[0], weights[0])
+    result = (powers[0] @ weights[0]).to(dtype)
     for power, weight in zip(powers[1:], weights[1:]):
-        result.addmm_(power, weight)
-    return result
+        if power.dtype == dtype:
+            result.addmm_(power, weight)
+        else:
+            result.add_(power @ weight)
+    return result if bias is None else result.add_(bias)
 
 
 class _ChebyshevSum(torch.autograd.Function):
-    """bias + sum_k L^k x A_k for a symmetric L; x is (V*B, F_in), A is (K, F_in, F_out)."""
+    """bias + sum_k L^k x A_k for a symmetric L; x is (V*B, F_in), A is (K, F_in, F_out).
+
+    Dense products take their factors in ``product_dtype`` (bfloat16 under autocast); sums and sparse products stay in
+    the type of x.
+    """
 
     @staticmethod
-    def forward(ctx, rows: Tensor, weights: Tensor, bias: Tensor | None, laplacian: Tensor) -> Tensor:
+    def forward(ctx, rows: Tensor, weights: Tensor, bias: Tensor, laplacian: Tensor, product_dtype: torch.dtype):
         order, width_in, width_out = weights.shape
-        ctx.laplacian, ctx.linear_first = laplacian, width_out <= width_in
+        ctx.laplacian, ctx.dtype, ctx.linear_first = laplacian, rows.dtype, width_out <= width_in
+        weights = weights.to(product_dtype)
         if ctx.linear_first:
+            rows = rows.to(product_dtype)
             ctx.save_for_backward(weights, rows)
             return _horner(rows, weights, bias, laplacian)
-        powers = _powers(rows, order, laplacian)
+        powers = [power.to(product_dtype) for power in _powers(rows, order, laplacian)]
         ctx.save_for_backward(weights, *powers)
-        return _sum_of_products(powers, weights, bias)
+        return _sum_of_products(powers, weights, bias, rows.dtype)
 
     @staticmethod
     @torch.autograd.function.once_differentiable
     def backward(ctx, grad: Tensor):
         weights, *saved = ctx.saved_tensors
-        need_rows, need_weights, need_bias, _ = ctx.needs_input_grad
+        need_rows, need_weights, need_bias, *_ = ctx.needs_input_grad
         grad = grad.contiguous()
+        grad_bias = grad.sum(0) if need_bias else None
         transposed = weights.transpose(1, 2)
-        grad_rows = grad_weights = None
+        grad_rows = products = None
         if ctx.linear_first:
-            powers = _powers(grad, len(weights), ctx.laplacian)
+            powers = [power.to(weights.dtype) for power in _powers(grad, len(weights), ctx.laplacian)]
             if need_weights:
-                grad_weights = torch.stack([saved[0].t() @ power for power in powers])
+                products = [power.t() @ saved[0] for power in powers]
             if need_rows:
-                grad_rows = _sum_of_products(powers, transposed)
+                grad_rows = _sum_of_products(powers, transposed, None, ctx.dtype)
         else:
+            grad = grad.to(weights.dtype)
             if need_weights:
-                grad_weights = torch.stack([power.t() @ grad for power in saved])
+                products = [grad.t() @ power for power in saved]
             if need_rows:
                 grad_rows = _horner(grad, transposed, None, ctx.laplacian)
-        return grad_rows, grad_weights, grad.sum(0) if need_bias else None, None
+        grad_weights = torch.stack(products).transpose(1, 2).to(ctx.dtype) if need_weights else None
+        return grad_rows, grad_weights, grad_bias, None, None
 
 
 class ChebyGraphConv(nn.Module):
@@ -124,11 +136,15 @@ class ChebyGraphConv(nn.Module):
             bias: (F_out,) instead of the layer's own bias.
 
         Returns:
-            (V, B, F_out).
+            (V, B, F_out), of the weights' type. Under autocast only the factors of dense products are rounded.
         """
-        weights = self.power_weights()
-        if scale is not None:
-            weights = weights * scale
-        rows = x.reshape(-1, self.in_channels)
-        rows = _ChebyshevSum.apply(rows, weights.contiguous(), self.bias if bias is None else bias, laplacian)
+        device = x.device.type
+        product_dtype = torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else self.weight.dtype
+        with torch.autocast(device, enabled=False):
+            weights = self.power_weights()
+            if scale is not None:
+                weights = weights * scale
+            rows = x.to(self.weight.dtype).reshape(-1, self.in_channels)
+            bias = self.bias if bias is None else bias
+            rows = _ChebyshevSum.apply(rows, weights.contiguous(), bias, laplacian, product_dtype)
         return rows.view(*x.shape[:2], self.out_channels)
