@@ -12,6 +12,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from lib import ROOT
 from lib.core.baselines import BASELINES
 from lib.core.commands import run_command, test
 
@@ -28,6 +29,7 @@ def main() -> None:
     parser.add_argument(
         "--baseline", choices=sorted(BASELINES), help="test a baseline, fitted on training samples, instead of weights"
     )
+    parser.add_argument("--experiment", default=ROOT / "experiment", help="parent of run folders (default experiment/)")
     run_command(test, parser.parse_args())
 
 

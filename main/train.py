@@ -14,6 +14,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from lib import ROOT
 from lib.core.commands import run_command, train
 
 
@@ -26,6 +27,7 @@ def main() -> None:
     parser.add_argument("--resume_training", action="store_true", help="continue the newest run of this config")
     parser.add_argument("--seed", type=int, default=123, help="seed of all random numbers (default 123)")
     parser.add_argument("--debug", action="store_true", help="use a small part of the data")
+    parser.add_argument("--experiment", default=ROOT / "experiment", help="parent of run folders (default experiment/)")
     run_command(train, parser.parse_args())
 
 

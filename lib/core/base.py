@@ -11,6 +11,7 @@ from tqdm import tqdm
 from data.loader import BatchLoader
 from data.multiple_datasets import MultipleDatasets
 from data.registry import dataset_class
+from lib import ROOT
 from lib.core import distributed
 from lib.core.checkpoint import (
     get_rng_state,
@@ -34,6 +35,7 @@ class Options:
     seed: int = 123
     device: str = "cpu"
     debug: bool = False
+    experiment: Path = ROOT / "experiment"  # parent of run folders
 
 
 def build_dataset(cfg: Config, options: Options, mode: str):
@@ -130,7 +132,7 @@ class Trainer:
         self.model = self.stage.build_model()
         if cfg.TRAIN.init_path:
             print(warm_start(self.model, cfg.TRAIN.init_path))
-        self.stage.load_pretrained(self.model)
+        self.stage.load_pretrained(self.model, options.experiment)
         self.model.to(options.device)
         self.stage.criterion.to(options.device)
         if distributed.is_main():

@@ -7,7 +7,6 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from lib import ROOT
 from lib.core import distributed
 from lib.core.base import Options, Tester, Trainer
 from lib.core.baselines import fit_baseline
@@ -41,13 +40,17 @@ def train(args: argparse.Namespace) -> None:
     distributed.launch(_train_process, distributed.parse_gpus(args.gpu), cfg, args)
 
 
+def _options(args: argparse.Namespace, device: str) -> Options:
+    return Options(seed=args.seed, device=device, debug=args.debug, experiment=Path(args.experiment))
+
+
 def _train_process(device: str, cfg: Config, args: argparse.Namespace) -> None:
     seed_everything(args.seed)
-    options = Options(seed=args.seed, device=device, debug=args.debug)
+    options = _options(args, device)
     checkpoint = run = None
     if distributed.is_main():
         print(f"Work on device:  {device}")
-        checkpoint = find_resumable(ROOT / "experiment", cfg) if args.resume_training else None
+        checkpoint = find_resumable(options.experiment, cfg) if args.resume_training else None
         if args.resume_training and checkpoint is None:
             print("no checkpoint of this config to resume: starting at the first epoch")
     trainer = Trainer(cfg, options)
@@ -56,7 +59,7 @@ def _train_process(device: str, cfg: Config, args: argparse.Namespace) -> None:
         trainer.resume(checkpoint)
     if distributed.is_main():
         # made last, so that a run that cannot start leaves no folder behind
-        run = checkpoint.parents[1] if checkpoint else create_run(ROOT / "experiment", cfg)
+        run = checkpoint.parents[1] if checkpoint else create_run(options.experiment, cfg)
         print(f"Experiment Data on {run}")
     trainer.fit(run)
 
@@ -66,15 +69,17 @@ def test(args: argparse.Namespace) -> None:
     cfg = load_config(args.cfg)
     seed_everything(args.seed)
     device = distributed.first_device(distributed.parse_gpus(args.gpu))
-    options = Options(seed=args.seed, device=device, debug=args.debug)
+    options = _options(args, device)
     print(f"Work on device:  {device}")
     tester = Tester(cfg, options)
     if args.baseline:
         model = fit_baseline(args.baseline, cfg, options)
     else:
         configured = args.weights or cfg.TEST.weight_path
-        model = _load_model(tester, weights_path(configured, cfg, cfg.MODEL.name, "TEST.weight_path"))
-    run = create_run(ROOT / "experiment", cfg)
+        model = _load_model(
+            tester, weights_path(configured, cfg, cfg.MODEL.name, "TEST.weight_path", options.experiment)
+        )
+    run = create_run(options.experiment, cfg)
     print(f"Experiment Data on {run}")
     print("===> Start testing...")
     tester.test(0, model.to(device))

@@ -1,5 +1,7 @@
 """The two stages of training: what differs between PoseNet and Pose2Mesh; everything else is one loop."""
 
+from pathlib import Path
+
 import torch
 
 from data.evaluation import LiftEvaluator, MeshEvaluator
@@ -26,7 +28,7 @@ class LiftStage:
     def build_model(self) -> torch.nn.Module:
         return build_posenet(self.cfg)
 
-    def load_pretrained(self, model: torch.nn.Module) -> None:
+    def load_pretrained(self, model: torch.nn.Module, experiment: Path) -> None:
         """PoseNet has no earlier stage."""
 
     def autocast(self, tensor: torch.Tensor):
@@ -77,10 +79,10 @@ class MeshStage(LiftStage):
     def build_model(self) -> torch.nn.Module:
         return build_pose2mesh(self.cfg, self.graph)
 
-    def load_pretrained(self, model: torch.nn.Module) -> None:
+    def load_pretrained(self, model: torch.nn.Module, experiment: Path) -> None:
         """Start PoseNet from ``MODEL.posenet_path`` when ``MODEL.posenet_pretrained`` asks for it."""
         if self.cfg.MODEL.posenet_pretrained:
-            load_posenet(model.pose_lifter, self.cfg)
+            load_posenet(model.pose_lifter, self.cfg, experiment)
 
     def forward(self, model, batch):
         """Mesh (B, V, 3) in metres, joints (B, J, 3) in mm, both root-relative."""

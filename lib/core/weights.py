@@ -4,11 +4,9 @@ from pathlib import Path
 
 from torch import nn
 
-from lib import ROOT
 from lib.core.checkpoint import load_checkpoint, load_weights, read_state_dict
 from lib.core.config import Config, load_config
 from lib.core.runs import latest_checkpoint
-
 
 # what a run must share with the settings for its weights to be of use to them
 _FITTING = {
@@ -23,9 +21,7 @@ _FITTING = {
 }
 
 
-def weights_path(
-    configured: str, cfg: Config, model_name: str, key: str, experiment: Path = ROOT / "experiment"
-) -> Path:
+def weights_path(configured: str, cfg: Config, model_name: str, key: str, experiment: Path) -> Path:
     """The checkpoint to use for a model.
 
     Args:
@@ -66,9 +62,9 @@ def _fits(config: Path, cfg: Config, model_name: str) -> bool:
     )
 
 
-def load_posenet(model: nn.Module, cfg: Config) -> None:
-    """Fill the PoseNet inside Pose2Mesh from ``MODEL.posenet_path``."""
-    path = weights_path(cfg.MODEL.posenet_path, cfg, "posenet", "MODEL.posenet_path")
+def load_posenet(model: nn.Module, cfg: Config, experiment: Path) -> None:
+    """Fill the PoseNet inside Pose2Mesh from ``MODEL.posenet_path`` (see ``weights_path``)."""
+    path = weights_path(cfg.MODEL.posenet_path, cfg, "posenet", "MODEL.posenet_path", experiment)
     print(f"Loading pretrained posenet... {path}")
     load_weights(model, only_posenet(load_checkpoint(path)), path)
 
