@@ -1,4 +1,4 @@
-"""The open bodies in SMPL's format: shapes, skinning, pose correctives and regressors on the decimated meshes."""
+"""The full open body: sampled shapes, shape components, skinning, pose correctives and joints on the decimated mesh."""
 
 from collections.abc import Callable
 
@@ -7,22 +7,19 @@ import torch
 
 from asset.open_body.build import skeleton
 from asset.open_body.build.body_mesh import FULL, build_body_mesh
+from asset.open_body.build.body_regressors import limb_band
 from asset.open_body.build.fitting import (
     BATCH,
     POSED_NUM,
     PoseTarget,
     Skin,
-    band,
     corrective_error,
-    family_weight,
     fit_joint_regressor,
     fit_posedirs,
-    fit_rows,
-    kintree_table,
     principal_shapes,
     regress,
 )
-from asset.open_body.build.skeleton import JOINTS, MIRROR, PARENTS
+from asset.open_body.build.skeleton import FLIP_X, JOINTS, MIRROR, PARENTS
 from asset.open_body.build.skinning import (
     DeltaMush,
     compose,
@@ -32,28 +29,31 @@ from asset.open_body.build.skinning import (
     target_skin,
 )
 from asset.open_body.build.source import AnnySource, Phenotypes, mean_adult, t_pose_turns
-from lib.joint_sets import COCO, HUMAN36
+from lib.joint_sets import COCO
 
 SAMPLES, POSES, SHAPE_NUM = 1500, 1200, 10
 PELVIS = np.array([0, -0.24, 0.03])  # where the pelvis rests
 POSEDIR_STEP = 2.0**-14  # metres; correctives are rounded to it so that the file compresses
-FLIP_X = np.array([-1.0, 1, 1])
 LOCAL_CHANGES = (
     "upperarm", "lowerarm", "upperleg", "lowerleg", "hand-scale", "hand-fingers-length", "hand-fingers-diameter",
     "foot-scale", "torso-", "hip-", "measure-", "head-scale", "buttocks-volume", "stomach-tone", "neck-scale",
     "head-fat", "shoulder",
 )  # fmt: skip
 
-# World axis along the limb at each joint of the T-pose (default: y) for the regressors' bands
-LIMB_AXIS = {"Toe": 2, "Thorax": 0, "Shoulder": 0, "Elbow": 0, "Wrist": 0, "Hand": 0}
 SLIM = ("Knee", "Ankle", "Toe", "Elbow", "Wrist", "Hand")  # joints with a narrow band of candidates
 
 
 class BodyBuilder:
-    """Samples and arrays of the full body; both files are cut from them.
+    """Everything that both body files are cut from (by ``body_regressors.body_arrays``).
 
     Args:
         report: called with one line of text per step.
+
+    Attributes, for S samples of which P are also posed (V = 6890 vertices, 24 joints, 17 COCO points):
+        source, mesh: the source model and the decimated meshes.
+        vertices (S, V, 3), joints (S, 24, 3), coco (S, 17, 3): the samples at rest, in the T-pose.
+        posed (P, V, 3), posed_joints (P, 24, 3), posed_coco (P, 17, 3), head_transforms (P, 3, 4): posed samples.
+        template (V, 3), shapedirs (V, 3, 10), J_regressor (24, V); skin: weights and posedirs.
     """
 
     def __init__(self, report: Callable[[str], None]):
@@ -169,11 +169,7 @@ class BodyBuilder:
         check = self.rng.permutation(len(poses))[:100]
         reach = self.mush.smooth(self.skin.weights, iterations=12)[:, 1:] > 0.02
         fit = fit_posedirs(posed[0], self.skin.weights, transforms, features, targets.astype(np.float32), reach)
-
-        fit = fit.reshape(FULL, 3, len(JOINTS) - 1, 3, 3)
-        sign = FLIP_X[:, None, None, None] * (FLIP_X[:, None] * FLIP_X)
-        mirrored = fit[self.mesh.flip][:, :, MIRROR[1:] - 1] * sign
-        fit = ((fit + mirrored) / 2).reshape(FULL, 3, -1)
+        fit = (fit + skeleton.mirrored_posedirs(fit, self.mesh.flip)) / 2
         self.skin.posedirs = np.round(fit / POSEDIR_STEP) * POSEDIR_STEP
         plain = Skin(self.skin.weights, PARENTS, np.zeros_like(self.skin.posedirs))
         for name, test in (
@@ -183,18 +179,13 @@ class BodyBuilder:
             errors = [corrective_error(posed, skin, target, test).mean() for skin in (plain, self.skin)]
             self.report(f"correctives: {name} poses' error {errors[0]:.2f} -> {errors[1]:.2f} mm")
 
-    def _band(self, vertices, centre, joint, count, weights) -> np.ndarray:
-        """Candidates of a joint: a band around the limb, of parts that the joint, its parent or children move."""
-        axis = np.eye(3)[LIMB_AXIS.get(skeleton.split_side(JOINTS[joint])[1], 1)]
-        return band(vertices, centre, axis, family_weight(weights, PARENTS, joint) >= 0.6, count)
-
     def _fit_joints(self) -> None:
         """The model's joints: the regressor's output, near the source's bone heads; then everything posed by them."""
         mean_joints = self.bone_joints.mean(axis=0)
 
         def candidates(joint):
             count = 600 if skeleton.split_side(JOINTS[joint])[1] in SLIM else 1000
-            return self._band(self.template, mean_joints[joint], joint, count, self.skin.weights)
+            return limb_band(self.template, self.skin.weights, mean_joints[joint], joint, count)
 
         rotations = rotation_matrices(skeleton.random_poses(POSED_NUM, self.rng))
         self.J_regressor = fit_joint_regressor(
@@ -204,97 +195,10 @@ class BodyBuilder:
         transforms, self.posed_joints, self.posed = self.skin.pose(
             self.vertices[:POSED_NUM], self.joints[:POSED_NUM], rotations
         )
-        self._head_transforms = transforms[:, JOINTS.index("Head")]
+        self.head_transforms = transforms[:, JOINTS.index("Head")]
         points = []
         for s, (support, to_rest) in zip(range(0, POSED_NUM, BATCH), self.posable):
             bones = compose(transforms[s : s + BATCH, self.joint_of_bone], to_rest)
             points.append(self._coco_points(support, bones))
         self.posed_coco = np.concatenate(points)
-        self.posed_coco[:, :5] = self._with_head(self.coco[:, :5])
         self.report("joints regressed, bodies posed")
-
-    def _with_head(self, points: np.ndarray) -> np.ndarray:
-        """(POSED_NUM, n, 3) rest points that move rigidly with the head, posed."""
-        turn, shift = self._head_transforms[..., :3], self._head_transforms[:, None, :, 3]
-        return np.einsum("bij,bnj->bni", turn, points[:POSED_NUM]) + shift
-
-    def _h36m_goals(self) -> tuple[np.ndarray, np.ndarray, list[int]]:
-        """Rest and posed Human3.6M joints (S, 17, 3), (POSED_NUM, 17, 3) and the model joint each belongs to.
-
-        The pelvis lies between the hips, the nose is COCO's, the head is the crown; the rest are the model's joints.
-        """
-        crown = self.template[np.argmax(self.template[:, 1])]
-        crown_ids = np.flatnonzero(np.linalg.norm(self.template - crown, axis=1) < 0.02)
-        on_head = {"Nose": self.coco[:, 0], "Head": self.vertices[:, crown_ids].mean(axis=1)}
-        hips = [JOINTS.index("L_Hip"), JOINTS.index("R_Hip")]
-        rest, posed, owners = [], [], []
-        for name in HUMAN36.joints:
-            joint = JOINTS.index("Spine" if name == "Torso" else "Head" if name == "Nose" else name)
-            owners.append(joint)
-            if name in on_head:
-                rest.append(on_head[name])
-                posed.append(self._with_head(on_head[name][:, None])[:, 0])
-            else:
-                members = hips if name == "Pelvis" else [joint]
-                rest.append(self.joints[:, members].mean(axis=1))
-                posed.append(self.posed_joints[:, members].mean(axis=1))
-        return np.stack(rest, axis=1), np.stack(posed, axis=1), owners
-
-    def arrays(self, light: bool) -> tuple[dict[str, np.ndarray], dict[str, tuple[float, float]]]:
-        """One body's arrays, and posed regressor errors (mean, 95th percentile) in mm by regressor."""
-        mesh = self.mesh
-        chosen = mesh.light if light else np.arange(FULL)
-        flip = np.searchsorted(chosen, mesh.flip[chosen])
-        template, weights = self.template[chosen], self.skin.weights[chosen]
-        vertices, posed = self.vertices[:, chosen], self.posed[:, chosen]
-        errors = {}
-
-        def fit(name, rest_goals, posed_goals, owners, mirror, posed_factor=1.0, regressor=None):
-            goals = rest_goals.mean(axis=0)
-
-            def candidates(joint):
-                if owners[joint] == JOINTS.index("Head"):
-                    nearest = np.argsort(np.linalg.norm(template - goals[joint], axis=1))
-                    return nearest[: 120 * len(chosen) // FULL + 20]
-                return self._band(template, goals[joint], owners[joint], 250 if light else 600, weights)
-
-            def terms(joint):
-                step = SAMPLES // 500
-                mean_term = (template[None], goals[joint][None], 5.0)
-                rest_term = (vertices[::step], rest_goals[::step, joint], 1.0)
-                return [mean_term, rest_term, (posed, posed_goals[:, joint], posed_factor)]
-
-            if regressor is None:
-                regressor = fit_rows(terms, candidates, len(owners), mirror, flip)
-            error = 1e3 * np.linalg.norm(regress(regressor, posed) - posed_goals, axis=-1)
-            errors[name] = (error.mean(), np.percentile(error, 95))
-            return regressor
-
-        J_regressor = fit(
-            "J", self.joints, self.posed_joints, range(len(JOINTS)), MIRROR, 0.3, None if light else self.J_regressor
-        )
-        h36m = fit("H36M", *self._h36m_goals(), skeleton.MIRROR_H36M)
-        below_head = [JOINTS.index(joint) for joint in COCO.joints[5 : COCO.keypoint_num]]
-        owners = [JOINTS.index("Head")] * 5 + below_head
-        coco = fit("COCO", self.coco, self.posed_coco, owners, skeleton.MIRROR_COCO)
-
-        middle = np.flatnonzero((np.abs(template[:, 0]) < 1e-6) & (weights[:, JOINTS.index("Head")] > 0.9))
-        face_ids = [middle[np.argmax(template[middle, 2])]]
-        for point in self.coco.mean(axis=0)[[1, 3]]:  # left eye, left ear, each followed by its mirror image
-            left = np.argmin(np.linalg.norm(template - point, axis=1))
-            face_ids += [left, flip[left]]
-        return {
-            "v_template": template.astype(np.float32),
-            "f": (mesh.light_faces if light else mesh.faces).astype(np.uint32),
-            "shapedirs": self.shapedirs[chosen].astype(np.float16),
-            "posedirs": self.skin.posedirs[chosen].astype(np.float16),
-            "weights": weights.astype(np.float16),
-            "J_regressor": J_regressor.astype(np.float32),
-            "kintree_table": kintree_table(PARENTS),
-            "J": (J_regressor @ template).astype(np.float32),
-            "J_regressor_h36m": h36m.astype(np.float32),
-            "J_regressor_coco": coco.astype(np.float32),
-            "face_vertex_ids": np.array(face_ids, np.int32),
-            "flip_vertex_ids": flip.astype(np.int32),
-            "source_vertex_ids": self.source.vertex_ids[mesh.source_ids[chosen]].astype(np.int32),
-        }, errors

