@@ -38,7 +38,8 @@ class MeshModel:
     """One body or hand mesh: topology, regressors and skinning parameters. Lengths in metres.
 
     Attributes:
-        name: ``smpl``, ``mano``, ``open_6890``, ``open_1723``, ``open_hand``, or the file name of a user's model (``mine.npz``).
+        name: ``smpl``, ``mano``, ``open_6890``, ``open_1723``, ``open_hand``, or a user's file
+            (``mine.npz``).
         kind: ``body`` or ``hand``.
         path: the model file; the neutral one of SMPL.
         description: one line that says which files are in use.

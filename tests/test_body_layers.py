@@ -384,19 +384,24 @@ def test_mano_layer_golden_options(numbers, mano_root):
     assert len(shapes) == 9
 
 
-def test_mano_layer_root_and_joint_modes_agree(mano_root):
+@pytest.fixture(scope="module")
+def hand_arrays():
+    return load_mesh_model("hand", "open_hand").arrays()
+
+
+def test_mano_layer_root_and_joint_modes_agree(hand_arrays):
     """6D roots and rotation matrices describe the same hand as axis-angles."""
     pose = torch.from_numpy(np.random.default_rng(0).normal(size=(3, 48)) * 0.5).float()
     betas = torch.randn(3, 10, generator=torch.Generator().manual_seed(0))
-    plain = ManoLayer(mano_root=mano_root, use_pca=False)
+    plain = HandLayer(hand_arrays, use_pca=False)
     expected = plain(pose, betas)
     matrices = axis_angle_to_matrix(pose.view(3, 16, 3))
-    by_matrix = ManoLayer(mano_root=mano_root, use_pca=False, joint_rot_mode="rotmat")
+    by_matrix = HandLayer(hand_arrays, use_pca=False, joint_rot_mode="rotmat")
     assert_close(by_matrix(matrices, betas)[0], expected[0])
     assert_close(by_matrix(1.5 * matrices, betas)[1], expected[1])
     six = torch.cat([matrices[:, 0, :, 0], matrices[:, 0, :, 1], pose[:, 3:]], dim=1)
     for robust in (False, True):
-        layer = ManoLayer(mano_root=mano_root, use_pca=False, root_rot_mode="rot6d", robust_rot=robust)
+        layer = HandLayer(hand_arrays, use_pca=False, root_rot_mode="rot6d", robust_rot=robust)
         assert_close(layer(six, betas)[1], expected[1])
     with pytest.raises(ValueError, match=r"expected \(B, 51\) pose values"):
         layer(pose, betas)
@@ -404,22 +409,23 @@ def test_mano_layer_root_and_joint_modes_agree(mano_root):
         by_matrix(pose, betas)
 
 
-def test_mano_pca_is_a_combination_of_components(mano_root):
-    layer = ManoLayer(mano_root=mano_root, ncomps=12, flat_hand_mean=False)
-    plain = ManoLayer(mano_root=mano_root, use_pca=False, flat_hand_mean=False)
+def test_mano_pca_is_a_combination_of_components(hand_arrays):
+    layer = HandLayer(hand_arrays, ncomps=12, flat_hand_mean=False)
+    plain = HandLayer(hand_arrays, use_pca=False, flat_hand_mean=False)
     pose = torch.randn(2, 15, generator=torch.Generator().manual_seed(1)) * 0.5
     full = torch.cat([pose[:, :3], pose[:, 3:] @ layer.th_selected_comps], dim=1)
     assert layer.th_selected_comps.shape == (12, 45)
     assert_close(layer(pose)[0], plain(full)[0])
 
 
-def test_middle_fingertip_of_layer_and_regressor(mano_root):
+def test_middle_fingertip_of_layer_and_regressor(hand_arrays):
     """Kept from the original: released weights were trained with vertex 444 in targets and 445 in the regressor."""
     assert TIP_VERTICES_LAYER["right"] == (745, 317, 444, 556, 673)
     assert TIP_VERTICES_LAYER["left"] == (745, 317, 445, 556, 673)
     assert TIP_VERTICES_REGRESSOR == (745, 317, 445, 556, 673)
+    mano = {key: value for key, value in hand_arrays.items() if key != "fingertip_vertex_ids"}
     for side in ("right", "left"):
-        vertices, joints = ManoLayer(mano_root=mano_root, side=side)(torch.zeros(1, 9))
+        vertices, joints = HandLayer(mano, side=side)(torch.zeros(1, 9))
         assert torch.equal(joints[:, [4, 8, 12, 16, 20]], vertices[:, list(TIP_VERTICES_LAYER[side])])
 
 

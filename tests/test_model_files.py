@@ -37,7 +37,7 @@ def small_body(vertex_num: int = 40, joint_num: int = 24, shape_num: int = 10, s
     return {
         "v_template": rng.normal(size=(vertex_num, 3)),
         "shapedirs": rng.normal(size=(vertex_num, 3, shape_num)),
-        "posedirs": rng.normal(size=(vertex_num, 3, 9 * (joint_num - 1))),
+        "posedirs": rng.standard_normal((vertex_num, 3, 9 * (joint_num - 1)), dtype=np.float32),
         "J_regressor": regressor,
         "weights": weights / weights.sum(axis=1, keepdims=True),
         "f": np.stack([ring, np.roll(ring, 1), np.roll(ring, 2)], axis=1).astype(np.uint32),
