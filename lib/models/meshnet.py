@@ -16,7 +16,7 @@ from torch.nn import functional as F
 from lib.mesh_graph import MeshGraph
 from lib.models.backbones.batch_norm import batch_norm_relu
 from lib.models.backbones.cheby_graph_conv import ChebyGraphConv
-from lib.models.backbones.mesh_levels import MeshLevel, level_rows, torch_csr
+from lib.models.backbones.mesh_levels import MeshLevel, SparseOperator, level_rows
 
 _PAPER_CHANNELS = {
     "body": (
@@ -150,7 +150,7 @@ class MeshNet(nn.Module):
         self.bn = nn.ModuleList(nn.BatchNorm1d(width) for _, width in pairs[:-1])
 
         self.levels = nn.ModuleList(MeshLevel(r, L) for r, L in zip(rows, graph.laplacians[-2::-1]))
-        self.register_buffer("joint_laplacian", torch_csr(graph.laplacians[-1]), persistent=False)
+        self.joint_laplacian = SparseOperator(graph.laplacians[-1])
         self.register_buffer("coarse_order", torch.from_numpy(rows[0].position), persistent=False)
         output = rows[-1].representative if padded else rows[-1].representative[graph.reverse]
         self.register_buffer("output_order", torch.from_numpy(np.ascontiguousarray(output)), persistent=False)
@@ -182,8 +182,9 @@ class MeshNet(nn.Module):
         layer = 0
 
         x = joints.transpose(0, 1)
+        laplacian = self.joint_laplacian()
         for _ in blocks[0][1:]:
-            x = self._convolve(layer, x, self.joint_laplacian)
+            x = self._convolve(layer, x, laplacian)
             layer += 1
         x = self.fc(x.transpose(0, 1).reshape(batch, -1))
         order = self.coarse_order if with_fakes else self.coarse_order[: self.levels[0].real]
@@ -192,7 +193,7 @@ class MeshNet(nn.Module):
         for i, level in enumerate(self.levels):
             if i:
                 x = x.index_select(0, level.parent if with_fakes else level.parent_real)
-            laplacian = level.laplacian if with_fakes else level.laplacian_real
+            laplacian = level.laplacian() if with_fakes else level.laplacian_real()
             block_input = x
             for _ in blocks[i + 1][1:]:
                 x = self._convolve(layer, x, laplacian, level)
@@ -203,7 +204,7 @@ class MeshNet(nn.Module):
             x = self._convolve(layer, x, laplacian, level)
             layer += 1
         if with_fakes and not self.padded:  # no statistics are taken after the last layer
-            x, laplacian = x[: level.real], level.laplacian_real
+            x, laplacian = x[: level.real], level.laplacian_real()
         return self.cl[layer](x, laplacian)[self.output_order].transpose(0, 1)
 
     def _convolve(self, layer: int, x: Tensor, laplacian: Tensor, level: MeshLevel | None = None) -> Tensor:

@@ -50,38 +50,45 @@ def level_rows(graph: MeshGraph) -> list[LevelRows]:
     for _ in mesh_laplacians[1:]:
         is_real.append(is_real[-1].reshape(-1, 2).any(axis=1))
 
-    levels: list[LevelRows] = []
-    for laplacian, real in zip(mesh_laplacians[::-1], is_real[::-1]):
+    for laplacian, real in zip(mesh_laplacians, is_real):
         _check_isolated(laplacian, ~real)
-        positions = np.arange(len(real))
-        if not levels:
-            fakes, fake_multiplicity = positions[~real], np.ones(int((~real).sum()), dtype=np.int64)
-            inherited = np.zeros(len(real), dtype=bool)
-            offset = 0
-        else:
-            coarse = levels[-1]
-            parent_of = coarse.representative[positions // 2]
-            inherited = parent_of >= coarse.real
-            born = positions[~real & ~inherited]
-            fakes = np.concatenate([born, 2 * coarse.position[coarse.real :]])
-            doubled = 2 * coarse.multiplicity[coarse.real :]
-            fake_multiplicity = np.concatenate([np.ones(len(born), dtype=np.int64), doubled])
-            offset = len(born) - coarse.real
-        position = np.concatenate([positions[real], fakes])
-        representative = np.empty(len(real), dtype=np.int64)
-        representative[position] = np.arange(len(position))
-        if levels:
-            representative[inherited] = int(real.sum()) + offset + parent_of[inherited]
-        levels.append(
-            LevelRows(
-                position=position,
-                real=int(real.sum()),
-                multiplicity=np.concatenate([np.ones(int(real.sum()), dtype=np.int64), fake_multiplicity]),
-                representative=representative,
-                parent=levels[-1].representative[position // 2] if levels else None,
-            )
-        )
+
+    levels = [_coarsest_rows(is_real[-1])]
+    for real in is_real[-2::-1]:
+        levels.append(_finer_rows(levels[-1], real))
     return levels
+
+
+def _coarsest_rows(real: np.ndarray) -> LevelRows:
+    """Every row has values of its own: they come out of the fully connected layer."""
+    position = np.concatenate([np.flatnonzero(real), np.flatnonzero(~real)])
+    return LevelRows(
+        position=position,
+        real=int(real.sum()),
+        multiplicity=np.ones(len(real), dtype=np.int64),
+        representative=np.argsort(position),
+        parent=None,
+    )
+
+
+def _finer_rows(coarse: LevelRows, real: np.ndarray) -> LevelRows:
+    """A real vertex has its own row, as has a fake child of a real vertex; a fake's two children share one."""
+    parent = coarse.representative[np.arange(len(real)) // 2]
+    inherited = parent >= coarse.real
+    born = ~real & ~inherited
+    real_num, born_num = int(real.sum()), int(born.sum())
+    position = np.concatenate([np.flatnonzero(real), np.flatnonzero(born), 2 * coarse.position[coarse.real :]])
+    representative = np.empty(len(real), dtype=np.int64)
+    representative[position] = np.arange(len(position))
+    representative[inherited] = real_num + born_num + parent[inherited] - coarse.real
+    single = np.ones(real_num + born_num, dtype=np.int64)
+    return LevelRows(
+        position=position,
+        real=real_num,
+        multiplicity=np.concatenate([single, 2 * coarse.multiplicity[coarse.real :]]),
+        representative=representative,
+        parent=parent[position],
+    )
 
 
 def _check_isolated(laplacian: sparse.csr_matrix, fake: np.ndarray) -> None:
@@ -93,26 +100,34 @@ def _check_isolated(laplacian: sparse.csr_matrix, fake: np.ndarray) -> None:
         raise ValueError("fake vertices of one graph level have different Laplacian entries")
 
 
-def torch_csr(matrix: sparse.spmatrix) -> Tensor:
-    """Float32 sparse CSR tensor with int32 indices, which the CPU and GPU sparse libraries take as they are."""
-    matrix = sparse.csr_matrix(matrix, dtype=np.float32)
-    matrix.sort_indices()
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message="Sparse CSR tensor support", category=UserWarning)
-        return torch.sparse_csr_tensor(
-            torch.from_numpy(matrix.indptr.astype(np.int32)),
-            torch.from_numpy(matrix.indices.astype(np.int32)),
-            torch.from_numpy(matrix.data),
-            size=matrix.shape,
-            check_invariants=True,
-        )
+class SparseOperator(nn.Module):
+    """A constant sparse matrix that moves with its network.
+
+    Held as three dense buffers, which unlike a sparse tensor can be copied, pickled and broadcast; they are not part of
+    the state dict. Calling the module gives the CSR tensor, with int32 indices as the CPU and GPU sparse libraries want.
+    """
+
+    def __init__(self, matrix: sparse.spmatrix):
+        super().__init__()
+        matrix = sparse.csr_matrix(matrix, dtype=np.float32)
+        matrix.sort_indices()
+        self.size = matrix.shape
+        self.register_buffer("starts", torch.from_numpy(matrix.indptr.astype(np.int32)), persistent=False)
+        self.register_buffer("columns", torch.from_numpy(matrix.indices.astype(np.int32)), persistent=False)
+        self.register_buffer("values", torch.from_numpy(matrix.data.copy()), persistent=False)
+        with warnings.catch_warnings():  # torch says once per process that the format is in beta
+            warnings.filterwarnings("ignore", message="Sparse CSR tensor support", category=UserWarning)
+            self()
+
+    def forward(self) -> Tensor:
+        return torch.sparse_csr_tensor(self.starts, self.columns, self.values, size=self.size, check_invariants=False)
 
 
 class MeshLevel(nn.Module):
     """Operators of one mesh level as buffers that are not part of the state dict.
 
     Attributes:
-        laplacian: among all representatives; laplacian_real: among real vertices.
+        laplacian, laplacian_real: operator among all representatives, and among real vertices.
         parent: gather index from the coarser level; parent_real: the same among real vertices (None when coarsest).
         extra: multiplicity minus one of the last representatives; all earlier ones stand for themselves only.
         padded_size: rows of the padded level.
@@ -122,9 +137,9 @@ class MeshLevel(nn.Module):
         super().__init__()
         self.real, self.padded_size = rows.real, len(rows.representative)
         index = rows.position
-        self._constant("laplacian", torch_csr(laplacian[index][:, index]))
+        self.laplacian = SparseOperator(laplacian[index][:, index])
         index = index[: rows.real]
-        self._constant("laplacian_real", torch_csr(laplacian[index][:, index]))
+        self.laplacian_real = SparseOperator(laplacian[index][:, index])
         self._constant("extra", torch.from_numpy(rows.multiplicity[rows.multiplicity > 1] - 1).float())
         parent = None if rows.parent is None else torch.from_numpy(rows.parent)
         self._constant("parent", parent)
