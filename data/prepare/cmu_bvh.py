@@ -53,7 +53,7 @@ def convert_clip(motion: BvhMotion, rest_joints: np.ndarray, fps: float | None =
     poses = retarget(motion, rest_joints)
     chosen = np.zeros(len(motion), dtype=bool)
     chosen[::step] = True
-    chosen &= keep_frames(motion, poses, rest_joints)
+    chosen &= keep_frames(poses, rest_joints, motion.frame_time)
     poses, trans = z_up(poses[chosen], root_positions(motion, rest_joints)[chosen], rest_joints)
     return {
         "poses": np.concatenate([poses.reshape(-1, 72), np.zeros((len(poses), 84))], axis=1).astype(np.float32),

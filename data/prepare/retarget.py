@@ -174,21 +174,21 @@ def root_positions(motion: BvhMotion, rest_joints: np.ndarray) -> np.ndarray:
     return motion.translations()[:, 0] * unit
 
 
-def keep_frames(motion: BvhMotion, poses: np.ndarray, rest_joints: np.ndarray) -> np.ndarray:
+def keep_frames(poses: np.ndarray, rest_joints: np.ndarray, frame_time: float) -> np.ndarray:
     """Which frames are free of the source data's faults, (F,) bool.
 
     Dropped: both sides of a joint's jump of over 60 degrees within 1/30 s; hip twist over 75 degrees; shoulder twist
     over 135; ankle, neck or head turned by more than 85, wrist by more than 100.
 
     Args:
-        motion: the source clip. poses: (F, 24, 3) axis-angle from ``retarget``. rest_joints: (24, 3).
+        poses: (F, 24, 3) axis-angle, successive frames. rest_joints: (24, 3). frame_time: seconds between frames.
     """
-    keep = np.ones(len(motion), dtype=bool)
+    keep = np.ones(len(poses), dtype=bool)
     local = Rotation.from_rotvec(poses.reshape(-1, 3)).as_matrix().reshape(*poses.shape, 3)
     trace = np.einsum("fjab,fjab->fj", local[1:], local[:-1])
     step = np.degrees(np.arccos(np.clip((trace - 1.0) / 2.0, -1.0, 1.0))).max(axis=1, initial=0.0)
     # a slower clip may turn further between frames, but beyond 170 degrees a jump cannot be told from noise
-    jumps = step > min(MAX_STEP * motion.frame_time / _STEP_SECONDS, 170.0)
+    jumps = step > min(MAX_STEP * frame_time / _STEP_SECONDS, 170.0)
     keep[1:] &= ~jumps
     keep[:-1] &= ~jumps
     for name, child, limit in (("Hip", "Knee", MAX_HIP_TWIST), ("Shoulder", "Elbow", MAX_SHOULDER_TWIST)):
