@@ -51,26 +51,25 @@ class Sources2D:
     clean_share: float = 0.0
 
 
-def regressed_joints(joint_set: JointSet, vertices, posed, regressor):
+def posed_joints(joint_set: JointSet, vertices, kinematic, regressor):
     """3D joints of a posed mesh under a joint set's convention.
 
     Body sets with regressors (human36, coco) regress from the mesh; ``smpl`` and ``mano`` are the kinematic joints of
-    the layer (plus fingertip vertices), which is what SURREAL and FreiHAND annotate.
+    the layer (and fingertip vertices), which is what SURREAL and FreiHAND annotate.
 
     Args:
         vertices: (B, V', 3), those the regressor's columns refer to.
-        posed: (B, K, 3) kinematic joints.
-        regressor: (Jk, V') of the joint set.
+        kinematic: (B, K, 3) joints of the layer.
+        regressor: (Jk, V') of the joint set; for ``mano`` only the (5, V') rows of the fingertips.
 
     Returns:
         (B, J, 3) in the unit of the vertices.
     """
     if joint_set.name == "smpl":
-        return posed
+        return kinematic
     joints = regressor @ vertices
     if joint_set.name == "mano":
-        tips = [joint_set.index(f"{finger}_4") for finger in ("Thumb", "Index", "Middle", "Ring", "Pinky")]
-        return order_hand_joints(torch.cat([posed, joints[:, tips]], dim=1))
+        return order_hand_joints(torch.cat([kinematic, joints], dim=1))
     return joint_set.add_derived(joints)
 
 
@@ -104,7 +103,7 @@ class BodyTransform:
         wanted = {self.input_set.name}
         if self.with_mesh:
             wanted |= {self.target_set.name, self._root_set.name}
-        regressors = {name: torch.from_numpy(self.model.joint_regressor(name)) for name in sorted(wanted)}
+        regressors = {name: self._regressor(name) for name in sorted(wanted)}
         params = self.model.params("neutral")
         if not self.with_mesh:
             # PoseNet needs joints only: pose just the vertices that the regressor reads
@@ -117,14 +116,19 @@ class BodyTransform:
         self.params = params.to(self.device, torch.float32)
         self.regressors = {name: r.to(self.device, torch.float32) for name, r in regressors.items()}
 
+    def _regressor(self, joint_set: str) -> torch.Tensor:
+        if joint_set != "mano":
+            return torch.from_numpy(self.model.joint_regressor(joint_set))
+        return torch.nn.functional.one_hot(torch.tensor(self.model.layer_tips), self.model.vertex_num).float()
+
     @property
     def _root_set(self) -> JointSet:
         """Joint set whose root the mesh is relative to: human36's pelvis, unless targets are smpl or mano joints."""
         return self.target_set if self.target_set.name in ("smpl", "mano") else get_joint_set("human36")
 
     def joints(self, joint_set: JointSet, vertices, posed):
-        """``regressed_joints`` with this transform's regressors."""
-        return regressed_joints(joint_set, vertices, posed, self.regressors[joint_set.name])
+        """``posed_joints`` with this transform's regressors."""
+        return posed_joints(joint_set, vertices, posed, self.regressors[joint_set.name])
 
     def __call__(self, rows: dict[str, torch.Tensor], generator: torch.Generator, train: bool):
         """One batch.

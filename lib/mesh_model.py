@@ -141,8 +141,13 @@ class MeshModel:
         """
         if self.kind == "body":
             return joints
-        tips = TIP_VERTICES_LAYER["right"] if self.name == "mano" else self.fingertip_vertex_ids
-        return hand_joints(vertices, joints, tips)
+        return hand_joints(vertices, joints, self.layer_tips)
+
+    @property
+    def layer_tips(self) -> tuple[int, ...]:
+        """Fingertip vertices, thumb to little finger, that a hand layer gives as joints."""
+        # MANO's layer and its 21-row regressor disagree about the middle finger's tip
+        return TIP_VERTICES_LAYER["right"] if self.name == "mano" else tuple(map(int, self.fingertip_vertex_ids))
 
     def joint_regressor(self, joint_set: str) -> np.ndarray:
         """Matrix that takes mesh vertices to joints.

@@ -18,7 +18,7 @@ from data.transform import Sources2D
 from lib import ROOT
 from lib.core.config import Config
 from lib.joint_sets import SMPL
-from lib.pose_prior import PosePrior
+from lib.pose_prior import HandPosePrior, PosePrior
 
 FOCAL, PRINCPT = 1500.0, 500.0  # pixels; only perspective distortion survives the normalisation of the input
 LATERAL = 0.15  # the person stands up to this share of the distance beside the optical axis
@@ -77,8 +77,6 @@ class Synthetic(PoseDataset):
 
     def _load_prior(self):
         if self.hand:
-            from lib.pose_prior import HandPosePrior
-
             return HandPosePrior.load()
         return PosePrior.load() if self.mode == "train" and self.prior_share > 0 else None
 

@@ -14,6 +14,7 @@ from data.registry import dataset_class
 from lib import ROOT
 from lib.core import distributed
 from lib.core.checkpoint import (
+    copy_checkpoint,
     get_rng_state,
     load_checkpoint,
     load_weights,
@@ -163,7 +164,7 @@ class Trainer:
         self.train_log = list(checkpoint["train_log"])
         self.test_log = {key: list(values) for key, values in checkpoint["test_log"].items()}
         self.begin_epoch = checkpoint["epoch"] + 1
-        if checkpoint.get("rng") is not None:
+        if checkpoint.get("rng") is not None and distributed.is_main():
             set_rng_state(checkpoint["rng"])
         print(resume_text(checkpoint["epoch"], self.optimizer, self.scheduler))
 
@@ -233,19 +234,18 @@ class Trainer:
         # the first epoch counts too: the original never kept it as best
         is_best = self.test_log["joint"][-1] <= min(self.test_log["joint"])
         last = epoch == self.cfg.TRAIN.end_epoch
-        names = ["final.pth.tar" if last else f"checkpoint{epoch}.pth.tar"]
+        saved = folder / ("final.pth.tar" if last else f"checkpoint{epoch}.pth.tar")
+        save_checkpoint(
+            saved,
+            epoch=epoch,
+            model=self.model,
+            optimizer=self.optimizer,
+            scheduler=self.scheduler,
+            train_log=self.train_log,
+            test_log=self.test_log,
+            graph_state=self.stage.graph.to_state() if self.stage.graph else None,
+            config=self.cfg.to_dict(),
+            rng=get_rng_state(),
+        )
         if is_best:
-            names.append("best.pth.tar")
-        for name in names:
-            save_checkpoint(
-                folder / name,
-                epoch=epoch,
-                model=self.model,
-                optimizer=self.optimizer,
-                scheduler=self.scheduler,
-                train_log=self.train_log,
-                test_log=self.test_log,
-                graph_state=self.stage.graph.to_state() if self.stage.graph else None,
-                config=self.cfg.to_dict(),
-                rng=get_rng_state(),
-            )
+            copy_checkpoint(saved, folder / "best.pth.tar")

@@ -23,8 +23,10 @@ def reading_failure(path: Path, error: Exception) -> str:
     elif isinstance(error, torch.OutOfMemoryError):
         hint = "there is not enough memory"
     reason = str(error).strip().splitlines()[0][:200] if str(error).strip() else type(error).__name__
-    kind = "" if not isinstance(error, pickle.UnpicklingError) else "unreadable pickle: "
-    return f"{path} ({size} bytes) could not be read: {hint} ({kind}{reason})"
+    if isinstance(error, pickle.UnpicklingError):
+        # torch's own text advises to load without restrictions, which is just what nobody should do here
+        reason = "its pickle holds more than weights and plain numbers, nothing was executed"
+    return f"{path} ({size} bytes) could not be read: {hint} ({reason})"
 
 
 def mismatch(state: dict[str, Tensor], wanted: dict[str, Tensor]) -> str:

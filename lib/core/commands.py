@@ -13,7 +13,7 @@ from lib.core.baselines import fit_baseline
 from lib.core.checkpoint import load_checkpoint, load_weights
 from lib.core.config import Config, load_config
 from lib.core.memory import keep_freed_memory
-from lib.core.runs import create_run, find_resumable, seed_everything
+from lib.core.runs import create_run, find_resumable, run_of, seed_everything
 from lib.core.weights import only_posenet, weights_path
 from lib.mesh_graph import MeshGraph
 
@@ -54,12 +54,14 @@ def _train_process(device: str, cfg: Config, args: argparse.Namespace) -> None:
         if args.resume_training and checkpoint is None:
             print("no checkpoint of this config to resume: starting at the first epoch")
     trainer = Trainer(cfg, options)
+    # the same initial weights everywhere, other dropout masks
+    seed_everything(distributed.rank_seed(args.seed))
     checkpoint = distributed.broadcast_object(checkpoint)
     if checkpoint is not None:
         trainer.resume(checkpoint)
     if distributed.is_main():
         # made last, so that a run that cannot start leaves no folder behind
-        run = checkpoint.parents[1] if checkpoint else create_run(options.experiment, cfg)
+        run = (checkpoint and run_of(checkpoint)) or create_run(options.experiment, cfg)
         print(f"Experiment Data on {run}")
     trainer.fit(run)
 

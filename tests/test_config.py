@@ -1,0 +1,91 @@
+import dataclasses
+
+import pytest
+import yaml
+
+from lib.core.config import Config, load_config, merge
+from tests.helpers import ROOT
+
+YAMLS = sorted((ROOT / "asset" / "yaml").glob("*.yml"))
+
+
+@pytest.mark.parametrize("path", YAMLS, ids=lambda path: path.stem)
+def test_every_shipped_config_loads(path):
+    cfg = load_config(path)
+    assert cfg.DATASET.input_joint_set in path.stem or path.stem.split("_")[1].removesuffix("J") in (
+        cfg.DATASET.input_joint_set
+    )
+    assert cfg.MODEL.name == ("posenet" if path.stem.startswith("posenet") else "pose2mesh_net")
+
+
+def test_defaults_are_the_papers():
+    cfg = Config()
+    assert cfg.MODEL.posenet_width == 4096
+    assert cfg.MODEL.edge_loss_weight == 20
+    assert cfg.MODEL.input_shape == [384, 288]
+    assert (cfg.TRAIN.optimizer, cfg.TRAIN.lr, cfg.TRAIN.lr_step, cfg.TRAIN.lr_factor) == ("rmsprop", 0.001, [30], 0.1)
+    assert (cfg.TRAIN.batch_size, cfg.TRAIN.end_epoch, cfg.TRAIN.edge_loss_start) == (64, 40, 15)
+
+
+def test_round_trip_through_yaml(tmp_path):
+    cfg = merge({"TRAIN": {"lr": 0.5, "lr_step": [3, 4]}, "MODEL": {"mesh_channels": [[5, 8], [8, 3]]}})
+    path = tmp_path / "config.yml"
+    path.write_text(yaml.safe_dump(cfg.to_dict()))
+    assert load_config(path) == cfg
+
+
+def test_two_configs_share_nothing():
+    first, second = Config(), Config()
+    first.DATASET.train_list.append("X")
+    assert second.DATASET.train_list == ["Human36M", "COCO", "MuCo"]
+
+
+def test_original_values_are_accepted(tmp_path):
+    path = tmp_path / "old.yml"
+    path.write_text("MODEL:\n  input_shape: [384, 288]\n  edge_loss_weight: 20\nTRAIN:\n  resume_path: 'x.pth.tar'\n")
+    cfg = load_config(path)
+    assert cfg.MODEL.edge_loss_weight == 20.0
+    assert cfg.TRAIN.resume_path == "x.pth.tar"
+
+
+def test_empty_file_changes_nothing(tmp_path):
+    path = tmp_path / "empty.yml"
+    path.write_text("")
+    assert load_config(path) == Config()
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("TRIAN:\n  lr: 1.0\n", ["TRIAN not exist in config.py", "did you mean TRAIN"]),
+        ("TRAIN:\n  batchsize: 1\n", ["TRAIN.batchsize not exist in config.py", "did you mean batch_size"]),
+        ("TRAIN:\n  batch_size: big\n", ["TRAIN.batch_size", "expected int", "'big'"]),
+        ("TRAIN:\n  batch_size: true\n", ["TRAIN.batch_size", "expected int", "bool"]),
+        ("TRAIN:\n  lr: 1e-3\n", ["TRAIN.lr", "1.0e-3"]),
+        ("TRAIN:\n  lr_step: 3\n", ["TRAIN.lr_step", "expected a list"]),
+        ("TRAIN:\n  lr_step: [x]\n", ["TRAIN.lr_step[0]", "expected int"]),
+        ("TRAIN: 3\n", ["TRAIN", "expected keys and values"]),
+        ("- 1\n", ["expected sections"]),
+        ("TRAIN:\n  optimizer: rmsprob\n", ["TRAIN.optimizer", "rmsprop"]),
+        ("DATASET:\n  input_joint_set: coco17\n", ["DATASET.input_joint_set", "human36"]),
+        ("TRAIN: [\n", ["not valid YAML"]),
+    ],
+)
+def test_mistakes_are_named(tmp_path, text, words):
+    path = tmp_path / "bad.yml"
+    path.write_text(text)
+    with pytest.raises(ValueError) as error:
+        load_config(path)
+    for word in [*words, "bad.yml"]:
+        assert word in str(error.value)
+
+
+def test_missing_file():
+    with pytest.raises(FileNotFoundError, match="asset/yaml"):
+        load_config("nowhere.yml")
+
+
+def test_every_key_is_documented_by_type():
+    for section in dataclasses.fields(Config):
+        for key in dataclasses.fields(section.type):
+            assert not dataclasses.is_dataclass(key.type), f"{section.name}.{key.name}: merging is one level deep"

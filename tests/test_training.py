@@ -1,0 +1,306 @@
+"""Trainer, tester and the two commands: learning, resuming to the bit, errors that users can act on."""
+
+import json
+import os
+import pickle
+import re
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+import torch
+import yaml
+
+from lib.core.base import Options, Tester, Trainer
+from lib.core.baselines import fit_baseline
+from lib.core.checkpoint import load_checkpoint, load_weights, save_checkpoint
+from lib.core.runs import create_run, seed_everything
+from lib.core.weights import only_posenet, warm_start, weights_path
+from tests.helpers import ROOT
+
+
+def train(cfg, experiment, seed=1):
+    seed_everything(seed)
+    options = Options(seed=seed, experiment=experiment)
+    trainer = Trainer(cfg, options)
+    run = create_run(experiment, cfg)
+    trainer.fit(run)
+    return trainer, run
+
+
+def run_script(script, *arguments, timeout=120):
+    command = [sys.executable, f"main/{script}.py", "--gpu", "", *map(str, arguments)]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=timeout)
+
+
+def write_config(path, cfg):
+    path.write_text(yaml.safe_dump(cfg.to_dict()))
+    return path
+
+
+def test_posenet_learns_and_leaves_everything_behind(tmp_path, small_config, capsys):
+    settings = {"end_epoch": 4, "lr": 0.01}
+    cfg = small_config("posenet", "coco", "coco", TRAIN=settings, SYNTHETIC={"samples_per_epoch": 512})
+    trainer, run = train(cfg, tmp_path)
+    assert trainer.train_log[-1] < 0.6 * trainer.train_log[0]
+    names = {path.name for path in (run / "checkpoint").iterdir()}
+    assert {"checkpoint1.pth.tar", "checkpoint3.pth.tar", "best.pth.tar", "final.pth.tar"} <= names
+    assert {path.name for path in (run / "graph").iterdir()} == {
+        "train_loss.pdf", "surface_error.pdf", "joint_error.pdf",
+    }  # fmt: skip
+    metrics = json.loads((run / "result" / "metrics.json").read_text())
+    assert metrics["samples"] == 32
+    assert set(metrics["millimetres"]) == {"MPJPE", "PA-MPJPE"}
+    final = load_checkpoint(run / "checkpoint")
+    assert final["epoch"] == 4
+    assert len(final["train_log"]) == 4
+    assert final["test_log"]["surface"] == [9999.9] * 4
+    assert final["config"]["DATASET"]["input_joint_set"] == "coco"
+    best = load_checkpoint(run / "checkpoint" / "best.pth.tar")
+    assert best["epoch"] == 1 + int(np.argmin(final["test_log"]["joint"]))
+    text = capsys.readouterr().out
+    for line in (
+        "==> Preparing TRAIN Dataloader...",
+        "# of TRAIN Synthetic data: 512",
+        "==> Preparing posenet MODEL...",
+        "===> Start training...",
+        "Current epoch 1, lr: 0.01",
+        "Epoch4 MPJPE: ",
+    ):
+        assert line in text
+
+
+@pytest.mark.parametrize("joint_set", ["coco", "mano"])
+def test_pose2mesh_learns_from_a_trained_posenet(tmp_path, small_config, joint_set, capsys):
+    target = "human36" if joint_set == "coco" else joint_set
+    posenet = small_config("posenet", joint_set, target)
+    train(posenet, tmp_path)
+    cfg = small_config(
+        "pose2mesh_net", joint_set, target,
+        MODEL={"posenet_pretrained": True, "posenet_path": "", "posenet_freeze": True},
+        TRAIN={"end_epoch": 3, "edge_loss_start": 0},
+        SYNTHETIC={"samples_per_epoch": 160},
+    )  # fmt: skip
+    trainer, run = train(cfg, tmp_path)
+    assert "Loading pretrained posenet..." in capsys.readouterr().out
+    saved = load_checkpoint(run / "checkpoint")
+    start = load_checkpoint(weights_path("", cfg, "posenet", "x", tmp_path))["model_state_dict"]
+    for key, value in only_posenet(saved)["model_state_dict"].items():
+        torch.testing.assert_close(value, start[key], rtol=0, atol=0)
+    surface = trainer.test_log["surface"]
+    assert trainer.train_log[-1] < trainer.train_log[0]
+    assert saved["graph"] is not None
+    options = Options(experiment=tmp_path)
+    tester = Tester(cfg, options)
+    model = tester.stage.build_model()
+    load_weights(model, saved, run)
+    tester.test(0, model)
+    assert tester.surface_error == pytest.approx(surface[-1], abs=1e-3)
+    assert set(tester.result) == {"MPJPE", "PA-MPJPE", "MPVPE", "PA-MPVPE"}
+    assert tester.result["PA-MPVPE"] < tester.result["MPVPE"]
+    assert "root-aligned" in tester.protocol
+
+
+def same_weights(first, second):
+    a, b = (load_checkpoint(path / "checkpoint") for path in (first, second))
+    assert a["epoch"] == b["epoch"]
+    assert a["train_log"] == b["train_log"]
+    assert a["test_log"] == b["test_log"]
+    for key, value in a["model_state_dict"].items():
+        assert torch.equal(value, b["model_state_dict"][key]), key
+    for key, state in a["optim_state_dict"]["state"].items():
+        for name, value in state.items():
+            assert torch.equal(torch.as_tensor(value), torch.as_tensor(b["optim_state_dict"]["state"][key][name]))
+
+
+@pytest.mark.parametrize("name", ["posenet", "pose2mesh_net"])
+def test_killed_and_resumed_training_ends_with_the_same_bits(tmp_path, small_config, name):
+    """kill -9 in the second epoch or later, with dropout, noise, shuffling and a schedule."""
+    settings = {"end_epoch": 4, "scheduler": "step", "lr_step": [2], "optimizer": "rmsprop"}
+    cfg = small_config(
+        name, "mano", "mano", DATASET={"use_gt_input": False}, TRAIN=settings, SYNTHETIC={"samples_per_epoch": 256}
+    )
+    config = write_config(tmp_path / "config.yml", cfg)
+    whole, broken = tmp_path / "whole", tmp_path / "broken"
+    done = run_script("train", "--cfg", config, "--experiment", whole)
+    assert done.returncode == 0, done.stderr
+
+    command = [sys.executable, "main/train.py", "--gpu", "", "--cfg", str(config), "--experiment", str(broken)]
+    with subprocess.Popen(
+        command,
+        cwd=ROOT,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    ) as process:
+        deadline = time.monotonic() + 120
+        while not list(broken.glob("*/checkpoint/checkpoint1.pth.tar")):
+            assert process.poll() is None, "training ended before its first checkpoint"
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+        process.send_signal(signal.SIGKILL)
+    assert not list(broken.glob("*/checkpoint/final.pth.tar"))
+    resumed = run_script("train", "--cfg", config, "--experiment", broken, "--resume_training")
+    assert resumed.returncode == 0, resumed.stderr
+    assert "===> resume from epoch" in resumed.stdout
+    (first,), (second,) = whole.iterdir(), broken.iterdir()
+    same_weights(first, second)
+
+
+def test_resume_without_a_checkpoint_starts_at_the_first_epoch(tmp_path, small_config):
+    config = write_config(tmp_path / "config.yml", small_config("posenet", "mano", "mano", TRAIN={"end_epoch": 1}))
+    done = run_script("train", "--cfg", config, "--experiment", tmp_path / "runs", "--resume_training")
+    assert done.returncode == 0, done.stderr
+    assert "no checkpoint of this config to resume" in done.stdout
+
+
+def test_weights_path_takes_the_newest_fitting_run(tmp_path, small_config):
+    cfg = small_config("posenet", "mano", "mano", TRAIN={"end_epoch": 1})
+    _, first = train(cfg, tmp_path)
+    _, second = train(cfg, tmp_path)
+    mesh = small_config("pose2mesh_net", "mano")
+    assert weights_path("", mesh, "posenet", "k", tmp_path).is_relative_to(second)
+    assert weights_path("elsewhere", mesh, "posenet", "k", tmp_path).name == "elsewhere"
+    wider = small_config("pose2mesh_net", "mano", MODEL={"posenet_width": 64})
+    with pytest.raises(FileNotFoundError, match="MODEL.posenet_path is empty.*no posenet run"):
+        weights_path("", wider, "posenet", "MODEL.posenet_path", tmp_path)
+    assert first != second
+
+
+def test_warm_start_copies_what_fits(tmp_path, small_config):
+    cfg = small_config("posenet", "coco", "coco", TRAIN={"end_epoch": 1})
+    _, run = train(cfg, tmp_path)
+    cfg = small_config("posenet", "human36", TRAIN={"init_path": str(run)})
+    trainer = Trainer(cfg, Options(experiment=tmp_path))
+    saved = load_checkpoint(run)["model_state_dict"]
+    own = trainer.model.state_dict()
+    assert torch.equal(own["linear_stages.0.w1.weight"], saved["linear_stages.0.w1.weight"])
+    assert own["w1.weight"].shape != saved["w1.weight"].shape
+    with pytest.raises(ValueError, match="no tensor"):
+        warm_start(torch.nn.Linear(3, 3), run)
+
+
+@pytest.mark.parametrize("stage", ["posenet", "pose2mesh_net"])
+def test_baselines_rank_as_they_must(small_config, stage):
+    target = "coco" if stage == "posenet" else "human36"
+    cfg = small_config(stage, "coco", target, SYNTHETIC={"samples_per_epoch": 600, "test_samples": 100})
+    options = Options()
+    errors = {}
+    for name in ("mean", "linear", "nearest"):
+        tester = Tester(cfg, options)
+        tester.test(0, fit_baseline(name, cfg, options))
+        errors[name] = tester.result["MPJPE"]
+    assert errors["linear"] < 0.8 * errors["mean"]
+    assert errors["nearest"] < 0.8 * errors["mean"]
+
+
+def test_bf16_training_is_close_to_float32(tmp_path, small_config):
+    errors = []
+    for precision in ("float32", "bf16"):
+        cfg = small_config("posenet", "mano", "mano", TRAIN={"precision": precision}, MODEL={"posenet_dropout": 0.0})
+        errors.append(train(cfg, tmp_path)[0].train_log[-1])
+    assert errors[0] == pytest.approx(errors[1], rel=0.03)
+    assert errors[0] != errors[1]
+
+
+def test_diverged_training_is_stopped(tmp_path, small_config):
+    cfg = small_config("posenet", "mano", "mano", TRAIN={"lr": 1e30, "optimizer": "sgd"})
+    with pytest.raises(ValueError, match="diverged"):
+        train(cfg, tmp_path)
+
+
+class Exploit:
+    def __reduce__(self):
+        return os.system, ("touch exploited",)
+
+
+def bad_inputs(tmp_path, small_config):
+    """Name -> (script, arguments, words the one-line error must hold)."""
+    cfg = small_config("posenet", "coco", "coco")
+    config = write_config(tmp_path / "good.yml", cfg)
+    mesh_config = write_config(tmp_path / "mesh.yml", small_config("pose2mesh_net", "coco"))
+
+    def changed(name, **sections):
+        values = cfg.to_dict()
+        for section, entries in sections.items():
+            values.setdefault(section, {}).update(entries)
+        path = tmp_path / f"{name}.yml"
+        path.write_text(yaml.safe_dump(values))
+        return path
+
+    trainer = Trainer(cfg, Options(experiment=tmp_path))
+    logs = {"train_log": [], "test_log": {"surface": [], "joint": []}}
+    good = tmp_path / "good.pth.tar"
+    save_checkpoint(good, epoch=1, model=trainer.model, **logs)
+    truncated = tmp_path / "truncated.pth.tar"
+    truncated.write_bytes(good.read_bytes()[: good.stat().st_size // 2])
+    malicious = tmp_path / "malicious.pth.tar"
+    torch.save({"model_state_dict": Exploit()}, malicious)
+    plain_pickle = tmp_path / "pickle.pth.tar"
+    plain_pickle.write_bytes(pickle.dumps(Exploit()))
+    hand = Trainer(small_config("posenet", "mano", "mano"), Options(experiment=tmp_path))
+    other_set = tmp_path / "hand.pth.tar"
+    save_checkpoint(other_set, epoch=1, model=hand.model, **logs)
+    mesh = Trainer(small_config("pose2mesh_net", "coco"), Options(experiment=tmp_path))
+    state = mesh.stage.graph.to_state() | {"topology_hash": "0" * 16}
+    other_mesh = tmp_path / "other_mesh.pth.tar"
+    save_checkpoint(other_mesh, epoch=1, model=mesh.model, graph_state=state, **logs)
+    empty = tmp_path / "empty_motion"
+    empty.mkdir()
+    return {
+        "missing config": ("train", ["--cfg", tmp_path / "no.yml"], ["no.yml", "not found"]),
+        "unknown key": ("train", ["--cfg", changed("key", TRAIN={"epochs": 3})], ["TRAIN.epochs", "end_epoch"]),
+        "unknown joint set": ("train", ["--cfg", changed("set", DATASET={"input_joint_set": "body25"})], ["human36"]),
+        "unknown data set": ("train", ["--cfg", changed("data", DATASET={"train_list": ["CMU"]})], ["AMASS"]),
+        "no data set": ("train", ["--cfg", changed("none", DATASET={"train_list": []})], ["train_list is empty"]),
+        "empty data set": ("train", ["--cfg", changed("empty", SYNTHETIC={"samples_per_epoch": 0})], ["two samples"]),
+        "empty folder": ("train", ["--cfg", changed("folder", SYNTHETIC={"motion": [str(empty)]})], ["empty_motion"]),
+        "bad gpu": ("train", ["--cfg", config, "--gpu", "zero"], ["--gpu"]),
+        "missing weights": ("test", ["--cfg", config, "--weights", tmp_path / "no"], ["No checkpoint exists!"]),
+        "truncated weights": ("test", ["--cfg", config, "--weights", truncated], ["truncated.pth.tar"]),
+        "malicious weights": ("test", ["--cfg", config, "--weights", malicious], ["system"]),
+        "malicious pickle": ("test", ["--cfg", config, "--weights", plain_pickle], ["nothing was executed"]),
+        "other joint set": ("test", ["--cfg", config, "--weights", other_set], ["w1.weight"]),
+        "other topology": ("test", ["--cfg", mesh_config, "--weights", other_mesh], ["0" * 16]),
+        "no posenet run": (
+            "train",
+            ["--cfg", write_config(tmp_path / "pre.yml", small_config(
+                "pose2mesh_net", "coco", MODEL={"posenet_pretrained": True, "posenet_path": ""}))],
+            ["MODEL.posenet_path"],
+        ),
+    }  # fmt: skip
+
+
+def test_bad_input_gets_one_line_and_leaves_no_trace(tmp_path, small_config, monkeypatch, capsys):
+    """All in this process, for speed; ``run_command`` is what the scripts call."""
+    import main.test
+    import main.train
+
+    monkeypatch.chdir(tmp_path)
+    experiment = tmp_path / "runs"
+    for name, (script, arguments, words) in bad_inputs(tmp_path, small_config).items():
+        module = {"train": main.train, "test": main.test}[script]
+        before = sorted(tmp_path.rglob("*"))
+        given = ["--experiment", experiment, *([] if "--gpu" in arguments else ["--gpu", ""]), *arguments]
+        monkeypatch.setattr(sys, "argv", [script, *map(str, given)])
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as stop:
+            module.main()
+        error = capsys.readouterr().err.strip().splitlines()
+        assert stop.value.code not in (0, None), name
+        assert re.match("error: ", error[-1]), (name, error)
+        assert len([line for line in error if line.startswith(("error", "Traceback"))]) == 1, (name, error)
+        for word in words:
+            assert word in error[-1], (name, word, error[-1])
+        assert sorted(tmp_path.rglob("*")) == before, f"{name} left files behind"
+
+
+def test_scripts_explain_themselves():
+    for script, word in (("train", "--resume_training"), ("test", "--baseline")):
+        done = run_script(script, "--help")
+        assert done.returncode == 0
+        assert word in done.stdout
