@@ -104,7 +104,7 @@ class SparseOperator(nn.Module):
     """A constant sparse matrix that moves with its network.
 
     Held as three dense buffers, which unlike a sparse tensor can be copied, pickled and broadcast; they are not part of
-    the state dict. Calling the module gives the CSR tensor, with int32 indices as the CPU and GPU sparse libraries want.
+    the state dict. Calling the module gives the CSR tensor, with int32 indices: what sparse libraries take as it is.
     """
 
     def __init__(self, matrix: sparse.spmatrix):
