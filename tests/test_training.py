@@ -14,7 +14,8 @@ import pytest
 import torch
 import yaml
 
-from lib.core.base import Options, Tester, Trainer
+from lib.core import base
+from lib.core.base import Options, Trainer
 from lib.core.baselines import fit_baseline
 from lib.core.checkpoint import load_checkpoint, load_weights, save_checkpoint
 from lib.core.runs import create_run, seed_everything
@@ -95,7 +96,7 @@ def test_pose2mesh_learns_from_a_trained_posenet(tmp_path, small_config, joint_s
     assert trainer.train_log[-1] < trainer.train_log[0]
     assert saved["graph"] is not None
     options = Options(experiment=tmp_path)
-    tester = Tester(cfg, options)
+    tester = base.Tester(cfg, options)
     model = tester.stage.build_model()
     load_weights(model, saved, run)
     tester.test(0, model)
@@ -191,7 +192,7 @@ def test_baselines_rank_as_they_must(small_config, stage):
     options = Options()
     errors = {}
     for name in ("mean", "linear", "nearest"):
-        tester = Tester(cfg, options)
+        tester = base.Tester(cfg, options)
         tester.test(0, fit_baseline(name, cfg, options))
         errors[name] = tester.result["MPJPE"]
     assert errors["linear"] < 0.8 * errors["mean"]

@@ -53,6 +53,8 @@ def build_dataset(cfg: Config, options: Options, mode: str):
         datasets.append(dataset)
         if distributed.is_main():
             print(f"# of {mode.upper()} {name} data: {len(dataset)}")
+    if distributed.is_main():
+        print(f"Mesh model: {model.description}")
     return datasets[0] if len(datasets) == 1 else MultipleDatasets(datasets)
 
 

@@ -66,7 +66,6 @@ class MeshStage(LiftStage):
 
     def __init__(self, cfg: Config, mesh_model):
         super().__init__(cfg, mesh_model)
-        print(mesh_model.description)
         levels = cfg.MODEL.graph_levels or default_levels(self.joint_set)
         scaling = cfg.MODEL.laplacian_scaling
         self.graph = MeshGraph.build(mesh_model.faces, self.joint_set, levels, scaling, mesh_name=mesh_model.name)
