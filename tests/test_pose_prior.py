@@ -169,7 +169,7 @@ def test_expectation_maximisation_finds_the_clusters():
 def test_fit_save_and_load(prior, tmp_path):
     """A prior fitted to samples of the shipped one likes them better than a lone Gaussian does."""
     data, fresh = prior.sample(3000, generator(10)), prior.sample(500, generator(11))
-    few, many = (fit_prior.fit_prior(data, latent=12, components=k, strength=30.0, seed=0) for k in (1, 6))
+    few, many = (fit_prior.fit_prior(data, latent=12, components=k, strength=30.0, spread=1.0, seed=0) for k in (1, 6))
     assert many.log_density(fresh).mean() > few.log_density(fresh).mean() + 0.3
     assert torch.equal(many.scale, fit_prior.feature_weights())
     path = tmp_path / "prior.npz"
