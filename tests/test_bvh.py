@@ -428,7 +428,11 @@ def test_benchmark_is_made_of_heldout_subjects(clip_folder, tmp_path):
     run(clip_folder, tmp_path / "motion", "--fps", "keep")
     output = tmp_path / "benchmark" / "rows.npz"
     body = str(clip_folder[1])
-    make_benchmark.main(["--motion", str(tmp_path / "motion"), "--output", str(output), "--body", body])
+    arguments = ["--motion", str(tmp_path / "motion"), "--output", str(output), "--body", body]
+    make_benchmark.main(arguments)
+    with np.load(output, allow_pickle=False) as rows:
+        assert len(rows["frame"]) == 31
+    make_benchmark.main([*arguments, "--distance", "0.04"])
     with np.load(output, allow_pickle=False) as rows, np.load(tmp_path / "motion/CMU/02/02_01_poses.npz") as clip:
         assert rows["poses"].dtype == np.float16
         assert set(rows["subject"].tolist()) == {"02"}

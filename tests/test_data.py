@@ -13,13 +13,14 @@ from data.base import stream
 from data.loader import BatchLoader, index_batches
 from data.multiple_datasets import MultipleDatasets
 from data.registry import dataset_class
-from data.Synthetic.dataset import look_at_rotations, mirror_pose
+from data.Synthetic.dataset import look_at_rotations
 from data.transform import JITTER_STD
 from lib.body.lbs import lbs
 from lib.coord_utils import project
 from lib.joint_sets import COCO, get_joint_set
 from lib.mesh_model import load_mesh_model
 from lib.noise_stats import HUMAN36_ERRORS
+from lib.pose_prior import mirror_pose
 
 SETS = ["human36", "coco", "smpl", "mano"]
 

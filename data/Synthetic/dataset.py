@@ -17,8 +17,7 @@ from data.prepare.split import HELDOUT_SUBJECTS
 from data.transform import Sources2D
 from lib import ROOT
 from lib.core.config import Config
-from lib.joint_sets import SMPL
-from lib.pose_prior import HandPosePrior, PosePrior
+from lib.pose_prior import HandPosePrior, PosePrior, mirror_pose
 
 FOCAL, PRINCPT = 1500.0, 500.0  # pixels; only perspective distortion survives the normalisation of the input
 LATERAL = 0.15  # the person stands up to this share of the distance beside the optical axis
@@ -44,15 +43,6 @@ def look_at_rotations(azimuth: torch.Tensor, elevation: torch.Tensor, roll: torc
     down = torch.linalg.cross(forward, right)
     cos_r, sin_r = roll.cos()[:, None], roll.sin()[:, None]
     return torch.stack([cos_r * right + sin_r * down, cos_r * down - sin_r * right, forward], dim=1)
-
-
-def mirror_pose(pose: torch.Tensor) -> torch.Tensor:
-    """The pose seen in a mirror: (B, 72) axis-angle; left and right joints swap, rotations reflect at x = 0."""
-    order = list(range(SMPL.joint_num))
-    for a, b in SMPL.flip_pairs:
-        order[a], order[b] = b, a
-    mirrored = pose.view(len(pose), -1, 3)[:, order] * pose.new_tensor([1.0, -1.0, -1.0])
-    return mirrored.flatten(1)
 
 
 class Synthetic(PoseDataset):

@@ -1,6 +1,6 @@
 """Make the open benchmark's poses from motion of the held-out subjects.
 
-    python data/prepare/cmu_bvh.py --input cmu_bvh --output heldout --fps keep --split heldout
+    python data/prepare/cmu_bvh.py --input cmu_bvh --output heldout --fps 10 --split heldout
     python data/prepare/make_benchmark.py --motion heldout/CMU --output asset/open_benchmark/cmu_heldout.npz
 
 The file holds, per row, ``poses`` (72 axis-angle values, float16: this rounding of at most 0.001 rad is part of the
@@ -27,11 +27,11 @@ DEFAULT_OUTPUT = ROOT / "asset" / "open_benchmark" / "cmu_heldout.npz"
 
 
 def collect(motion: Path, rest_joints: np.ndarray, distance: float) -> dict[str, np.ndarray]:
-    """Thinned poses of the held-out subjects among the files below ``motion``.
+    """Poses of the held-out subjects among the files below ``motion``.
 
     Args:
         motion: folder of AMASS-format files. rest_joints: (24, 3) metres. distance: two poses are at least so far
-            apart (RMS over the joints, metres, heading left out).
+            apart (RMS over the joints, metres, heading left out); 0 keeps every frame.
 
     Returns:
         poses (N, 72) float16, subject (N,), clip (N,) text, frame (N,) int32.
@@ -48,7 +48,7 @@ def collect(motion: Path, rest_joints: np.ndarray, distance: float) -> dict[str,
     owner = np.repeat(np.arange(len(files)), [len(clip) for clip in poses])
     frame = np.concatenate([np.arange(len(clip), dtype=np.int32) for clip in poses])
     poses = np.concatenate(poses)
-    kept = thin(heading_free_joints(poses, rest_joints), distance)
+    kept = thin(heading_free_joints(poses, rest_joints), distance) if distance > 0 else np.arange(len(poses))
     owner = owner[kept]
     return {
         "poses": poses[kept].astype(np.float16),
@@ -63,7 +63,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--motion", type=Path, required=True, help="folder of AMASS-format motion files")
     parser.add_argument("--output", type=Path, default=DEFAULT_OUTPUT)
     parser.add_argument("--body", type=Path, default=DEFAULT_BODY, help="body model (.npz) for distances between poses")
-    parser.add_argument("--distance", type=float, default=0.04, help="RMS joint distance in metres")
+    parser.add_argument("--distance", type=float, default=0.0, help="keep only poses this far apart (RMS, metres)")
     options = parser.parse_args(arguments)
     try:
         rows = collect(options.motion, read_rest_joints(options.body), options.distance)
