@@ -1,5 +1,6 @@
 """Trainer, tester and the two commands: learning, resuming to the bit, errors that users can act on."""
 
+import argparse
 import json
 import os
 import pickle
@@ -212,6 +213,27 @@ def test_diverged_training_is_stopped(tmp_path, small_config):
     cfg = small_config("posenet", "mano", "mano", TRAIN={"lr": 1e30, "optimizer": "sgd"})
     with pytest.raises(ValueError, match="diverged"):
         train(cfg, tmp_path)
+
+
+def test_released_weights_are_small_and_serve_the_demo(tmp_path, small_config):
+    from lib.predictor import Pose2MeshPredictor
+    from main.release import release
+
+    _, run = train(small_config("pose2mesh_net", "mano", TRAIN={"end_epoch": 1}), tmp_path / "runs")
+    output = tmp_path / "weights"
+    release(argparse.Namespace(run=str(run), output=str(output)))
+    names = {path.name for path in output.iterdir()}
+    assert names == {"final.pth.tar", "config.yml", "train_loss.pdf", "surface_error.pdf", "joint_error.pdf"}
+    full, half = load_checkpoint(run), load_checkpoint(output)
+    assert (output / "final.pth.tar").stat().st_size < 0.5 * (run / "checkpoint" / "final.pth.tar").stat().st_size
+    poses = 100 + 50 * np.random.default_rng(0).normal(size=(2, 21, 2))
+    meshes = [Pose2MeshPredictor("mano", weights=path, device="cpu").predict(poses).mesh for path in (run, output)]
+    scale = meshes[0].abs().max()
+    assert (meshes[0] - meshes[1]).abs().max() < 5e-3 * scale
+    assert half["optim_state_dict"] is None
+    assert full["config"] == half["config"]
+    with pytest.raises(ValueError, match="weights only"):
+        Trainer(small_config("pose2mesh_net", "mano"), Options()).resume(output)
 
 
 class Exploit:
