@@ -1,5 +1,7 @@
 """Batches of indices and the loop over them: the same order and random numbers for any number of workers."""
 
+from functools import cached_property
+
 import numpy as np
 import torch
 from torch.utils.data import DataLoader
@@ -81,21 +83,25 @@ class BatchLoader:
         size = len(batch) // self.world_size
         return batch[self.rank * size : (self.rank + 1) * size]
 
-    def _epoch_batches(self, epoch: int) -> list[np.ndarray]:
-        batches = index_batches(len(self.dataset), self.batch_size, self.shuffle, (self.seed, epoch))
+    def _epoch_batches(self, epoch: int, shuffle: bool) -> list[np.ndarray]:
+        batches = index_batches(len(self.dataset), self.batch_size, shuffle, (self.seed, epoch))
         if self.world_size == 1:
             return batches
         shares = [self._share(batch) for batch in batches]
         return [share for share in shares if len(share) > 1]
 
-    def __len__(self):
-        return len(self._epoch_batches(0))
+    @cached_property
+    def _length(self) -> int:
+        return len(self._epoch_batches(0, shuffle=False))
+
+    def __len__(self) -> int:
+        return self._length
 
     def epoch(self, epoch: int):
         """Yield the batches of an epoch on the device."""
         rows_only = self.device.type != "cpu"
         keys = (self.seed, epoch, self.rank)
-        view = _Batches(self.dataset, self._epoch_batches(epoch), keys, rows_only)
+        view = _Batches(self.dataset, self._epoch_batches(epoch, self.shuffle), keys, rows_only)
         loader = DataLoader(view, batch_size=None, num_workers=self.workers, shuffle=False)
         for item in loader:
             if rows_only:

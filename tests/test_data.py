@@ -194,7 +194,7 @@ def test_a_last_single_sample_joins_the_batch_before():
 def test_processes_share_a_batch_without_overlap(small_config):
     dataset = synthetic(small_config("posenet", "coco", "coco"))
     loaders = [BatchLoader(dataset, 16, shuffle=True, seed=1, rank=rank, world_size=4) for rank in range(4)]
-    shares = [np.concatenate(loader._epoch_batches(1)) for loader in loaders]
+    shares = [np.concatenate(loader._epoch_batches(1, shuffle=True)) for loader in loaders]
     assert sorted(np.concatenate(shares)) == list(range(64))
     with pytest.raises(ValueError, match="cannot be divided among 3"):
         BatchLoader(dataset, 16, world_size=3)
