@@ -15,6 +15,8 @@ class Net(nn.Module):
         torch.manual_seed(distributed.rank())  # different in each process: wrapping must make them equal
         self.layer = nn.Linear(4, 3)
         self.unused = nn.BatchNorm1d(5)
+        # as PoseNet does with its unused normalisation
+        self._ddp_params_and_buffers_to_ignore = [f"unused.{name}" for name in self.unused.state_dict()]
 
     def forward(self, x):
         return self.layer(x)

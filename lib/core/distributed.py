@@ -231,10 +231,10 @@ def wrap(model: nn.Module, device: str | torch.device) -> nn.Module:
     model = model.to(device)
     if world_size() == 1:
         return model
-    # PoseNet owns a BatchNorm that its forward pass never uses (kept for the state dict's keys); without this option
-    # the second backward pass would wait for its gradient
+    # PoseNet's unused BatchNorm (kept for the state dict's keys) is left out by the model itself, so that no process
+    # waits for its gradient
     ids = [device] if device.type == "cuda" else None
-    return DistributedDataParallel(model, device_ids=ids, find_unused_parameters=True)
+    return DistributedDataParallel(model, device_ids=ids)
 
 
 def unwrap(model: nn.Module) -> nn.Module:
