@@ -1,14 +1,39 @@
-"""Fixtures shared by the tests: small models, small settings."""
+"""Fixtures shared by the tests: open models, small settings, small weights."""
+
+from pathlib import Path
 
 import pytest
 import torch
 
 from lib.core.config import merge
+from lib.mesh_model import load_mesh_model
 
 
 @pytest.fixture(autouse=True)
 def _same_random_numbers_every_time():
     torch.manual_seed(0)
+
+
+@pytest.fixture(scope="module", params=["open_1723", "open_6890", "open_hand"])
+def open_model(request):
+    """Each of the open bodies and the open hand."""
+    return load_mesh_model("hand" if request.param == "open_hand" else "body", request.param)
+
+
+@pytest.fixture(scope="module")
+def body():
+    """The light open body."""
+    return load_mesh_model("body", "open_1723")
+
+
+@pytest.fixture(scope="session")
+def weights(tmp_path_factory) -> dict[str, Path]:
+    """Joint set -> checkpoint of a narrow random network on an open model."""
+    from tests.demo_inputs import write_weights  # imports the whole demo, which few tests need
+
+    folder = tmp_path_factory.mktemp("weights")
+    bodies = {"human36": "open_1723", "coco": "open_1723", "smpl": "open_1723", "mano": "open_hand"}
+    return {name: write_weights(folder / name / "final.pth.tar", name, body) for name, body in bodies.items()}
 
 
 BODY_PLAN = [[5, 8, 8], [8, 8], [8, 8], [8, 8], [8, 8], [8, 8], [8, 8], [8, 8], [8, 3]]

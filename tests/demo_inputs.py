@@ -1,0 +1,39 @@
+"""Inputs of the demo: its sample poses, and weights of narrow random networks."""
+
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from lib.core.checkpoint import save_checkpoint
+from lib.core.config import Config
+from lib.demo_pipeline import sample_pose_path
+from lib.joint_sets import get_joint_set
+from lib.mesh_graph import MeshGraph
+from lib.mesh_model import load_mesh_model
+from lib.models.pose2mesh_net import build_pose2mesh
+
+
+def write_weights(path: Path, joint_set: str, body: str, levels: int = 6) -> Path:
+    """A checkpoint of a narrow network with random weights."""
+    torch.manual_seed(0)
+    cfg = Config()
+    cfg.DATASET.input_joint_set = cfg.DATASET.target_joint_set = joint_set
+    cfg.MODEL.body, cfg.MODEL.posenet_width = body, 16
+    cfg.MODEL.mesh_channels = [[5, 8], *([[8, 8]] * (levels - 1)), [8, 3]]
+    kind = get_joint_set(joint_set)
+    graph = MeshGraph.build(load_mesh_model(kind.body, body).faces, kind, levels)
+    save_checkpoint(
+        path,
+        epoch=1,
+        model=build_pose2mesh(cfg, graph),
+        train_log=[],
+        test_log={"surface": [], "joint": []},
+        graph_state=graph.to_state(),
+        config=cfg.to_dict(),
+    )
+    return path
+
+
+def sample(joint_set: str = "coco") -> np.ndarray:
+    return np.load(sample_pose_path(joint_set))

@@ -1,0 +1,182 @@
+"""Pose files, the predictor on small random networks, the choice of weights."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+import lib.predictor as predictor_module
+from lib.aug_utils import standardise
+from lib.demo_pipeline import load_pose, sample_pose_path
+from lib.joint_sets import JOINT_SETS, get_joint_set
+from lib.mesh_model import load_mesh_model
+from lib.models.project_net import project, project_to_image
+from lib.predictor import Pose2MeshPredictor, camera_crop, check_poses, find_weights, resolve_device
+from tests.demo_inputs import sample
+from tests.helpers import ROOT, assert_close, golden
+
+
+@pytest.fixture(scope="session")
+def predictor(weights) -> Pose2MeshPredictor:
+    return Pose2MeshPredictor("coco", weights["coco"], "cpu")
+
+
+# ------------------------------------------------------------------------------------------------------ pose files
+
+
+@pytest.mark.parametrize("joint_set", JOINT_SETS)
+def test_shipped_samples_load(joint_set):
+    pose, scores = load_pose(sample_pose_path(joint_set), get_joint_set(joint_set))
+    assert pose.shape == (get_joint_set(joint_set).joint_num, 2)
+    assert scores is None
+
+
+def test_coco_files_may_leave_out_pelvis_and_neck(tmp_path):
+    values = golden("demo")
+    np.save(tmp_path / "pose.npy", values["coco_in"])
+    pose, scores = load_pose(tmp_path / "pose.npy", get_joint_set("coco"))
+    assert_close(np.concatenate([pose, scores[:, None]], axis=1), values["coco_pelvis_neck_out"])
+
+
+def test_whole_number_poses_are_not_truncated(predictor):
+    pose = sample().round()
+    whole, real = predictor.predict(pose[None].astype(np.int64)), predictor.predict(pose[None])
+    assert torch.equal(whole.mesh, real.mesh)
+    assert torch.equal(whole.camera, real.camera)
+
+
+def test_network_input_and_crop_match_the_original():
+    values = golden("demo")
+    pose = torch.from_numpy(check_poses(values["demo_int64_in"][None], get_joint_set("human36")))
+    # the original truncated this file to whole crop pixels; its numbers for the same pose as floats are the right ones
+    assert_close(standardise(pose), values["demo_float32_net_in"])
+    box, target = camera_crop(pose)
+    assert_close(box[0], values["demo_float32_bbox"])
+    assert_close(target[0], values["demo_float32_target"])
+    assert np.abs(values["demo_int64_net_in"] - values["demo_float32_net_in"]).max() > 1e-3
+
+
+# ------------------------------------------------------------------------------------------------------- predictor
+
+
+def test_prediction_shapes_and_units(predictor):
+    prediction = predictor.predict(sample()[None].repeat(3, axis=0))
+    assert prediction.mesh.shape == (3, 1723, 3)
+    assert prediction.joints.shape == prediction.pose3d.shape == (3, 19, 3)
+    assert prediction.camera.shape == (3, 3)
+    assert prediction.image_camera((640, 480)).shape == (3, 4)
+    regressor = torch.from_numpy(load_mesh_model("body", "open_1723").joint_regressor("coco"))
+    joints = regressor @ prediction.mesh[0]
+    assert_close(prediction.joints[0, :17], joints)
+    assert_close(prediction.joints[0, 17], (joints[11] + joints[12]) / 2)
+    target = camera_crop(prediction.pose2d.double())[1]
+    errors = (project(prediction.camera.double(), prediction.joints.double()) - target).abs().mean((1, 2))
+    assert_close(errors, prediction.residual, 1e-4)
+
+
+def test_batches_equal_single_poses(predictor):
+    generator = np.random.default_rng(0)
+    poses = sample()[None, :17] + generator.normal(0, 5, (5, 17, 2))
+    together = predictor.predict(poses, batch_size=2)
+    for k, pose in enumerate(poses):
+        alone = predictor.predict(torch.from_numpy(pose)[None])
+        assert_close(together.mesh[k], alone.mesh[0])
+        assert_close(together.camera[k], alone.camera[0], 1e-3)
+
+
+def test_moving_and_scaling_a_pose_moves_the_overlay_with_it(predictor):
+    pose = sample().astype(np.float64)
+    first, second = predictor.predict(pose[None]), predictor.predict(2 * pose[None] + 100)
+    assert_close(second.mesh, first.mesh)
+    size = (900, 700)
+    pixels = [project_to_image(p.image_camera(size), p.mesh, size) for p in (first, second)]
+    assert_close(pixels[1], 2 * pixels[0] + 100, 0.01)
+
+
+def test_wrong_poses_are_refused_with_the_joint_order(predictor):
+    with pytest.raises(ValueError, match=r"\(B, 17 or 19, 2\).*got \(2, 18, 2\).*17 Pelvis, 18 Neck"):
+        predictor.predict(np.ones((2, 18, 2)))
+    with pytest.raises(ValueError, match="pose 1 is"):
+        predictor.predict(np.stack([sample(), np.zeros((19, 2))]))
+    with pytest.raises(ValueError, match=r"got \(0, 19, 2\)"):
+        predictor.predict(np.zeros((0, 19, 2)))
+
+
+def test_devices():
+    assert resolve_device("cpu").type == "cpu"
+    assert resolve_device("auto").type == ("cuda" if torch.cuda.is_available() else "cpu")
+    for name in ("cuda:x", "cuda:", "tpu", "cpu:0"):
+        with pytest.raises(ValueError, match="unknown device"):
+            resolve_device(name)
+
+
+# --------------------------------------------------------------------------------------------------- choice of weights
+
+
+def fake_root(folder: Path, *weights: str) -> Path:
+    """A repository root with the open models and empty weight files."""
+    (folder / "asset").symlink_to(ROOT / "asset", target_is_directory=True)
+    for name in weights:
+        (folder / "experiment" / name).mkdir(parents=True)
+        (folder / "experiment" / name / "final.pth.tar").touch()
+    return folder
+
+
+@pytest.mark.parametrize("name", JOINT_SETS)
+def test_open_weights_are_taken_without_licensed_files(name, tmp_path):
+    folders = predictor_module.OPEN_WEIGHTS[name], predictor_module.ORIGINAL_WEIGHTS[name]
+    chosen = find_weights(get_joint_set(name), fake_root(tmp_path, *folders))
+    assert chosen.parent.name == folders[0]
+
+
+def test_original_weights_are_taken_with_licensed_files(tmp_path, monkeypatch):
+    root = fake_root(tmp_path, predictor_module.OPEN_WEIGHTS["coco"], predictor_module.ORIGINAL_WEIGHTS["coco"])
+    licensed = type("Licensed", (), {"name": "smpl"})
+    monkeypatch.setattr(predictor_module, "load_mesh_model", lambda *_: licensed)
+    assert find_weights(get_joint_set("coco"), root).parent.name == predictor_module.ORIGINAL_WEIGHTS["coco"]
+
+
+def test_missing_weights_name_both_places(tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"manoJ_open.*manoJ_train_freihand.*Pose2Mesh_RELEASE"):
+        find_weights(get_joint_set("mano"), fake_root(tmp_path))
+    root = (
+        fake_root(tmp_path / "b", predictor_module.ORIGINAL_WEIGHTS["coco"]) if (tmp_path / "b").mkdir() is None else 0
+    )
+    with pytest.raises(FileNotFoundError, match="it needs the SMPL files as well"):
+        find_weights(get_joint_set("coco"), root)
+
+
+def test_topology_finds_the_body_when_the_settings_leave_it_open(weights):
+    checkpoint = torch.load(weights["coco"], weights_only=True)
+    model, graph = predictor_module._mesh_and_graph(checkpoint, get_joint_set("coco"), "auto", ROOT)
+    assert model.name == "open_1723"
+    assert graph.topology_hash == model.topology_hash
+
+
+def test_original_weights_refuse_open_bodies():
+    with pytest.raises(ValueError, match="fit SMPL only, not open_6890"):
+        predictor_module._mesh_and_graph({"graph": None}, get_joint_set("coco"), "open_6890", ROOT)
+    # the same number of vertices is not enough: the level sizes of the coarsening are checked too
+    same_size = str(ROOT / "asset/open_body/open_body_6890.npz")
+    with pytest.raises(ValueError, match="SMPL mesh coarsens to levels of"):
+        predictor_module._mesh_and_graph({"graph": None}, get_joint_set("coco"), same_size, ROOT)
+
+
+def test_original_weights_get_the_graph_of_their_mesh(monkeypatch):
+    asked = []
+    faces = golden("legacy_order")["smpl2020.faces"]  # a stand-in that coarsens as SMPL does
+    licensed = type("Licensed", (), {"faces": faces})
+    monkeypatch.setattr(predictor_module, "load_mesh_model", lambda *arguments: asked.append(arguments) or licensed)
+    _, graph = predictor_module._mesh_and_graph({"graph": None}, get_joint_set("coco"), "auto", ROOT)
+    assert asked == [("body", "smpl", ROOT)]
+    graph.check_topology(faces)
+    assert graph.sizes[0] == 12288
+
+
+def test_posenet_weights_are_refused(tmp_path, weights):
+    checkpoint = torch.load(weights["coco"], weights_only=True)
+    checkpoint["config"]["MODEL"]["name"] = "posenet"
+    torch.save(checkpoint, tmp_path / "posenet.pth.tar")
+    with pytest.raises(ValueError, match="holds posenet weights"):
+        Pose2MeshPredictor("coco", tmp_path / "posenet.pth.tar", "cpu")
