@@ -1,4 +1,4 @@
-"""The batched data path: geometry, determinism, joint conventions, loaders, mixing, bad files."""
+"""The batched data path: geometry, determinism, joint conventions, loaders, mixing."""
 
 import math
 
@@ -8,7 +8,6 @@ import torch
 from scipy.spatial.transform import Rotation
 
 from data.AMASS.dataset import CAMERAS
-from data.amass_files import read_motion
 from data.base import stream
 from data.loader import BatchLoader, index_batches
 from data.multiple_datasets import MultipleDatasets
@@ -264,86 +263,6 @@ def test_mirrored_pose_gives_the_mirrored_body():
     root = joints[:, :1] * mirror - flipped_joints[:, :1]
     torch.testing.assert_close(flipped[:, model.flip_vertex_ids] + root, vertices * mirror, atol=2e-3, rtol=0)
     torch.testing.assert_close(mirror_pose(mirror_pose(pose)), pose, rtol=0, atol=0)
-
-
-def motion_file(path, frames=7, **changes):
-    arrays = {
-        "poses": np.zeros((frames, 156), np.float32),
-        "dmpls": np.zeros((frames, 8), np.float32),
-        "trans": np.zeros((frames, 3), np.float32),
-        "betas": np.zeros(16, np.float32),
-        "gender": np.array("neutral"),
-    } | changes
-    path.parent.mkdir(parents=True, exist_ok=True)
-    np.savez(path, **{key: value for key, value in arrays.items() if value is not None})
-    return path
-
-
-def test_motion_files(tmp_path):
-    poses = np.random.default_rng(0).normal(size=(7, 156)).astype(np.float32)
-    motion = read_motion(motion_file(tmp_path / "a_poses.npz", poses=poses), step=3)
-    np.testing.assert_array_equal(motion.poses, poses[::3, :72])
-    assert motion.betas.shape == (10,)
-
-
-@pytest.mark.parametrize(
-    ("changes", "words"),
-    [
-        ({"dmpls": None}, "dmpls"),
-        ({"poses": np.zeros((3, 60), np.float32)}, "poses must be"),
-        ({"poses": np.full((3, 156), np.nan, np.float32)}, "not finite"),
-        ({"betas": np.zeros(4, np.float32)}, "betas"),
-        ({"gender": np.array([{}], dtype=object)}, None),
-    ],
-)
-def test_bad_motion_files(tmp_path, changes, words):
-    path = motion_file(tmp_path / "b_poses.npz", **changes)
-    if words is None:
-        read_motion(path)  # an unused pickled entry is not touched
-        return
-    with pytest.raises(ValueError, match=words) as error:
-        read_motion(path)
-    assert "b_poses.npz" in str(error.value)
-
-
-def test_truncated_motion_file(tmp_path):
-    path = motion_file(tmp_path / "c_poses.npz")
-    path.write_bytes(path.read_bytes()[:200])
-    with pytest.raises(ValueError, match="c_poses.npz"):
-        read_motion(path)
-
-
-def amass_at(monkeypatch, tmp_path):
-    import sys
-
-    monkeypatch.setattr(sys.modules["data.AMASS.dataset"], "ROOT", tmp_path)
-
-
-def test_amass_protocol(tmp_path, monkeypatch, small_config):
-    amass_at(monkeypatch, tmp_path)
-    root = tmp_path / "data" / "AMASS" / "data"
-    motion_file(root / "CMU" / "02" / "b_poses.npz", frames=121)
-    motion_file(root / "CMU" / "01" / "a_poses.npz", frames=60)
-    motion_file(root / "BMLrub" / "01" / "a_poses.npz", frames=21)
-    motion_file(root / "cmu_lower_case" / "01" / "a_poses.npz", frames=60)
-    assert len(dataset_class("AMASS")("train", small_config("pose2mesh_net"))) == 4 * (1 + 3)
-    dataset = dataset_class("AMASS")("train", small_config("posenet", "coco", "coco"))
-    assert len(dataset) == 4 * (1 + 3 + 3)
-    _, lift, _ = dataset.batch(range(4), stream(0))
-    # the same upright rest pose from four sides: the same heights, other widths
-    torch.testing.assert_close(lift[0].norm(dim=1), lift[2].norm(dim=1), atol=1e-2, rtol=0)
-    assert (lift[0, :, 0] - lift[2, :, 0]).abs().max() > 100
-
-
-def test_amass_says_what_it_looked_for(tmp_path, monkeypatch, small_config):
-    amass_at(monkeypatch, tmp_path)
-    with pytest.raises(FileNotFoundError, match="no AMASS subset named CMU .*found nothing"):
-        dataset_class("AMASS")("train", small_config("pose2mesh_net"))
-    (tmp_path / "data" / "AMASS" / "data" / "CMU").mkdir(parents=True)
-    with pytest.raises(ValueError, match="poses.npz"):
-        dataset_class("AMASS")("train", small_config("pose2mesh_net"))
-    with pytest.raises(ValueError, match="no test split"):
-        dataset_class("AMASS")("test", small_config())
 
 
 def test_unknown_data_set():
