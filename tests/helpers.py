@@ -1,10 +1,11 @@
-"""Shared test helpers: golden arrays, optional reference data, tolerances."""
+"""Shared test helpers: golden arrays, optional reference data, settings files, tolerances."""
 
 import os
 from pathlib import Path
 
 import numpy as np
 import pytest
+import yaml
 
 ROOT = Path(__file__).resolve().parents[1]
 GOLDEN = Path(__file__).resolve().parent / "golden"
@@ -22,6 +23,12 @@ def shared_path(relative: str) -> Path:
     path = SHARED / relative
     if not path.exists():
         pytest.skip(f"optional reference file {relative} is not present (set POSE2MESH_SHARED to its folder)")
+    return path
+
+
+def write_config(path: Path, cfg) -> Path:
+    """``cfg`` as a settings file for the scripts' ``--cfg``."""
+    path.write_text(yaml.safe_dump(cfg.to_dict()))
     return path
 
 
