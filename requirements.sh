@@ -4,7 +4,7 @@
 #   sh requirements.sh                           install only
 #   sh requirements.sh python demo/run.py        install if needed, then run the demo
 #
-# Uses the active virtual or conda environment, else .venv in the project (made on the first call). Python 3.10 to 3.13.
+# Uses the active virtual or conda environment (not conda's base), else .venv in the project (made on the first call). Python 3.10 to 3.13.
 # POSE2MESH_PYTHON names the interpreter to make .venv with; POSE2MESH_VENV another place for it.
 set -eu
 
@@ -13,7 +13,7 @@ say() { printf '%s\n' "$*" >&2; }
 supported() { "$1" -c 'import sys; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null; }
 
 find_python() {
-    for candidate in ${POSE2MESH_PYTHON:-python3 python python3.13 python3.12 python3.11 python3.10}; do
+    for candidate in "${POSE2MESH_PYTHON:-python3}" python python3.13 python3.12 python3.11 python3.10; do
         if command -v "$candidate" >/dev/null 2>&1 && supported "$candidate"; then
             printf '%s\n' "$candidate"
             return
@@ -24,10 +24,13 @@ find_python() {
 }
 
 make_environment() {
+    if [ -d "$1" ] && [ ! -f "$1/pyvenv.cfg" ] && [ -n "$(ls -A "$1")" ]; then
+        say "error: $1 holds files but is no virtual environment; name another folder in POSE2MESH_VENV"
+        exit 2
+    fi
     python=$(find_python)
     say "Making the virtual environment $1 with $("$python" --version)"
     if ! "$python" -m venv "$1"; then
-        rm -rf "$1"
         say "error: $python cannot make virtual environments (Debian: apt-get install python3-venv)"
         exit 2
     fi
@@ -49,11 +52,12 @@ install_system_libraries() {
 
 if [ -n "${VIRTUAL_ENV:-}" ] && [ -x "$VIRTUAL_ENV/bin/python" ]; then
     environment=$VIRTUAL_ENV
-elif [ -n "${CONDA_PREFIX:-}" ] && [ -x "$CONDA_PREFIX/bin/python" ]; then
+elif [ -n "${CONDA_PREFIX:-}" ] && [ "${CONDA_DEFAULT_ENV:-}" != base ] && [ -x "$CONDA_PREFIX/bin/python" ]; then
     environment=$CONDA_PREFIX
 else
     environment=${POSE2MESH_VENV:-$root/.venv}
-    [ -x "$environment/bin/python" ] || make_environment "$environment"
+    # an environment without pip is what an interrupted call leaves
+    "$environment/bin/python" -c "import pip" 2>/dev/null || make_environment "$environment"
 fi
 PATH=$environment/bin:$PATH
 export PATH

@@ -16,7 +16,8 @@ def stream(*keys: int) -> torch.Generator:
     Args:
         keys: non-negative integers, e.g. (seed, epoch, batch number).
     """
-    seed = np.random.SeedSequence(keys).generate_state(2, dtype=np.uint32)
+    # the length too: a seed sequence cannot tell (1,) from (1, 0)
+    seed = np.random.SeedSequence((len(keys), *keys)).generate_state(2, dtype=np.uint32)
     return torch.Generator().manual_seed(int(seed[0]) << 31 | int(seed[1]) >> 1)
 
 

@@ -37,7 +37,7 @@ class MeshEvaluator:
 
     Args:
         joint_set: evaluation joint set (3DPW and Human3.6M protocols: human36, 14 joints).
-        regressor: (Jk, V) of that set.
+        regressor: (J, V) of that set, derived joints included.
     """
 
     def __init__(self, joint_set: JointSet, regressor: torch.Tensor):
@@ -57,7 +57,7 @@ class MeshEvaluator:
     def update(self, pred_mesh: torch.Tensor, target_mesh: torch.Tensor) -> tuple[float, float]:
         """(B, V, 3) mm meshes -> (joint error, surface error) of the batch."""
         regressor = self.regressor.to(pred_mesh)
-        pred, target = (self.joint_set.add_derived(regressor @ mesh) for mesh in (pred_mesh, target_mesh))
+        pred, target = regressor @ pred_mesh, regressor @ target_mesh
         root, joints = self.joint_set.root, self.joint_set.eval_joints
         _, mesh_error = training_protocol(pred_mesh, target_mesh, pred, target, root, joints)
         errors = joint_protocol(pred, target, root, joints)

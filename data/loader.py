@@ -10,12 +10,14 @@ from torch.utils.data import Dataset as TorchDataset
 from .base import PoseDataset, stream
 
 
-def index_batches(length: int, batch_size: int, shuffle: bool, keys: tuple[int, ...]) -> list[np.ndarray]:
+def index_batches(
+    length: int, batch_size: int, shuffle: bool, keys: tuple[int, ...], join_single: bool = False
+) -> list[np.ndarray]:
     """All indices cut into batches.
 
-    A last batch of one sample joins the one before it: batch normalisation cannot work on a single sample.
-
     Args:
+        join_single: a last batch of one sample joins the one before it, as training needs: batch normalisation cannot
+            work on a single sample.
         keys: random stream of the shuffle, e.g. (seed, epoch).
 
     Raises:
@@ -29,7 +31,7 @@ def index_batches(length: int, batch_size: int, shuffle: bool, keys: tuple[int, 
     if shuffle:
         order = torch.randperm(length, generator=stream(*keys)).numpy()
     batches = [order[i : i + batch_size] for i in range(0, length, batch_size)]
-    if len(batches) > 1 and len(batches[-1]) == 1:
+    if join_single and len(batches) > 1 and len(batches[-1]) == 1:
         batches[-2:] = [np.concatenate(batches[-2:])]
     return batches
 
@@ -64,18 +66,25 @@ class BatchLoader:
         dataset: data set.
         batch_size: samples per batch, over all processes.
         shuffle: draw a new order each epoch.
+        join_single: see ``index_batches``.
         workers: loading processes; 0 computes batches in this one.
         seed: base of the random streams; batches depend on (seed, epoch, number) only.
         device: where batches are wanted. On a GPU the body layer and all that follows run there.
         rank, world_size: this process's share of every batch (equal shares; a remainder is dropped).
     """
 
-    def __init__(self, dataset, batch_size, *, shuffle=False, workers=0, seed=0, device="cpu", rank=0, world_size=1):
+    def __init__(
+        self, dataset, batch_size, *, shuffle=False, join_single=False, workers=0, seed=0, device="cpu", rank=0,
+        world_size=1,
+    ):  # fmt: skip
         if batch_size < 1:
             raise ValueError(f"batch size must be at least 1, got {batch_size}")
         if batch_size % world_size:
             raise ValueError(f"batch size {batch_size} cannot be divided among {world_size} processes")
+        if world_size > 1 and batch_size < 2 * world_size:
+            raise ValueError(f"batch size {batch_size} leaves less than two samples to each of {world_size} processes")
         self.dataset, self.batch_size, self.shuffle = dataset, batch_size, shuffle
+        self.join_single = join_single
         self.workers, self.seed, self.device = workers, seed, torch.device(device)
         self.rank, self.world_size = rank, world_size
 
@@ -84,7 +93,7 @@ class BatchLoader:
         return batch[self.rank * size : (self.rank + 1) * size]
 
     def _epoch_batches(self, epoch: int, shuffle: bool) -> list[np.ndarray]:
-        batches = index_batches(len(self.dataset), self.batch_size, shuffle, (self.seed, epoch))
+        batches = index_batches(len(self.dataset), self.batch_size, shuffle, (self.seed, epoch), self.join_single)
         if self.world_size == 1:
             return batches
         shares = [self._share(batch) for batch in batches]

@@ -63,7 +63,7 @@ def load_pose(path: str | Path, joint_set: JointSet) -> tuple[np.ndarray, np.nda
         raise FileNotFoundError(f"pose file {path} {what}; expected a .npy file with an array {_expected(joint_set)}")
     try:
         pose = np.load(path, allow_pickle=False)
-    except (ValueError, EOFError, OSError) as error:
+    except Exception as error:  # numpy's readers raise what their zip and header parsers do
         raise ValueError(
             f"{path} is not a .npy file with plain numbers ({error}); save it with numpy.save('pose.npy', array)"
         ) from error
@@ -117,7 +117,10 @@ def read_image(path: str | Path) -> np.ndarray:
     if not path.is_file():
         raise FileNotFoundError(f"image {path} not found")
     data = np.fromfile(path, dtype=np.uint8)  # OpenCV itself cannot open every path on Windows
-    image = cv2.imdecode(data, cv2.IMREAD_COLOR) if len(data) else None
+    try:
+        image = cv2.imdecode(data, cv2.IMREAD_COLOR) if len(data) else None
+    except cv2.error as error:
+        raise ValueError(f"{path} cannot be read as an image: {error.err}") from error
     if image is None:
         raise ValueError(f"{path} is not an image that OpenCV can read (JPEG, PNG, ...)")
     return image

@@ -178,6 +178,8 @@ class MeshGraph:
         Raises:
             ValueError: the state is of an unknown version, incomplete or inconsistent.
         """
+        if not isinstance(state, dict):
+            raise ValueError(f"the checkpoint's graph is a {type(state).__name__}, expected a dict; it is damaged")
         if state.get("version") != _STATE_VERSION:
             raise ValueError(f"graph state has version {state.get('version')}, this code reads {_STATE_VERSION}")
         try:

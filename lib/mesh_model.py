@@ -193,9 +193,12 @@ class MeshModel:
                 "https://github.com/hongsukchoi/Pose2Mesh_RELEASE"
             )
         try:
-            return np.load(path, allow_pickle=False)
-        except (ValueError, EOFError) as error:
+            matrix = np.load(path, allow_pickle=False)
+        except Exception as error:  # numpy's readers raise what their zip and header parsers do
             raise ValueError(f"{path}: not a .npy file of numbers ({error})") from error
+        if not isinstance(matrix, np.ndarray) or matrix.dtype.kind not in "fiu" or not np.isfinite(matrix).all():
+            raise ValueError(f"{path}: expected one array of finite real numbers")
+        return matrix
 
 
 def load_mesh_model(kind: str = "body", which: str = "auto", root: str | Path = ROOT) -> MeshModel:

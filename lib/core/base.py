@@ -146,12 +146,14 @@ class Trainer:
             self.dataset,
             cfg.TRAIN.batch_size,
             shuffle=cfg.TRAIN.shuffle,
+            join_single=True,
             workers=cfg.DATASET.workers,
             seed=options.seed,
             device=options.device,
             rank=distributed.rank(),
             world_size=distributed.world_size(),
         )
+        self.tester = Tester(cfg, options, self.stage) if distributed.is_main() else None
         self.begin_epoch = cfg.TRAIN.begin_epoch
         self.train_log: list[float] = []
         self.test_log: dict[str, list[float]] = {"surface": [], "joint": []}
@@ -160,6 +162,7 @@ class Trainer:
         """Continue from a checkpoint: model, optimizer, scheduler, epoch, logs and random state."""
         print("==> Loading checkpoint")
         checkpoint = load_checkpoint(path)
+        self.stage.use_graph_of(checkpoint, path)
         load_weights(self.model, checkpoint, path)
         resume_optimizer(self.cfg, self.optimizer, checkpoint["optim_state_dict"])
         self.scheduler = build_scheduler(self.cfg, self.optimizer, checkpoint["scheduler_state_dict"])
@@ -204,11 +207,11 @@ class Trainer:
         Args:
             run: run folder (checkpoint, graph, ... below it); None on processes that write nothing.
         """
-        main = distributed.is_main()
+        main, tester = distributed.is_main(), self.tester
         self.parallel = distributed.wrap(self.model, self.options.device)
-        tester = None
-        if main:
-            tester = Tester(self.cfg, self.options, self.stage)
+        if main and self.begin_epoch > self.cfg.TRAIN.end_epoch:
+            print(f"already trained to epoch {self.begin_epoch - 1}: raise TRAIN.end_epoch to go on")
+        elif main:
             print("===> Start training...")
         for epoch in range(self.begin_epoch, self.cfg.TRAIN.end_epoch + 1):
             self.train_log.append(self.train_epoch(epoch))

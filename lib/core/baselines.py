@@ -43,7 +43,7 @@ class Mean(Baseline):
     """The mean training target, whatever the input."""
 
     def fit(self, pose2d, target):
-        self.mean = target.mean(dim=0)
+        self.register_buffer("mean", target.mean(dim=0))
 
     def predict(self, pose2d):
         return self.mean.expand(len(pose2d), -1)
@@ -59,7 +59,7 @@ class Linear(Baseline):
     def fit(self, pose2d, target):
         features = self._features(pose2d)
         gram = features.T @ features + RIDGE * len(features) * torch.eye(features.shape[1])
-        self.weight = torch.linalg.solve(gram, features.T @ target)
+        self.register_buffer("weight", torch.linalg.solve(gram, features.T @ target))
 
     def predict(self, pose2d):
         return self._features(pose2d) @ self.weight
@@ -69,7 +69,8 @@ class Nearest(Baseline):
     """The target of the training sample whose 2D pose is nearest."""
 
     def fit(self, pose2d, target):
-        self.pose2d, self.target = pose2d, target
+        self.register_buffer("pose2d", pose2d)
+        self.register_buffer("target", target)
 
     def predict(self, pose2d):
         return self.target[torch.cdist(pose2d, self.pose2d).argmin(dim=1)]

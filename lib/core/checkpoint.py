@@ -135,7 +135,7 @@ def find_checkpoint(path: str | Path) -> Path:
     for candidate in candidates:
         if candidate.is_file():
             return candidate
-    existing = path if path.is_dir() else next((p for p in path.parents if p.is_dir()), Path())
+    existing = path if path.is_dir() else path.parent
     near = sorted(str(p) for pattern in ("*.pth*", "*/*.pth*", "*/*/*.pth*") for p in existing.glob(pattern))[:5]
     raise FileNotFoundError(
         "No checkpoint exists!\n"
@@ -214,6 +214,9 @@ def load_weights(model: nn.Module, checkpoint: dict, source: str | Path = "check
     problem = mismatch(state, wanted)
     if problem:
         raise ValueError(f"{source} does not fit the model.\n{problem}")
+    broken = [key for key, value in state.items() if value.is_floating_point() and not value.isfinite().all()]
+    if broken:
+        raise ValueError(f"{source} holds NaN or infinite weights: {', '.join(broken[:3])}")
     model.load_state_dict(state)
 
 

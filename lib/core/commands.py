@@ -7,6 +7,8 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import torch
+
 from lib.core import distributed
 from lib.core.base import Options, Tester, Trainer
 from lib.core.baselines import fit_baseline
@@ -15,7 +17,6 @@ from lib.core.config import Config, load_config
 from lib.core.memory import keep_freed_memory
 from lib.core.runs import create_run, find_resumable, run_of, seed_everything
 from lib.core.weights import only_posenet, weights_path
-from lib.mesh_graph import MeshGraph
 
 
 def run_command(command: Callable[[argparse.Namespace], None], args: argparse.Namespace) -> None:
@@ -23,7 +24,7 @@ def run_command(command: Callable[[argparse.Namespace], None], args: argparse.Na
     keep_freed_memory()
     try:
         command(args)
-    except (ValueError, FileNotFoundError, pickle.UnpicklingError) as error:
+    except (ValueError, OSError, pickle.UnpicklingError, torch.OutOfMemoryError) as error:
         if os.environ.get("POSE2MESH_TRACEBACK"):
             raise
         sys.exit(_exit_text(error))
@@ -37,7 +38,13 @@ def _exit_text(error: Exception) -> int:
 def train(args: argparse.Namespace) -> None:
     """Train on the GPUs of ``--gpu`` (one process each), under torchrun, or on the CPU."""
     cfg = load_config(args.cfg)
+    _check_seed(args.seed)
     distributed.launch(_train_process, distributed.parse_gpus(args.gpu), cfg, args)
+
+
+def _check_seed(seed: int) -> None:
+    if not 0 <= seed < 2**32:
+        raise ValueError(f"--seed {seed}: expected a number from 0 to {2**32 - 1}")
 
 
 def _options(args: argparse.Namespace, device: str) -> Options:
@@ -53,6 +60,8 @@ def _train_process(device: str, cfg: Config, args: argparse.Namespace) -> None:
         checkpoint = find_resumable(options.experiment, cfg) if args.resume_training else None
         if args.resume_training and checkpoint is None:
             print("no checkpoint of this config to resume: starting at the first epoch")
+        if cfg.TRAIN.resume_path and not args.resume_training:
+            print("TRAIN.resume_path is set but --resume_training is not given: starting at the first epoch")
     trainer = Trainer(cfg, options)
     # the same initial weights everywhere, other dropout masks
     seed_everything(distributed.rank_seed(args.seed))
@@ -69,6 +78,7 @@ def _train_process(device: str, cfg: Config, args: argparse.Namespace) -> None:
 def test(args: argparse.Namespace) -> None:
     """Evaluate weights (or a baseline) on the first test set."""
     cfg = load_config(args.cfg)
+    _check_seed(args.seed)
     seed_everything(args.seed)
     device = distributed.first_device(distributed.parse_gpus(args.gpu))
     options = _options(args, device)
@@ -91,10 +101,7 @@ def test(args: argparse.Namespace) -> None:
 def _load_model(tester: Tester, path: Path):
     print(f"Fetch model weight from {path}")
     checkpoint = load_checkpoint(path)
-    if checkpoint.get("graph") is not None and tester.stage.graph is not None:
-        graph = MeshGraph.from_state(checkpoint["graph"])
-        graph.check_topology(tester.stage.mesh_model.faces)
-        tester.stage.graph = graph
+    tester.stage.use_graph_of(checkpoint, path)
     if tester.cfg.MODEL.name == "posenet":
         checkpoint = only_posenet(checkpoint)
     model = tester.stage.build_model()

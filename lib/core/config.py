@@ -102,7 +102,7 @@ class SyntheticConfig:
 @dataclass
 class TestConfig:
     batch_size: int = 64
-    shuffle: bool = False
+    shuffle: bool = False  # accepted for old files; tests always run in order
     weight_path: str = "./experiment/pose2mesh_cocoJ_gt_train_human36_coco"  # file, or folder with final/best
     vis: bool = False  # write sample meshes in the final evaluation
 
@@ -131,6 +131,41 @@ CHOICES = {
     "DATASET.input_joint_set": ("human36", "coco", "smpl", "mano"),
     "DATASET.target_joint_set": ("human36", "coco", "smpl", "mano"),
 }
+
+
+# smallest sensible values; a missing entry means any
+LIMITS = {
+    "DATASET.workers": 0,
+    "MODEL.posenet_width": 1,
+    "MODEL.posenet_stages": 1,
+    "MODEL.posenet_dropout": 0.0,
+    "MODEL.graph_levels": 0,
+    "TRAIN.print_freq": 1,
+    "TRAIN.batch_size": 2,  # batch normalisation needs two samples
+    "TRAIN.begin_epoch": 1,
+    "TRAIN.end_epoch": 1,
+    "TRAIN.lr": 0.0,
+    "AUG.rotate_factor": 0.0,
+    "SYNTHETIC.samples_per_epoch": 2,
+    "SYNTHETIC.test_samples": 1,
+    "SYNTHETIC.prior_share": 0.0,
+    "SYNTHETIC.mix_limbs": 0.0,
+    "SYNTHETIC.pose_noise": 0.0,
+    "SYNTHETIC.beta_std": 0.0,
+    "SYNTHETIC.clean_share": 0.0,
+    "TEST.batch_size": 1,
+}
+# keys that hold two positive numbers
+PAIRS = ("MODEL.input_shape", "SYNTHETIC.distance")
+
+
+def _check_range(name: str, value, source: str) -> None:
+    if name in CHOICES and value not in CHOICES[name]:
+        raise ValueError(f"{source}: {name}: {value!r} is not one of {', '.join(CHOICES[name])}")
+    if name in LIMITS and not value >= LIMITS[name]:
+        raise ValueError(f"{source}: {name}: {value} is too small, the least is {LIMITS[name]}")
+    if name in PAIRS and (len(value) != 2 or not min(value) > 0):
+        raise ValueError(f"{source}: {name}: expected two positive numbers, got {value}")
 
 
 def _nearest(key: str, valid: list[str]) -> str:
@@ -183,8 +218,7 @@ def merge(values: dict, source: str = "configuration") -> Config:
             if key not in kinds:
                 raise ValueError(f"{source}: {name} not exist in config.py{_nearest(str(key), list(kinds))}")
             value = _checked(f"{source}: {name}", value, kinds[key])
-            if name in CHOICES and value not in CHOICES[name]:
-                raise ValueError(f"{source}: {name}: {value!r} is not one of {', '.join(CHOICES[name])}")
+            _check_range(name, value, source)
             setattr(target, key, value)
     return cfg
 

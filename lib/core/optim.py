@@ -1,5 +1,6 @@
 """Optimizers, learning-rate schedules and the resuming of both."""
 
+import math
 from collections import Counter
 from collections.abc import Iterable
 
@@ -150,5 +151,12 @@ def _load_scheduler(cfg: Config, saved: dict, scheduler: LRScheduler) -> None:
     elif isinstance(scheduler, ReduceLROnPlateau):
         state.update(factor=cfg.TRAIN.lr_factor)
     else:
+        stretched = saved["T_max"] != scheduler.T_max
         state.update(T_max=scheduler.T_max)
     scheduler.load_state_dict(state)
+    if isinstance(scheduler, CosineAnnealingLR) and stretched:
+        # the schedule goes on from its last rate; a longer training must first move to the longer curve
+        floor, length, epoch = scheduler.eta_min, scheduler.T_max, scheduler.last_epoch
+        for group, base in zip(scheduler.optimizer.param_groups, scheduler.base_lrs):
+            group["lr"] = floor + (base - floor) * (1 + math.cos(math.pi * min(epoch, length) / length)) / 2
+        scheduler._last_lr = [group["lr"] for group in scheduler.optimizer.param_groups]

@@ -1,5 +1,6 @@
 """Run folders: ``experiment/exp_MM-DD_HH-MM-SS`` with the results, settings and versions of one training or test."""
 
+import dataclasses
 import json
 import os
 import platform
@@ -15,7 +16,7 @@ import yaml
 
 from lib import ROOT
 from lib.core.checkpoint import find_checkpoint
-from lib.core.config import Config, load_config
+from lib.core.config import Config, SyntheticConfig, load_config
 from lib.funcs_utils import atomic_write
 
 FOLDERS = ("checkpoint", "graph", "vis", "result")
@@ -26,7 +27,8 @@ RESUME_KEYS = {
         "name", "body", "posenet_width", "posenet_stages", "posenet_freeze", "mesh_channels", "graph_levels",
         "laplacian_scaling",
     ),
-    "TRAIN": ("optimizer", "scheduler"),
+    "TRAIN": ("optimizer", "scheduler", "batch_size", "precision"),
+    "SYNTHETIC": tuple(key.name for key in dataclasses.fields(SyntheticConfig)),
 }  # fmt: skip
 
 

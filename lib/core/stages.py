@@ -31,6 +31,9 @@ class LiftStage:
     def load_pretrained(self, model: torch.nn.Module, experiment: Path) -> None:
         """PoseNet has no earlier stage."""
 
+    def use_graph_of(self, checkpoint: dict, source: str | Path) -> None:
+        """PoseNet has no graph."""
+
     def autocast(self, tensor: torch.Tensor):
         """Reduced precision of the training forward pass, if the settings ask for it."""
         enabled = self.cfg.TRAIN.precision == "bf16"
@@ -73,7 +76,35 @@ class MeshStage(LiftStage):
         self.criterion = Pose2MeshLoss(cfg, mesh_model.faces, self._target_regressor())
 
     def _target_regressor(self) -> torch.Tensor:
-        return torch.from_numpy(self.mesh_model.joint_regressor(self.target_set.name))
+        """(J, V): derived joints are means of other rows, so their rows are too."""
+        return torch.from_numpy(self.target_set.add_derived(self.mesh_model.joint_regressor(self.target_set.name)))
+
+    def use_graph_of(self, checkpoint: dict, source: str | Path) -> None:
+        """Take over the graph that weights were trained with.
+
+        Raises:
+            ValueError: the weights are for another mesh than the configured one.
+        """
+        state = checkpoint.get("graph")
+        if state is None:
+            if self.mesh_model.name not in ("smpl", "mano"):
+                raise ValueError(
+                    f"{source} carries no mesh graph, so it is of the original release and needs the SMPL or MANO "
+                    f"files; the configured mesh model is {self.mesh_model.name} (MODEL.body)"
+                )
+            return
+        graph = MeshGraph.from_state(state)
+        graph.check_topology(self.mesh_model.faces)
+        if (graph.joint_num, graph.sizes, graph.scaling) != (
+            self.graph.joint_num,
+            self.graph.sizes,
+            self.graph.scaling,
+        ):
+            raise ValueError(
+                f"{source} was trained on a graph with level sizes {graph.sizes} and {graph.scaling} scaling, the "
+                f"settings give {self.graph.sizes} and {self.graph.scaling} (MODEL.graph_levels, laplacian_scaling)"
+            )
+        self.graph = graph
 
     def build_model(self) -> torch.nn.Module:
         return build_pose2mesh(self.cfg, self.graph)
