@@ -96,11 +96,6 @@ class BodyTransform:
                 raise ValueError(
                     f"joint set {joint_set.name!r} is a {joint_set.body} set, the mesh model is {model.name}"
                 )
-        if self.with_mesh and (cfg.AUG.flip or cfg.AUG.rotate_factor):
-            raise ValueError(
-                "AUG.flip and AUG.rotate_factor turn the 2D pose and the lifted joints, not the mesh: they are for "
-                "PoseNet only (MODEL.name posenet)"
-            )
         self.crop_size = (cfg.MODEL.input_shape[1], cfg.MODEL.input_shape[0])
         self._prepare()
 

@@ -50,6 +50,12 @@ def bad_inputs(tmp_path, small_config):
     state = mesh.stage.graph.to_state() | {"topology_hash": "0" * 16}
     other_mesh = tmp_path / "other_mesh.pth.tar"
     save_checkpoint(other_mesh, epoch=1, model=mesh.model, graph_state=state, **logs)
+    no_graph = tmp_path / "no_graph.pth.tar"
+    save_checkpoint(no_graph, epoch=1, model=mesh.model, **logs)
+    with torch.no_grad():
+        trainer.model.w2.bias[0] = float("nan")
+    not_finite = tmp_path / "not_finite.pth.tar"
+    save_checkpoint(not_finite, epoch=1, model=trainer.model, **logs)
     empty = tmp_path / "empty_motion"
     empty.mkdir()
     return {
@@ -58,7 +64,14 @@ def bad_inputs(tmp_path, small_config):
         "unknown joint set": ("train", ["--cfg", changed("set", DATASET={"input_joint_set": "body25"})], ["human36"]),
         "unknown data set": ("train", ["--cfg", changed("data", DATASET={"train_list": ["CMU"]})], ["AMASS"]),
         "no data set": ("train", ["--cfg", changed("none", DATASET={"train_list": []})], ["train_list is empty"]),
-        "empty data set": ("train", ["--cfg", changed("empty", SYNTHETIC={"samples_per_epoch": 0})], ["two samples"]),
+        "empty data set": ("train", ["--cfg", changed("empty", SYNTHETIC={"samples_per_epoch": 0})], ["samples_per"]),
+        "bad seed": ("train", ["--cfg", config, "--seed", "-1"], ["--seed -1"]),
+        "run folder is a file": ("train", ["--cfg", config, "--experiment", good], ["good.pth.tar"]),
+        "flip with mesh": ("train", ["--cfg", write_config(tmp_path / "flip.yml", small_config(
+            "pose2mesh_net", "coco", AUG={"flip": True}))], ["PoseNet only"]),
+        "no graph in weights": ("test", ["--cfg", mesh_config, "--weights", no_graph], ["original release"]),
+        "NaN weights": ("test", ["--cfg", config, "--weights", not_finite], ["NaN"]),
+        "empty test list": ("train", ["--cfg", changed("tests", DATASET={"test_list": []})], ["test_list is empty"]),
         "empty folder": ("train", ["--cfg", changed("folder", SYNTHETIC={"motion": [str(empty)]})], ["empty_motion"]),
         "bad gpu": ("train", ["--cfg", config, "--gpu", "zero"], ["--gpu"]),
         "missing weights": ("test", ["--cfg", config, "--weights", tmp_path / "no"], ["No checkpoint exists!"]),

@@ -69,6 +69,10 @@ def test_empty_file_changes_nothing(tmp_path):
         ("TRAIN:\n  optimizer: rmsprob\n", ["TRAIN.optimizer", "rmsprop"]),
         ("DATASET:\n  input_joint_set: coco17\n", ["DATASET.input_joint_set", "human36"]),
         ("TRAIN: [\n", ["not valid YAML"]),
+        ("TRAIN:\n  batch_size: 1\n", ["TRAIN.batch_size", "the least is 2"]),
+        ("TRAIN:\n  print_freq: 0\n", ["TRAIN.print_freq"]),
+        ("MODEL:\n  input_shape: [384]\n", ["MODEL.input_shape", "two positive numbers"]),
+        ("SYNTHETIC:\n  distance: [0.0, 3.0]\n", ["SYNTHETIC.distance"]),
     ],
 )
 def test_mistakes_are_named(tmp_path, text, words):

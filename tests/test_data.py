@@ -176,6 +176,12 @@ def test_loader_gives_the_same_batches_for_any_number_of_workers(small_config, w
         torch.testing.assert_close(a[1], b[1], rtol=0, atol=0)
 
 
+def test_streams_differ_by_every_key_and_by_their_number():
+    keys = [(1,), (1, 0), (1, 0, 0), (0, 1), (1, 1), (2,)]
+    draws = {torch.rand(4, generator=stream(*key)).sum().item() for key in keys}
+    assert len(draws) == len(keys)
+
+
 def test_epochs_and_seeds_differ(small_config):
     dataset = synthetic(small_config("posenet", "coco", "coco"))
     first = next(iter(BatchLoader(dataset, 16, seed=1).epoch(1)))
@@ -184,8 +190,8 @@ def test_epochs_and_seeds_differ(small_config):
 
 
 def test_a_last_single_sample_joins_the_batch_before():
-    sizes = [len(batch) for batch in index_batches(33, 16, False, (0,))]
-    assert sizes == [16, 17]
+    assert [len(batch) for batch in index_batches(33, 16, False, (0,), join_single=True)] == [16, 17]
+    assert [len(batch) for batch in index_batches(33, 16, False, (0,))] == [16, 16, 1]
     assert sorted(np.concatenate(index_batches(33, 16, True, (0, 1)))) == list(range(33))
     assert [len(batch) for batch in index_batches(1, 16, False, (0,))] == [1]
 
@@ -197,6 +203,8 @@ def test_processes_share_a_batch_without_overlap(small_config):
     assert sorted(np.concatenate(shares)) == list(range(64))
     with pytest.raises(ValueError, match="cannot be divided among 3"):
         BatchLoader(dataset, 16, world_size=3)
+    with pytest.raises(ValueError, match="less than two samples"):
+        BatchLoader(dataset, 4, world_size=4)
 
 
 class Numbers:

@@ -16,6 +16,7 @@ from lib.core import base
 from lib.core.base import Options, Trainer
 from lib.core.baselines import fit_baseline
 from lib.core.checkpoint import load_checkpoint, load_weights
+from lib.core.loss import LOSS_NAMES
 from lib.core.runs import create_run, seed_everything
 from lib.core.weights import only_posenet, warm_start, weights_path
 from tests.helpers import ROOT, write_config
@@ -152,6 +153,44 @@ def test_resume_without_a_checkpoint_starts_at_the_first_epoch(tmp_path, small_c
     assert "no checkpoint of this config to resume" in done.stdout
 
 
+def test_finished_training_says_so(tmp_path, small_config, capsys):
+    cfg = small_config("posenet", "mano", "mano", TRAIN={"end_epoch": 1})
+    _, run = train(cfg, tmp_path)
+    trainer = Trainer(cfg, Options(experiment=tmp_path))
+    trainer.resume(run / "checkpoint" / "final.pth.tar")
+    trainer.fit(run)
+    assert "already trained to epoch 1" in capsys.readouterr().out
+
+
+def test_resuming_with_a_longer_cosine_moves_to_its_curve(tmp_path, small_config):
+    settings = {"end_epoch": 2, "scheduler": "cosine"}
+    _, run = train(small_config("posenet", "mano", "mano", TRAIN=settings), tmp_path)
+    longer = Trainer(small_config("posenet", "mano", "mano", TRAIN=settings | {"end_epoch": 8}), Options())
+    longer.resume(run / "checkpoint" / "final.pth.tar")
+    expected = 1e-5 + (1e-3 - 1e-5) * (1 + np.cos(np.pi * 2 / 8)) / 2
+    assert longer.optimizer.param_groups[0]["lr"] == pytest.approx(expected)
+
+
+def test_resuming_on_another_graph_is_refused(tmp_path, small_config):
+    _, run = train(small_config("pose2mesh_net", "mano", TRAIN={"end_epoch": 1}), tmp_path)
+    other = Trainer(small_config("pose2mesh_net", "mano", MODEL={"laplacian_scaling": "textbook"}), Options())
+    with pytest.raises(ValueError, match="legacy scaling.*textbook"):
+        other.resume(run / "checkpoint" / "final.pth.tar")
+
+
+@pytest.mark.parametrize("joint_set", ["human36", "coco", "smpl"])
+@pytest.mark.parametrize("target", ["human36", "coco", "smpl"])
+def test_every_pair_of_body_joint_sets_trains(small_config, joint_set, target):
+    trainer = Trainer(small_config("pose2mesh_net", joint_set, target), Options())
+    batch = next(trainer.loader.epoch(1))
+    loss, terms = trainer.stage.loss(trainer.model, batch, 1)
+    assert torch.isfinite(loss)
+    evaluator = trainer.stage.evaluator()
+    evaluator.update(1000 * batch[1]["mesh"], 1000 * batch[1]["mesh"])
+    assert evaluator.metrics.mean("MPJPE") < 1e-3
+    assert set(terms) == set(LOSS_NAMES)
+
+
 def test_weights_path_takes_the_newest_fitting_run(tmp_path, small_config):
     cfg = small_config("posenet", "mano", "mano", TRAIN={"end_epoch": 1})
     _, first = train(cfg, tmp_path)
@@ -189,7 +228,7 @@ def test_baselines_rank_as_they_must(small_config, stage):
         tester.test(0, fit_baseline(name, cfg, options))
         errors[name] = tester.result["MPJPE"]
     assert errors["linear"] < 0.8 * errors["mean"]
-    assert errors["nearest"] < 0.8 * errors["mean"]
+    assert errors["nearest"] < 0.9 * errors["mean"]
 
 
 def test_bf16_training_is_close_to_float32(tmp_path, small_config):

@@ -69,6 +69,11 @@ class MeshStage(LiftStage):
 
     def __init__(self, cfg: Config, mesh_model):
         super().__init__(cfg, mesh_model)
+        if cfg.AUG.flip or cfg.AUG.rotate_factor:
+            raise ValueError(
+                "AUG.flip and AUG.rotate_factor turn the 2D pose and the lifted joints, not the mesh: they are for "
+                "PoseNet only (MODEL.name posenet)"
+            )
         levels = cfg.MODEL.graph_levels or default_levels(self.joint_set)
         scaling = cfg.MODEL.laplacian_scaling
         self.graph = MeshGraph.build(mesh_model.faces, self.joint_set, levels, scaling, mesh_name=mesh_model.name)
