@@ -8,12 +8,27 @@ import shutil
 import sys
 from pathlib import Path
 
+import yaml
+
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from lib.core.checkpoint import load_checkpoint, save_checkpoint
 from lib.core.commands import run_command
+from lib.funcs_utils import atomic_write
 
 PICTURES = ("train_loss.pdf", "surface_error.pdf", "joint_error.pdf")
+
+
+# keys that name files of the machine that trained
+LOCAL_PATHS = (("MODEL", "posenet_path"), ("TRAIN", "init_path"), ("TRAIN", "resume_path"))
+
+
+def portable(config: dict) -> dict:
+    """Settings without paths of this machine; the weights need none of them."""
+    config = {section: dict(entries) for section, entries in config.items()}
+    for section, key in LOCAL_PATHS:
+        config[section][key] = ""
+    return config
 
 
 def release(args: argparse.Namespace) -> None:
@@ -28,10 +43,11 @@ def release(args: argparse.Namespace) -> None:
         train_log=checkpoint["train_log"],
         test_log=checkpoint["test_log"],
         graph_state=checkpoint.get("graph"),
-        config=checkpoint.get("config"),
+        config=portable(checkpoint["config"]),
         half=True,
     )
-    shutil.copyfile(run / "config.yml", output / "config.yml")
+    with atomic_write(output / "config.yml") as file:
+        yaml.safe_dump(portable(checkpoint["config"]), file, sort_keys=False)
     for name in PICTURES:
         shutil.copyfile(run / "graph" / name, output / name)
     print(f"{target}: {target.stat().st_size / 1e6:.1f} MB, epoch {checkpoint['epoch']}")
