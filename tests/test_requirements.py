@@ -20,7 +20,7 @@ def call(*command, **environment):
         env=keep | environment,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=300,
         cwd=environment.get("PWD", ROOT),
     )
 
@@ -29,7 +29,7 @@ def call(*command, **environment):
 def ready_environment(tmp_path):
     """A virtual environment (in a folder with a space) whose stamp says that everything is installed."""
     folder = tmp_path / "my env"
-    subprocess.run([sys.executable, "-m", "venv", str(folder)], check=True, timeout=60)
+    subprocess.run([sys.executable, "-m", "venv", str(folder)], check=True, timeout=300)
     shutil.copy(ROOT / "requirements.txt", folder / ".pose2mesh-installed")
     return folder
 

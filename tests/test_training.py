@@ -32,7 +32,7 @@ def train(cfg, experiment, seed=1):
     return trainer, run
 
 
-def run_script(script, *arguments, timeout=120):
+def run_script(script, *arguments, timeout=600):
     command = [sys.executable, f"main/{script}.py", "--gpu", "", *map(str, arguments)]
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=timeout)
@@ -133,7 +133,7 @@ def test_killed_and_resumed_training_ends_with_the_same_bits(tmp_path, small_con
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     ) as process:
-        deadline = time.monotonic() + 120
+        deadline = time.monotonic() + 600
         while not list(broken.glob("*/checkpoint/checkpoint1.pth.tar")):
             assert process.poll() is None, "training ended before its first checkpoint"
             assert time.monotonic() < deadline
