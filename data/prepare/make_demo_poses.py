@@ -1,6 +1,6 @@
 """Make the demo's sample poses: 2D joints of held-out motion with detector-like jitter, in pixels of a small photo.
 
-    python data/prepare/make_demo_poses.py --row 1200 --hand_row 7
+    python data/prepare/make_demo_poses.py --row 2300 --hand_row 1
 
 Writes ``demo/sample_pose_{human36,coco,smpl,mano}.npy``: (J, 2) float32. The three body files show the same person in
 the same pose; derived joints (coco pelvis and neck) are left to the demo, as for a user's detections.
