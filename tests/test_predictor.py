@@ -98,7 +98,7 @@ def test_wrong_poses_are_refused_with_the_joint_order(predictor):
     with pytest.raises(ValueError, match=r"\(B, 17 or 19, 2\).*got \(2, 18, 2\).*17 Pelvis, 18 Neck"):
         predictor.predict(np.ones((2, 18, 2)))
     with pytest.raises(ValueError, match="pose 1 is"):
-        predictor.predict(np.stack([sample(), np.zeros((19, 2))]))
+        predictor.predict(np.stack([sample(), np.zeros_like(sample())]))
     with pytest.raises(ValueError, match=r"got \(0, 19, 2\)"):
         predictor.predict(np.zeros((0, 19, 2)))
 
