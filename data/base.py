@@ -5,6 +5,7 @@ import torch
 from torch.utils.data import Dataset
 
 from lib.core.config import Config
+from lib.joint_sets import get_joint_set
 from lib.mesh_model import MeshModel, load_mesh_model
 
 from .transform import BodyTransform, Sources2D
@@ -23,8 +24,6 @@ def stream(*keys: int) -> torch.Generator:
 
 def mesh_model_for(cfg: Config) -> MeshModel:
     """The mesh model of a configuration: ``MODEL.body`` for the kind that the joint sets belong to."""
-    from lib.joint_sets import get_joint_set
-
     kind = get_joint_set(cfg.DATASET.input_joint_set).body
     return load_mesh_model(kind, cfg.MODEL.body)
 
@@ -41,7 +40,6 @@ class PoseDataset(Dataset):
     Attributes:
         name: shown in logs.
         sources: how 2D inputs are made, see ``Sources2D``.
-        eval_joint_set: joint set of the mesh metrics, regressed from predicted and true meshes.
     """
 
     name = "dataset"
@@ -59,10 +57,6 @@ class PoseDataset(Dataset):
     @property
     def sources(self) -> Sources2D:
         return Sources2D(noise="" if self.cfg.DATASET.use_gt_input else "errors")
-
-    @property
-    def eval_joint_set(self) -> str:
-        return self.cfg.DATASET.target_joint_set
 
     def rows(self, indices: np.ndarray, generator: torch.Generator) -> dict[str, torch.Tensor]:
         """Body parameters and cameras of the samples, see ``BodyTransform.__call__``."""

@@ -66,9 +66,9 @@ class Tester:
         result: exact sample means of the last test.
     """
 
-    def __init__(self, cfg: Config, options: Options, stage=None, dataset=None):
+    def __init__(self, cfg: Config, options: Options, stage=None):
         self.cfg, self.options = cfg, options
-        self.dataset = dataset or build_dataset(cfg, options, "test")
+        self.dataset = build_dataset(cfg, options, "test")
         self.stage = stage or STAGES[cfg.MODEL.name](cfg, self.dataset.mesh_model)
         self.loader = BatchLoader(
             self.dataset,

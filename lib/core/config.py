@@ -104,7 +104,7 @@ class TestConfig:
     batch_size: int = 64
     shuffle: bool = False  # accepted for old files; tests always run in order
     weight_path: str = "./experiment/pose2mesh_cocoJ_gt_train_human36_coco"  # file, or folder with final/best
-    vis: bool = False  # write sample meshes in the final evaluation
+    vis: bool = False  # accepted for old files; no data set of this version writes sample meshes
 
 
 @dataclass
