@@ -27,6 +27,17 @@ def test_defaults_are_the_papers():
     assert (cfg.TRAIN.batch_size, cfg.TRAIN.end_epoch, cfg.TRAIN.edge_loss_start) == (64, 40, 15)
 
 
+def test_added_keys_keep_published_behaviour():
+    cfg = Config()
+    assert (cfg.DATASET.human36_protocol, cfg.DATASET.test_split, cfg.DATASET.muco_fit_check) == (
+        2,
+        "test",
+        "published",
+    )
+    assert (cfg.DATASET.derive_noisy, cfg.DATASET.zero_hands, cfg.TRAIN.mask_mesh_losses) == (False, False, False)
+    assert (cfg.TEST.smooth, cfg.TEST.save_predictions, cfg.TEST.freihand_unit) == (False, False, "mm")
+
+
 def test_round_trip_through_yaml(tmp_path):
     cfg = merge({"TRAIN": {"lr": 0.5, "lr_step": [3, 4]}, "MODEL": {"mesh_channels": [[5, 8], [8, 3]]}})
     path = tmp_path / "config.yml"
@@ -73,6 +84,11 @@ def test_empty_file_changes_nothing(tmp_path):
         ("TRAIN:\n  print_freq: 0\n", ["TRAIN.print_freq"]),
         ("MODEL:\n  input_shape: [384]\n", ["MODEL.input_shape", "two positive numbers"]),
         ("SYNTHETIC:\n  distance: [0.0, 3.0]\n", ["SYNTHETIC.distance"]),
+        ("DATASET:\n  human36_protocol: 3\n", ["DATASET.human36_protocol", "1, 2"]),
+        ("DATASET:\n  test_split: 'val'\n", ["DATASET.test_split", "validation"]),
+        ("DATASET:\n  muco_fit_check: 'off'\n", ["DATASET.muco_fit_check", "published, annotated"]),
+        ("TEST:\n  freihand_unit: 'cm'\n", ["TEST.freihand_unit", "mm, m"]),
+        ("TEST:\n  smooth: 1\n", ["TEST.smooth", "expected bool"]),
     ],
 )
 def test_mistakes_are_named(tmp_path, text, words):

@@ -31,6 +31,14 @@ class DatasetConfig:
     target_joint_set: str = "human36"  # joints that are regressed from the predicted mesh
     workers: int = 16  # data loading processes
     use_gt_input: bool = True  # projected ground truth instead of detections or synthesised errors
+    human36_protocol: int = 2  # new: 2 trains on S1, 5, 6, 7, 8 and tests on S9, 11; 1 trains on S9 too, tests on S11
+    test_split: str = "test"  # new: split that the test sets use, test or validation (PW3D only)
+    cache: str = "data/.cache"  # new: folder of parsed annotations, below the data root; '' parses at every start
+    muco_fit_check: str = "published"  # new: published = MuCo's fits compared as released, which masks all of them in
+    # Pose2Mesh training; annotated = compared with the annotated joints, as was meant
+    derive_noisy: bool = False  # new: pelvis and neck of noisy training input from noisy joints, as in tests, instead
+    # of clean ones (COCO joints)
+    zero_hands: bool = False  # new: AMASS: hand joints at rest instead of at SMPL+H's left finger angles
 
 
 @dataclass
@@ -71,6 +79,7 @@ class TrainConfig:
     precision: str = "float32"  # new: bf16 = networks' forward pass in autocast, losses and weights stay float32
     init_path: str = ""  # new: checkpoint to start from; tensors of other shapes keep their fresh values
     resume_path: str = ""  # checkpoint (or run folder) that --resume_training continues; empty = newest run
+    mask_mesh_losses: bool = False  # new: normal and edge loss skip samples whose fit is rejected (mesh_valid 0)
 
 
 @dataclass
@@ -104,7 +113,10 @@ class TestConfig:
     batch_size: int = 64
     shuffle: bool = False  # accepted for old files; tests always run in order
     weight_path: str = "./experiment/pose2mesh_cocoJ_gt_train_human36_coco"  # file, or folder with final/best
-    vis: bool = False  # accepted for old files; no data set of this version writes sample meshes
+    vis: bool = False  # write sample meshes (.obj) and pose pictures of the data set to the run's vis/
+    smooth: bool = False  # new: PW3D: also evaluate after One-Euro smoothing of each person's joints over time
+    save_predictions: bool = False  # new: keep predictions in the run's result/, to evaluate again without a model
+    freihand_unit: str = "mm"  # new: FreiHAND: pred.json in mm as released, or m as the official evaluation expects
 
 
 @dataclass
@@ -130,6 +142,10 @@ CHOICES = {
     "SYNTHETIC.noise": ("errors", "jitter"),
     "DATASET.input_joint_set": ("human36", "coco", "smpl", "mano"),
     "DATASET.target_joint_set": ("human36", "coco", "smpl", "mano"),
+    "DATASET.human36_protocol": (1, 2),
+    "DATASET.test_split": ("test", "validation"),
+    "DATASET.muco_fit_check": ("published", "annotated"),
+    "TEST.freihand_unit": ("mm", "m"),
 }
 
 
@@ -161,7 +177,7 @@ PAIRS = ("MODEL.input_shape", "SYNTHETIC.distance")
 
 def _check_range(name: str, value, source: str) -> None:
     if name in CHOICES and value not in CHOICES[name]:
-        raise ValueError(f"{source}: {name}: {value!r} is not one of {', '.join(CHOICES[name])}")
+        raise ValueError(f"{source}: {name}: {value!r} is not one of {', '.join(map(str, CHOICES[name]))}")
     if name in LIMITS and not value >= LIMITS[name]:
         raise ValueError(f"{source}: {name}: {value} is too small, the least is {LIMITS[name]}")
     if name in PAIRS and (len(value) != 2 or not min(value) > 0):

@@ -22,12 +22,15 @@ from lib.funcs_utils import atomic_write
 FOLDERS = ("checkpoint", "graph", "vis", "result")
 # what makes two runs one experiment; everything else may be edited between stopping and resuming
 RESUME_KEYS = {
-    "DATASET": ("train_list", "input_joint_set", "target_joint_set", "use_gt_input"),
+    "DATASET": (
+        "train_list", "input_joint_set", "target_joint_set", "use_gt_input", "human36_protocol", "muco_fit_check",
+        "derive_noisy", "zero_hands",
+    ),
     "MODEL": (
         "name", "body", "posenet_width", "posenet_stages", "posenet_freeze", "mesh_channels", "graph_levels",
         "laplacian_scaling",
     ),
-    "TRAIN": ("optimizer", "scheduler", "batch_size", "precision"),
+    "TRAIN": ("optimizer", "scheduler", "batch_size", "precision", "mask_mesh_losses"),
     "SYNTHETIC": tuple(key.name for key in dataclasses.fields(SyntheticConfig)),
 }  # fmt: skip
 

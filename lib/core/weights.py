@@ -11,11 +11,11 @@ from lib.core.runs import latest_checkpoint
 # what a run must share with the settings for its weights to be of use to them
 _FITTING = {
     "posenet": {
-        "DATASET": ("train_list", "input_joint_set"),
+        "DATASET": ("train_list", "input_joint_set", "human36_protocol"),
         "MODEL": ("body", "posenet_width", "posenet_stages"),
     },
     "pose2mesh_net": {
-        "DATASET": ("train_list", "input_joint_set", "target_joint_set"),
+        "DATASET": ("train_list", "input_joint_set", "target_joint_set", "human36_protocol"),
         "MODEL": ("body", "posenet_width", "posenet_stages", "mesh_channels", "graph_levels", "laplacian_scaling"),
     },
 }
