@@ -37,6 +37,7 @@ class Options:
     device: str = "cpu"
     debug: bool = False
     experiment: Path = ROOT / "experiment"  # parent of run folders
+    root: Path = ROOT  # holds data/ and the licensed body models
 
 
 def build_dataset(cfg: Config, options: Options, mode: str):
@@ -48,7 +49,7 @@ def build_dataset(cfg: Config, options: Options, mode: str):
         print(f"==> Preparing {mode.upper()} Dataloader...")
     datasets, model = [], None
     for name in names:
-        dataset = dataset_class(name)(mode, cfg, model=model, debug=options.debug, seed=options.seed)
+        dataset = dataset_class(name)(mode, cfg, model=model, debug=options.debug, seed=options.seed, root=options.root)
         model = dataset.mesh_model
         datasets.append(dataset)
         if distributed.is_main():
