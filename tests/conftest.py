@@ -36,6 +36,16 @@ def weights(tmp_path_factory) -> dict[str, Path]:
     return {name: write_weights(folder / name / "final.pth.tar", name, body) for name, body in bodies.items()}
 
 
+@pytest.fixture(scope="session")
+def tiny_root(tmp_path_factory) -> Path:
+    """Root folder with a tiny set of every data set and stand-ins for the licensed model files; only to be read."""
+    from data.tiny import write_tiny
+
+    folder = tmp_path_factory.mktemp("tiny")
+    write_tiny(folder)
+    return folder
+
+
 BODY_PLAN = [[5, 8, 8], [8, 8], [8, 8], [8, 8], [8, 8], [8, 8], [8, 8], [8, 8], [8, 3]]
 HAND_PLAN = [[5, 8, 8], [8, 8], [8, 8], [8, 8], [8, 8], [8, 8], [8, 3]]
 
