@@ -16,7 +16,8 @@ import torch
 from lib import ROOT
 from lib.aug_utils import apply_affine, crop_matrices, standardise
 from lib.coord_utils import process_boxes, tight_boxes
-from lib.core.checkpoint import find_checkpoint, load_checkpoint, load_weights
+from lib.core.checkpoint import load_checkpoint, load_weights
+from lib.core.checkpoint_paths import RELEASE, checkpoint_at, find_checkpoint
 from lib.core.config import Config, merge
 from lib.joint_sets import JointSet, get_joint_set
 from lib.mesh_graph import MeshGraph
@@ -90,24 +91,23 @@ def resolve_device(name: str = "auto") -> torch.device:
 def find_weights(joint_set: JointSet, root: str | Path = ROOT) -> Path:
     """The weights to use when none are named.
 
-    Those of the original release when they and the licensed model files are in place, else the open weights.
+    Those of the original release when they and the licensed model files are in place, else the open weights, which
+    bring their own mesh model: the two are never mixed, as weights belong to one mesh.
 
     Raises:
         FileNotFoundError: neither is there; names both places.
     """
     folder = Path(root) / "experiment"
-    original = folder / ORIGINAL_WEIGHTS[joint_set.name] / "final.pth.tar"
-    shipped = folder / OPEN_WEIGHTS[joint_set.name] / "final.pth.tar"
-    licensed = original.is_file() and load_mesh_model(joint_set.body, "auto", root).name == LICENSED[joint_set.body]
-    if licensed:
+    places = folder / ORIGINAL_WEIGHTS[joint_set.name], folder / OPEN_WEIGHTS[joint_set.name]
+    original, shipped = (checkpoint_at(place) for place in places)
+    if original and load_mesh_model(joint_set.body, "auto", root).name == LICENSED[joint_set.body]:
         return original
-    if shipped.is_file():
+    if shipped:
         return shipped
-    why = f" (it needs the {LICENSED[joint_set.body].upper()} files as well)" if original.is_file() else ""
+    why = f" (it needs the {LICENSED[joint_set.body].upper()} files as well)" if original else ""
     raise FileNotFoundError(
-        f"no weights for joint set {joint_set.name!r}: looked for {shipped}, which is part of the repository, and "
-        f"{original}{why}, which is in the original release's downloads, "
-        "https://github.com/hongsukchoi/Pose2Mesh_RELEASE"
+        f"no weights for joint set {joint_set.name!r}: looked for final.pth.tar in {places[1]}, which is part of the "
+        f"repository, and in {places[0]}{why}, which is in the original release's downloads, {RELEASE}"
     )
 
 
@@ -186,7 +186,9 @@ class Pose2MeshPredictor:
     ):
         self.joint_set = get_joint_set(joint_set)
         self.device = resolve_device(device)
-        self.weights = find_weights(self.joint_set, root) if weights is None else find_checkpoint(weights)
+        self.weights = (
+            find_weights(self.joint_set, root) if weights is None else find_checkpoint(weights, root=Path(root))
+        )
         checkpoint = load_checkpoint(self.weights)
         cfg = _settings(checkpoint, self.joint_set, self.weights)
         self.mesh_model, graph = _mesh_and_graph(checkpoint, self.joint_set, body or cfg.MODEL.body, root)

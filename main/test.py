@@ -30,6 +30,7 @@ def main() -> None:
         "--baseline", choices=sorted(BASELINES), help="test a baseline, fitted on training samples, instead of weights"
     )
     parser.add_argument("--experiment", default=ROOT / "experiment", help="parent of run folders (default experiment/)")
+    parser.add_argument("--root", default=ROOT, help="folder with data/ and the licensed models (default: repository)")
     run_command(test, parser.parse_args())
 
 

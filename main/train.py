@@ -28,6 +28,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=123, help="seed of all random numbers (default 123)")
     parser.add_argument("--debug", action="store_true", help="use a small part of the data")
     parser.add_argument("--experiment", default=ROOT / "experiment", help="parent of run folders (default experiment/)")
+    parser.add_argument("--root", default=ROOT, help="folder with data/ and the licensed models (default: repository)")
     run_command(train, parser.parse_args())
 
 

@@ -11,7 +11,6 @@ from torch import nn
 
 from lib.core.checkpoint import (
     copy_checkpoint,
-    find_checkpoint,
     get_rng_state,
     load_checkpoint,
     load_weights,
@@ -19,6 +18,7 @@ from lib.core.checkpoint import (
     save_checkpoint,
     set_rng_state,
 )
+from lib.core.checkpoint_paths import find_checkpoint
 from lib.models.posenet import PoseNet
 from tests.checkpoint_files import ORIGINAL, original, small_posenet
 from tests.helpers import assert_close, golden

@@ -21,6 +21,7 @@ from lib.core.checkpoint import (
     save_checkpoint,
     set_rng_state,
 )
+from lib.core.checkpoint_paths import find_checkpoint
 from lib.core.config import Config
 from lib.core.optim import build_optimizer, build_scheduler, resume_optimizer, resume_text, step_scheduler
 from lib.core.plots import save_plot
@@ -135,8 +136,9 @@ class Trainer:
             print(f"==> Preparing {cfg.MODEL.name} MODEL...")
         self.model = self.stage.build_model()
         if cfg.TRAIN.init_path:
-            print(warm_start(self.model, cfg.TRAIN.init_path))
-        self.stage.load_pretrained(self.model, options.experiment)
+            path = find_checkpoint(cfg.TRAIN.init_path, options.experiment, options.root, "TRAIN.init_path")
+            print(warm_start(self.model, path))
+        self.stage.load_pretrained(self.model, options.experiment, options.root)
         self.model.to(options.device)
         self.stage.criterion.to(options.device)
         if distributed.is_main():

@@ -16,10 +16,10 @@ import torch
 from torch import Tensor, nn
 
 from lib.core.checkpoint_messages import mismatch, reading_failure
+from lib.core.checkpoint_paths import find_checkpoint
 from lib.core.checkpoint_types import SAFE_GLOBALS
 from lib.funcs_utils import atomic_write
 
-FOLDER_ORDER = ("final.pth.tar", "best.pth.tar", "checkpoint/final.pth.tar", "checkpoint/best.pth.tar")
 KNOWN_KEYS = ("w1.weight", "pose_lifter.w1.weight", "pose2mesh.fc.weight", "fc.weight")
 
 
@@ -119,38 +119,11 @@ def copy_checkpoint(source: str | Path, target: str | Path) -> None:
 # --------------------------------------------------------------------------------------------------------- loading
 
 
-def find_checkpoint(path: str | Path) -> Path:
-    """The checkpoint file that a path means.
-
-    Args:
-        path: a file, or a folder: then the first of ``FOLDER_ORDER`` inside it.
-
-    Raises:
-        FileNotFoundError: nothing there; the message lists where it looked and which checkpoints are near.
-    """
-    path = Path(path)
-    if path.is_file():
-        return path
-    candidates = [path / name for name in FOLDER_ORDER] if path.is_dir() else [path]
-    for candidate in candidates:
-        if candidate.is_file():
-            return candidate
-    existing = path if path.is_dir() else path.parent
-    near = sorted(str(p) for pattern in ("*.pth*", "*/*.pth*", "*/*/*.pth*") for p in existing.glob(pattern))[:5]
-    raise FileNotFoundError(
-        "No checkpoint exists!\n"
-        + "looked for: "
-        + ", ".join(str(c) for c in candidates)
-        + (f"\ncheckpoints below {existing}: {', '.join(near)}" if near else "")
-        + "\nset TEST.weight_path, MODEL.posenet_path or TRAIN.resume_path to a checkpoint file or its folder"
-    )
-
-
 def load_checkpoint(path: str | Path, map_location: str | torch.device = "cpu") -> dict:
     """Read a checkpoint without executing anything stored in it.
 
     Args:
-        path: file, or folder (see ``find_checkpoint``).
+        path: file, or folder (see ``lib.core.checkpoint_paths.find_checkpoint``).
         map_location: device of the tensors.
 
     Returns:

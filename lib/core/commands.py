@@ -16,7 +16,7 @@ from lib.core.checkpoint import load_checkpoint, load_weights
 from lib.core.config import Config, load_config
 from lib.core.memory import keep_freed_memory
 from lib.core.runs import create_run, find_resumable, run_of, seed_everything
-from lib.core.weights import only_posenet, weights_path
+from lib.core.weights import only_posenet, pretrained_posenet, weights_path
 
 
 def run_command(command: Callable[[argparse.Namespace], None], args: argparse.Namespace) -> None:
@@ -48,7 +48,11 @@ def _check_seed(seed: int) -> None:
 
 
 def _options(args: argparse.Namespace, device: str) -> Options:
-    return Options(seed=args.seed, device=device, debug=args.debug, experiment=Path(args.experiment))
+    if not Path(args.root).is_dir():
+        raise FileNotFoundError(f"--root {args.root} is not a folder; it should hold data/ and the licensed models")
+    return Options(
+        seed=args.seed, device=device, debug=args.debug, experiment=Path(args.experiment), root=Path(args.root)
+    )
 
 
 def _train_process(device: str, cfg: Config, args: argparse.Namespace) -> None:
@@ -57,11 +61,12 @@ def _train_process(device: str, cfg: Config, args: argparse.Namespace) -> None:
     checkpoint = run = None
     if distributed.is_main():
         print(f"Work on device:  {device}")
-        checkpoint = find_resumable(options.experiment, cfg) if args.resume_training else None
+        checkpoint = find_resumable(options.experiment, cfg, options.root) if args.resume_training else None
         if args.resume_training and checkpoint is None:
             print("no checkpoint of this config to resume: starting at the first epoch")
         if cfg.TRAIN.resume_path and not args.resume_training:
             print("TRAIN.resume_path is set but --resume_training is not given: starting at the first epoch")
+    pretrained_posenet(cfg, options.experiment, options.root)  # fails before the data are read, which takes minutes
     trainer = Trainer(cfg, options)
     # the same initial weights everywhere, other dropout masks
     seed_everything(distributed.rank_seed(args.seed))
@@ -89,7 +94,7 @@ def test(args: argparse.Namespace) -> None:
     else:
         configured = args.weights or cfg.TEST.weight_path
         model = _load_model(
-            tester, weights_path(configured, cfg, cfg.MODEL.name, "TEST.weight_path", options.experiment)
+            tester, weights_path(configured, cfg, cfg.MODEL.name, "TEST.weight_path", options.experiment, options.root)
         )
     run = create_run(options.experiment, cfg)
     print(f"Experiment Data on {run}")

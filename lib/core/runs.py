@@ -15,7 +15,7 @@ import torch
 import yaml
 
 from lib import ROOT
-from lib.core.checkpoint import find_checkpoint
+from lib.core.checkpoint_paths import find_checkpoint, search_places
 from lib.core.config import Config, SyntheticConfig, load_config
 from lib.funcs_utils import atomic_write
 
@@ -123,10 +123,11 @@ def run_of(checkpoint: str | Path) -> Path | None:
     return folder.parent if folder.name == "checkpoint" and (folder.parent / "config.yml").is_file() else None
 
 
-def find_resumable(experiment: str | Path, cfg: Config) -> Path | None:
+def find_resumable(experiment: str | Path, cfg: Config, root: Path = ROOT) -> Path | None:
     """The checkpoint that ``--resume_training`` continues.
 
-    TRAIN.resume_path where it is set: a file, or a folder, of which the checkpoint with the most epochs is taken.
+    TRAIN.resume_path where it is set: a file, or a folder, of which the checkpoint with the most epochs is taken;
+    looked for as ``search_places`` says.
     Otherwise the last written checkpoint among the runs below ``experiment`` whose stored settings are those of
     ``cfg`` in everything that ``RESUME_KEYS`` lists. None when there is no such run.
 
@@ -134,8 +135,10 @@ def find_resumable(experiment: str | Path, cfg: Config) -> Path | None:
         FileNotFoundError: TRAIN.resume_path is set but has no checkpoint.
     """
     if cfg.TRAIN.resume_path:
-        path = Path(cfg.TRAIN.resume_path)
-        return (latest_checkpoint(path) if path.is_dir() else None) or find_checkpoint(path)
+        configured = cfg.TRAIN.resume_path
+        folders = (place for place in search_places(configured, Path(experiment), root) if place.is_dir())
+        latest = next((file for folder in folders if (file := latest_checkpoint(folder)) is not None), None)
+        return latest or find_checkpoint(configured, Path(experiment), root, "TRAIN.resume_path")
     found = [latest_checkpoint(run) for run in Path(experiment).glob("exp_*") if _same_experiment(run, cfg)]
     return max((file for file in found if file is not None), key=lambda file: file.stat().st_mtime, default=None)
 

@@ -7,7 +7,7 @@ import torch
 from data.evaluation import LiftEvaluator, MeshEvaluator
 from lib.core.config import Config
 from lib.core.loss import Pose2MeshLoss, PoseNetLoss
-from lib.core.weights import load_posenet
+from lib.core.weights import load_posenet, pretrained_posenet
 from lib.joint_sets import get_joint_set
 from lib.mesh_graph import MeshGraph, default_levels
 from lib.models.pose2mesh_net import build_pose2mesh, build_posenet
@@ -28,7 +28,7 @@ class LiftStage:
     def build_model(self) -> torch.nn.Module:
         return build_posenet(self.cfg)
 
-    def load_pretrained(self, model: torch.nn.Module, experiment: Path) -> None:
+    def load_pretrained(self, model: torch.nn.Module, experiment: Path, root: Path) -> None:
         """PoseNet has no earlier stage."""
 
     def use_graph_of(self, checkpoint: dict, source: str | Path) -> None:
@@ -114,10 +114,11 @@ class MeshStage(LiftStage):
     def build_model(self) -> torch.nn.Module:
         return build_pose2mesh(self.cfg, self.graph)
 
-    def load_pretrained(self, model: torch.nn.Module, experiment: Path) -> None:
+    def load_pretrained(self, model: torch.nn.Module, experiment: Path, root: Path) -> None:
         """Start PoseNet from ``MODEL.posenet_path`` when ``MODEL.posenet_pretrained`` asks for it."""
-        if self.cfg.MODEL.posenet_pretrained:
-            load_posenet(model.pose_lifter, self.cfg, experiment)
+        path = pretrained_posenet(self.cfg, experiment, root)
+        if path is not None:
+            load_posenet(model.pose_lifter, path)
 
     def forward(self, model, batch):
         """Mesh (B, V, 3) in metres, joints (B, J, 3) in mm, both root-relative."""

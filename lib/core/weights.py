@@ -4,7 +4,9 @@ from pathlib import Path
 
 from torch import nn
 
+from lib import ROOT
 from lib.core.checkpoint import load_checkpoint, load_weights, read_state_dict
+from lib.core.checkpoint_paths import find_checkpoint
 from lib.core.config import Config, load_config
 from lib.core.runs import latest_checkpoint
 
@@ -21,28 +23,35 @@ _FITTING = {
 }
 
 
-def weights_path(configured: str, cfg: Config, model_name: str, key: str, experiment: Path) -> Path:
+def weights_path(configured: str, cfg: Config, model_name: str, key: str, experiment: Path, root: Path = ROOT) -> Path:
     """The checkpoint to use for a model.
 
     Args:
-        configured: path of the settings; empty means the newest run below ``experiment`` that was trained with the same
-            data, joint sets and network sizes (its best epoch, else its last).
+        configured: path of the settings, see ``find_checkpoint``; empty means the newest run below ``experiment`` that
+            was trained with the same data, joint sets and network sizes (its best epoch, else its last).
         model_name: ``posenet`` or ``pose2mesh_net``.
         key: the settings key, named in the error.
+        experiment: parent of run folders.
+        root: folder that holds ``data/`` and the licensed models.
 
     Raises:
-        FileNotFoundError: no path configured and no fitting run.
+        FileNotFoundError: nothing at the configured path, or no path configured and no fitting run.
     """
+    found = [path for run in _fitting_runs(cfg, model_name, experiment) if (path := _best_checkpoint(run)) is not None]
+    newest = max(found, key=lambda path: path.stat().st_mtime, default=None)
     if configured:
-        return Path(configured)
-    runs = [path.parent for path in experiment.glob("exp_*/config.yml") if _fits(path, cfg, model_name)]
-    found = [path for run in runs if (path := _best_checkpoint(run)) is not None]
-    if not found:
+        hint = newest and f"a fitting run is there: {newest}; set {key} to it, or to '' for the newest fitting run"
+        return find_checkpoint(configured, experiment, root, key, hint or "")
+    if newest is None:
         raise FileNotFoundError(
             f"{key} is empty and {experiment.name}/ has no {model_name} run with these data, joint sets and sizes: "
             f"train one first (main/train.py), or set {key} to a checkpoint"
         )
-    return max(found, key=lambda path: path.stat().st_mtime)
+    return newest
+
+
+def _fitting_runs(cfg: Config, model_name: str, experiment: Path) -> list[Path]:
+    return [path.parent for path in experiment.glob("exp_*/config.yml") if _fits(path, cfg, model_name)]
 
 
 def _best_checkpoint(run: Path) -> Path | None:
@@ -62,9 +71,19 @@ def _fits(config: Path, cfg: Config, model_name: str) -> bool:
     )
 
 
-def load_posenet(model: nn.Module, cfg: Config, experiment: Path) -> None:
-    """Fill the PoseNet inside Pose2Mesh from ``MODEL.posenet_path`` (see ``weights_path``)."""
-    path = weights_path(cfg.MODEL.posenet_path, cfg, "posenet", "MODEL.posenet_path", experiment)
+def pretrained_posenet(cfg: Config, experiment: Path, root: Path = ROOT) -> Path | None:
+    """The PoseNet that Pose2Mesh starts from (``MODEL.posenet_path``, see ``weights_path``); None when it starts fresh.
+
+    Raises:
+        FileNotFoundError: see ``weights_path``.
+    """
+    if cfg.MODEL.name != "pose2mesh_net" or not cfg.MODEL.posenet_pretrained:
+        return None
+    return weights_path(cfg.MODEL.posenet_path, cfg, "posenet", "MODEL.posenet_path", experiment, root)
+
+
+def load_posenet(model: nn.Module, path: Path) -> None:
+    """Fill the PoseNet inside Pose2Mesh from a checkpoint of PoseNet or Pose2Mesh."""
     print(f"Loading pretrained posenet... {path}")
     load_weights(model, only_posenet(load_checkpoint(path)), path)
 
