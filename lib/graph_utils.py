@@ -1,5 +1,6 @@
 """Graphs of the joints and of the mesh, and the hierarchy that MeshNet runs on."""
 
+import warnings
 from collections.abc import Iterable, Sequence
 
 import numpy as np
@@ -11,7 +12,7 @@ from lib.laplacian import laplacian, lmax_L, rescale_L
 Pairs = Iterable[Sequence[int]]
 
 # Sizes of all padded levels, finest first, that the released weights were trained with.
-_LICENSED_LEVEL_SIZES = {
+RELEASED_LEVEL_SIZES = {
     "smpl": (12288, 6144, 3072, 1536, 768, 384, 192, 96, 48, 24),
     "mano": (1088, 544, 272, 136, 68, 34, 17),
 }
@@ -107,22 +108,31 @@ def build_coarse_graphs(
 
 
 def check_level_sizes(mesh_name: str, sizes: Sequence[int]) -> None:
-    """Make sure that a licensed topology has the level sizes which released weights were trained with.
+    """Warn when a mesh with a licensed name has other level sizes than released weights were trained with.
+
+    Only a warning, because a network for such a mesh trains and tests like any other: generated stand-ins and models
+    with re-triangulated faces are legitimate. It is the weights of the original release that cannot serve them. Those
+    carry no graph; of their tensors, ``fc`` alone depends on the level sizes (its rows are the padded vertices of the
+    coarsest level in use, times channels), so `lib.core.checkpoint.load_weights` refuses them by its shape.
 
     Args:
         mesh_name: ``smpl`` and ``mano`` are checked, other names pass.
         sizes: padded sizes of mesh levels, finest first; the coarsest ones may be missing.
-
-    Raises:
-        ValueError: a size differs: faces other than the official model's, or an unfaithful coarsening.
     """
-    expected = _LICENSED_LEVEL_SIZES.get(mesh_name)
+    expected = RELEASED_LEVEL_SIZES.get(mesh_name)
     if expected is not None and tuple(sizes) != expected[: len(sizes)]:
-        raise ValueError(
-            f"the {mesh_name.upper()} mesh coarsens to levels of {', '.join(map(str, sizes))} rows, but released "
-            f"weights need {', '.join(map(str, expected[: len(sizes)]))}; the faces in the model file are not the "
-            "official ones"
+        warnings.warn(
+            f"the faces of the {mesh_name.upper()} file are not the official ones: the mesh coarsens to levels of "
+            f"{', '.join(map(str, sizes))} rows, the official one to {', '.join(map(str, expected[: len(sizes)]))}; "
+            "weights of the original release do not fit it",
+            stacklevel=3,
         )
+
+
+def released_mesh(coarse_size: int) -> str:
+    """``SMPL`` or ``MANO`` when released weights start from so many rows (coarsest level in use), else empty."""
+    # the two coarsest levels are not in use: one gives its place to the joints, one is skipped
+    return next((name.upper() for name, sizes in RELEASED_LEVEL_SIZES.items() if sizes[-3] == coarse_size), "")
 
 
 def checked_faces(faces) -> np.ndarray:

@@ -75,16 +75,18 @@ class MeshGraph:
             joint_set: gives the joint graph.
             levels: halvings, at least 2; by default `default_levels` of the joint set.
             scaling: ``legacy`` (what released weights need) or ``textbook``.
-            mesh_name: when ``smpl`` or ``mano``, the level sizes are checked against those of the released weights.
+            mesh_name: when ``smpl`` or ``mano``, level sizes other than those of released weights are warned of, see
+                `lib.graph_utils.check_level_sizes`.
 
         Raises:
-            ValueError: bad faces, too few vertices for the levels, or unexpected level sizes.
+            ValueError: bad faces, or too few vertices for the levels.
         """
         levels = default_levels(joint_set) if levels is None else levels
         _, laplacians, _, reverse = build_coarse_graphs(
             faces, joint_set.joint_num, joint_set.bones, joint_set.graph_links, levels, scaling
         )
-        if mesh_name is not None:
+        # with another number of levels nobody expects released weights to fit
+        if mesh_name is not None and levels == default_levels(joint_set):
             check_level_sizes(mesh_name, [L.shape[0] for L in laplacians[:-1]])
         return cls.from_lists(laplacians, reverse, faces=faces, scaling=scaling)
 

@@ -7,6 +7,8 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from lib.graph_utils import released_mesh
+
 
 def reading_failure(path: Path, error: Exception) -> str:
     """Why a file could not be read: code refused, file damaged, memory short."""
@@ -65,8 +67,24 @@ def _cause(state: dict[str, Tensor], wanted: dict[str, Tensor]) -> str:
     layers = [sum(".cl." in key and key.endswith("weight") for key in keys) for keys in (state, wanted)]
     if layers[0] != layers[1]:
         found.append(f"its MeshNet has {layers[0]} graph convolutions, the model's {layers[1]} (mesh model, channels)")
-    elif "pose2mesh.fc.weight" in state and "pose2mesh.fc.weight" in wanted and not found:
-        sizes = [keys["pose2mesh.fc.weight"].shape[0] for keys in (state, wanted)]
-        if sizes[0] != sizes[1]:
-            found.append("its mesh graph has another coarsest level (mesh model, MODEL.graph_levels)")
+    elif not found and "pose2mesh.fc.weight" in state and "pose2mesh.fc.weight" in wanted:
+        file_size, size = _coarse_size(state), _coarse_size(wanted)
+        if file_size != size:
+            found.append(_other_levels(file_size, size))
     return f"The file differs: {'; '.join(found)}." if found else ""
+
+
+def _coarse_size(state: dict[str, Tensor]) -> int:
+    """Rows of the coarsest mesh level in use; of all tensors only ``fc`` depends on the sizes of the mesh levels."""
+    rows, columns = state["pose2mesh.fc.weight"].shape
+    joints = state["pose_lifter.w1.weight"].shape[1] // 2
+    return rows * joints // columns
+
+
+def _other_levels(file_size: int, size: int) -> str:
+    released = released_mesh(file_size)
+    origin = f", as {released}'s official faces give" if released else ""
+    return (
+        f"its mesh graph starts from {file_size} rows{origin}, the model's from {size}; they belong to meshes "
+        "with other faces, or MODEL.graph_levels differs: use the model file that the weights were trained for"
+    )

@@ -10,6 +10,7 @@ from lib.core.loss import Pose2MeshLoss, PoseNetLoss
 from lib.core.weights import load_posenet, pretrained_posenet
 from lib.joint_sets import get_joint_set
 from lib.mesh_graph import MeshGraph, default_levels
+from lib.mesh_model import OPEN_FILES
 from lib.models.pose2mesh_net import build_pose2mesh, build_posenet
 
 NO_SURFACE_ERROR = 9999.9  # logged where there is no mesh, as the original does
@@ -87,12 +88,15 @@ class MeshStage(LiftStage):
     def use_graph_of(self, checkpoint: dict, source: str | Path) -> None:
         """Take over the graph that weights were trained with.
 
+        Weights without one are of the original release. Whether they fit the configured mesh shows in their shapes
+        alone (``check_level_sizes``), so any SMPL or MANO file may be tried, but no open model.
+
         Raises:
             ValueError: the weights are for another mesh than the configured one.
         """
         state = checkpoint.get("graph")
         if state is None:
-            if self.mesh_model.name not in ("smpl", "mano"):
+            if self.mesh_model.name in OPEN_FILES:
                 raise ValueError(
                     f"{source} carries no mesh graph, so it is of the original release and needs the SMPL or MANO "
                     f"files; the configured mesh model is {self.mesh_model.name} (MODEL.body)"
