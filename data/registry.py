@@ -4,6 +4,12 @@ import importlib
 
 _MODULES = {
     "AMASS": "data.AMASS",
+    "COCO": "data.COCO",
+    "FreiHAND": "data.FreiHAND",
+    "Human36M": "data.Human36M",
+    "MuCo": "data.MuCo",
+    "PW3D": "data.PW3D",
+    "SURREAL": "data.SURREAL",
     "Synthetic": "data.Synthetic",
 }
 

@@ -209,7 +209,7 @@ def load_mesh_model(kind: str = "body", which: str = "auto", root: str | Path = 
         which: body: ``auto``, ``smpl``, ``open_6890``, ``open_1723``; hand: ``auto``, ``mano``, ``open_hand``; or the
             path of a file in SMPL's / MANO's layout (``.npz``, ``.pkl``) with any number of vertices. ``auto`` takes
             the licensed files when model and regressors are all there, else the open ones.
-        root: repository root.
+        root: where licensed files are; the open models are part of the repository.
 
     Raises:
         ValueError: unknown kind or model, damaged file.
@@ -237,11 +237,11 @@ def load_mesh_model(kind: str = "body", which: str = "auto", root: str | Path = 
     if which == "mano":
         path = require_model_file(root / MANO_FOLDER, "hand", "right")
         return MeshModel("mano", "hand", path, root, f"MANO right hand from {path.relative_to(root)}")
-    path = root / OPEN_FOLDER / OPEN_FILES[which]
+    path = ROOT / OPEN_FOLDER / OPEN_FILES[which]
     if not path.is_file():
         raise FileNotFoundError(f"{path} not found: it is part of the repository, restore it from there")
     label = "open hand" if kind == "hand" else "open body"
-    return MeshModel(which, kind, path, root, f"{label} from {path.relative_to(root)}{reason}")
+    return MeshModel(which, kind, path, root, f"{label} from {path.relative_to(ROOT)}{reason}")
 
 
 def _missing_licensed(kind: str, root: Path) -> list[str]:

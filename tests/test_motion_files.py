@@ -56,21 +56,14 @@ def test_truncated_motion_file(tmp_path):
         read_motion(path)
 
 
-def amass_at(monkeypatch, tmp_path):
-    import sys
-
-    monkeypatch.setattr(sys.modules["data.AMASS.dataset"], "ROOT", tmp_path)
-
-
-def test_amass_protocol(tmp_path, monkeypatch, small_config):
-    amass_at(monkeypatch, tmp_path)
+def test_amass_protocol(tmp_path, small_config):
     root = tmp_path / "data" / "AMASS" / "data"
     motion_file(root / "CMU" / "02" / "b_poses.npz", frames=121)
     motion_file(root / "CMU" / "01" / "a_poses.npz", frames=60)
     motion_file(root / "BMLrub" / "01" / "a_poses.npz", frames=21)
     motion_file(root / "cmu_lower_case" / "01" / "a_poses.npz", frames=60)
-    assert len(dataset_class("AMASS")("train", small_config("pose2mesh_net"))) == 4 * (1 + 3)
-    dataset = dataset_class("AMASS")("train", small_config("posenet", "coco", "coco"))
+    assert len(dataset_class("AMASS")("train", small_config("pose2mesh_net"), root=tmp_path)) == 4 * (1 + 3)
+    dataset = dataset_class("AMASS")("train", small_config("posenet", "coco", "coco"), root=tmp_path)
     assert len(dataset) == 4 * (1 + 3 + 3)
     _, lift, _ = dataset.batch(range(4), stream(0))
     # the same upright rest pose from four sides: the same heights, other widths
@@ -78,12 +71,11 @@ def test_amass_protocol(tmp_path, monkeypatch, small_config):
     assert (lift[0, :, 0] - lift[2, :, 0]).abs().max() > 100
 
 
-def test_amass_says_what_it_looked_for(tmp_path, monkeypatch, small_config):
-    amass_at(monkeypatch, tmp_path)
+def test_amass_says_what_it_looked_for(tmp_path, small_config):
     with pytest.raises(FileNotFoundError, match="no AMASS subset named CMU .*found nothing"):
-        dataset_class("AMASS")("train", small_config("pose2mesh_net"))
+        dataset_class("AMASS")("train", small_config("pose2mesh_net"), root=tmp_path)
     (tmp_path / "data" / "AMASS" / "data" / "CMU").mkdir(parents=True)
-    with pytest.raises(ValueError, match="poses.npz"):
-        dataset_class("AMASS")("train", small_config("pose2mesh_net"))
-    with pytest.raises(ValueError, match="no test split"):
+    with pytest.raises(FileNotFoundError, match="poses.npz"):
+        dataset_class("AMASS")("train", small_config("pose2mesh_net"), root=tmp_path)
+    with pytest.raises(ValueError, match="no split 'test'"):
         dataset_class("AMASS")("test", small_config())

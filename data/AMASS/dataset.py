@@ -5,14 +5,15 @@ subsets named CMU, PoseNet on CMU and BML; every 60th frame of CMU, every 10th o
 5th of others; each frame gives one sample per camera; the neutral body whatever the gender; no clamp of betas.
 """
 
+from pathlib import Path
+
 import numpy as np
 import torch
 from tqdm import tqdm
 
 from data.amass_files import find_motion, read_motion
-from data.base import PoseDataset
-from lib import ROOT
-from lib.core.config import Config
+from data.base import RecordDataset
+from data.protocol import Protocol
 
 # world-to-camera rotations of Human3.6M's cameras (z up world, y down camera)
 CAMERAS = np.array(
@@ -47,53 +48,64 @@ PRINCPT = (500.0, 500.0)
 SUBSETS = {"pose2mesh_net": ("CMU",), "posenet": ("CMU", "BML")}
 FRAME_STEP = {"cmu": 60, "mpi_mosh": 10, "bmlrub": 10, "bmlmovi": 10}
 OTHER_STEP = 5
+HANDS = slice(66, 72)  # of SMPL; the files hold left finger joints of SMPL+H there (see ``read_motion``)
 
 
-class AMASS(PoseDataset):
+class AMASS(RecordDataset):
     """Four views of each kept frame; item 4·n + c is frame n in camera c."""
 
     name = "AMASS"
+    splits = ("train",)
+    protocol = Protocol(input_sets=("human36", "coco", "smpl"))
 
-    def __init__(self, mode: str, cfg: Config, model=None, debug: bool = False, seed: int = 0):
-        if mode != "train":
-            raise ValueError("AMASS has no test split here: it can only stand in DATASET.train_list")
-        super().__init__(mode, cfg, model, debug, seed)
-        self.poses, self.betas = self._load()
+    def options(self) -> dict:
+        return {"subsets": SUBSETS[self.cfg.MODEL.name]}
 
-    def _load(self) -> tuple[np.ndarray, np.ndarray]:
-        root = ROOT / "data" / "AMASS" / "data"
-        subsets = sorted(folder for folder in root.glob("*") if folder.is_dir())
+    def _subsets(self) -> list[Path]:
+        """Folders of the wanted subsets.
+
+        Raises:
+            FileNotFoundError: none.
+        """
+        root = self.folder / "data"
+        found = sorted(folder for folder in root.glob("*") if folder.is_dir())
         wanted = SUBSETS[self.cfg.MODEL.name]
-        kept = [folder for folder in subsets if any(key in folder.name for key in wanted)]
+        kept = [folder for folder in found if any(key in folder.name for key in wanted)]
         if not kept:
-            found = ", ".join(folder.name for folder in subsets) or "nothing"
+            names = ", ".join(folder.name for folder in found) or "nothing"
             raise FileNotFoundError(
-                f"no AMASS subset named {' or '.join(wanted)} in {root} (found {found}; names are case sensitive); "
+                f"no AMASS subset named {' or '.join(wanted)} in {root} (found {names}; names are case sensitive); "
                 "data/README.md says where to get AMASS, or how to convert CMU clips"
             )
-        poses, betas = [], []
-        for folder in kept:
-            step = FRAME_STEP.get(folder.name.lower(), OTHER_STEP)
-            files = find_motion(folder)
-            if self.debug and files:
-                files = [path for path in files if path.parent == files[0].parent]
-            for path in tqdm(files, desc=f"AMASS {folder.name}", leave=False):
-                motion = read_motion(path, step)
-                poses.append(motion.poses)
-                betas.append(np.broadcast_to(motion.betas, (len(motion.poses), len(motion.betas))))
-        if not poses:
-            raise ValueError(f"no *_poses.npz file below {', '.join(str(folder) for folder in kept)}")
-        return np.concatenate(poses), np.concatenate(betas)
+        return kept
+
+    def files(self) -> list[Path]:
+        files = []
+        for folder in self._subsets():
+            clips = find_motion(folder)
+            files += [path for path in clips if not self.debug or path.parent == clips[0].parent]
+        if not files:
+            raise FileNotFoundError(f"no *_poses.npz file below {', '.join(map(str, self._subsets()))}")
+        return files
+
+    def parse(self):
+        root, poses, betas = self.folder / "data", [], []
+        for path in tqdm(self.files(), desc="AMASS", leave=False):
+            subset = path.relative_to(root).parts[0]
+            motion = read_motion(path, FRAME_STEP.get(subset.lower(), OTHER_STEP))
+            poses.append(motion.poses)
+            betas.append(np.broadcast_to(motion.betas, (len(motion.poses), len(motion.betas))))
+        return {"pose": np.concatenate(poses), "betas": np.concatenate(betas)}, {}
 
     def __len__(self) -> int:
-        return len(CAMERAS) * len(self.poses)
+        return len(CAMERAS) * self.records.count
 
     def rows(self, indices: np.ndarray, generator: torch.Generator) -> dict[str, torch.Tensor]:
         frames, cameras = np.divmod(indices, len(CAMERAS))
-        count = len(indices)
-        return {
-            "pose": torch.from_numpy(self.poses[frames]),
-            "betas": torch.from_numpy(self.betas[frames]),
+        rows, count = super().rows(frames, generator), len(indices)
+        if self.cfg.DATASET.zero_hands:
+            rows["pose"][:, HANDS] = 0
+        return rows | {
             "cam_R": torch.from_numpy(CAMERAS[cameras]),
             "trans": torch.tensor(TRANS).expand(count, -1),
             "focal": torch.tensor(FOCAL).expand(count, -1),

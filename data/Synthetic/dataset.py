@@ -13,8 +13,8 @@ import torch
 
 from data.amass_files import SMPL_POSE, find_motion, read_motion
 from data.base import PoseDataset, stream
+from data.input2d import Sources2D
 from data.prepare.split import HELDOUT_SUBJECTS
-from data.transform import Sources2D
 from lib import ROOT
 from lib.core.config import Config
 from lib.pose_prior import HandPosePrior, PosePrior, mirror_pose
@@ -50,8 +50,8 @@ class Synthetic(PoseDataset):
 
     name = "Synthetic"
 
-    def __init__(self, mode: str, cfg: Config, model=None, debug: bool = False, seed: int = 0):
-        super().__init__(mode, cfg, model, debug, seed)
+    def __init__(self, mode: str, cfg: Config, model=None, debug: bool = False, seed: int = 0, root=ROOT):
+        super().__init__(mode, cfg, model, debug, seed, root)
         self.settings = cfg.SYNTHETIC
         self.hand = self.mesh_model.kind == "hand"
         self.motion = self._load_motion() if mode == "train" and not self.hand else None

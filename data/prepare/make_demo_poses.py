@@ -19,9 +19,6 @@ from data.base import stream
 from data.Synthetic import dataset as synthetic
 from data.transform import BodyTransform
 from lib import ROOT
-from lib.body.lbs import lbs
-from lib.body.rotation import rotate_root
-from lib.coord_utils import project
 from lib.core.config import merge
 from lib.joint_sets import JOINT_SETS, JointSet
 
@@ -44,10 +41,7 @@ def sample_pose(joint_set: JointSet, row: int) -> np.ndarray:
         raise ValueError(f"row {row} is not among the {len(data)} test poses of joint set {joint_set.name!r}")
     rows = data.rows(np.array([row]), stream(0))
     transform = BodyTransform(cfg, data.mesh_model, data.sources)
-    pose = torch.cat([rotate_root(rows["cam_R"], rows["pose"][:, :3]), rows["pose"][:, 3:]], dim=1)
-    vertices, kinematic = lbs(transform.params, pose, rows["betas"])
-    joints = transform.joints(joint_set, vertices, kinematic) + rows["trans"][:, None]
-    pixels = project(joints, rows["focal"], rows["princpt"])[0, : joint_set.keypoint_num]
+    pixels = transform.posed(rows).image(joint_set.name)[0, : joint_set.keypoint_num]
     pixels = pixels - pixels.amin(dim=0)
     pixels = MARGIN + pixels * (PERSON_HEIGHT / pixels.amax())
     jitter = JITTER * PERSON_HEIGHT * torch.randn(pixels.shape, generator=stream(1, row))

@@ -1,0 +1,3 @@
+from .dataset import COCO as dataset
+
+__all__ = ["dataset"]

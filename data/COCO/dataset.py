@@ -1,0 +1,79 @@
+"""COCO with SMPLify fits (training only).
+
+Files in ``data/COCO/annotations``: ``person_keypoints_train2017.json`` and ``coco_smplify_train.json`` (annotation id
+-> ``smpl_param {pose, shape}``, ``cam_param {s, t}``: weak perspective, pixels per metre and pixels). Kept: persons, no
+crowds, with keypoints and a fit. Fits whose projection is more than 3 pixels of a 64 x 64 crop off do not supervise.
+"""
+
+from pathlib import Path
+
+import numpy as np
+
+from data.annotations import CocoFile, field, read_json
+from data.base import RecordDataset
+from data.columns import People, body_fit, clamp_betas
+from data.fit_errors import coco_error
+from data.protocol import FitCheck, Protocol
+
+_ALL = ("mesh", "lift", "reg")
+
+
+class COCO(RecordDataset):
+    """One sample per annotated person, in file order."""
+
+    name = "COCO"
+    splits = ("train",)
+    image_folder = "images/train2017"
+    protocol = Protocol(
+        target_set="human36",
+        input_sets=("human36", "coco"),
+        fit_check=FitCheck(
+            error=coco_error,
+            threshold=3.0,
+            masks={
+                ("pose2mesh_net", "human36"): _ALL,
+                ("pose2mesh_net", "coco"): _ALL,
+                ("posenet", "human36"): ("lift",),
+                ("posenet", "coco"): ("lift",),
+            },
+            joint_sets=("coco",),
+        ),
+    )
+
+    def files(self) -> list[Path]:
+        names = ("person_keypoints_train2017.json", "coco_smplify_train.json")
+        return [self.folder / "annotations" / name for name in names]
+
+    def parse(self):
+        path, fit_path = self.files()
+        data, fits = CocoFile([path]), read_json(fit_path, dict)
+        people = People(path)
+        for annotation in data.annotations:
+            record = f"annotation {annotation['id']}"
+            fit = fits.get(str(annotation["id"]))
+            if field(path, record, annotation, "iscrowd"):
+                people.skip("crowds")
+            elif field(path, record, annotation, "num_keypoints") == 0:
+                people.skip("without keypoints")
+            elif fit is None:
+                people.skip("without an SMPL fit")
+            elif people.usable(annotation):
+                people.add(
+                    annotation,
+                    data.image_of(annotation),
+                    keypoints=field(path, record, annotation, "keypoints"),
+                    weak=_weak(fit_path, record, fit),
+                    trans=(0, 0, 0),
+                    **body_fit(fit_path, record, field(fit_path, record, fit, "smpl_param"), trans=False),
+                )
+        columns, skipped = people.columns()
+        columns["betas"] = clamp_betas(columns["betas"])
+        columns["keypoints"][..., 2] = columns["keypoints"][..., 2] > 0
+        return columns, skipped
+
+
+def _weak(path: Path, record: str, fit: dict) -> list:
+    """sx, sy, tx, ty; the scale may be one number or two."""
+    scale = np.ravel(field(path, record, fit, "cam_param", "s")).tolist()
+    shift = np.ravel(field(path, record, fit, "cam_param", "t")).tolist()
+    return (scale * 2 if len(scale) == 1 else scale) + shift

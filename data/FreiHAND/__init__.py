@@ -1,0 +1,3 @@
+from .dataset import FreiHAND as dataset
+
+__all__ = ["dataset"]

@@ -1,0 +1,65 @@
+"""FreiHAND (train and test; hand joints).
+
+Files in ``data/FreiHAND/data``: ``freihand_{train,eval}_coco.json``, ``freihand_{train,eval}_data.json`` (``db_idx`` ->
+camera, MANO parameters) and ``hrnet_output_on_{train,test}set.json``. The 2D input is always detected, whatever
+``use_gt_input`` says. The evaluation annotations are not public: test targets are dummies, figures come from
+``pred.json`` and the official evaluation (or from its ground-truth files where they are in place).
+"""
+
+from pathlib import Path
+
+import numpy as np
+
+from data.annotations import CocoFile, Detections, field, read_json
+from data.base import RecordDataset
+from data.columns import People, body_fit, sort_rows
+from data.protocol import Protocol
+from lib.joint_sets import MANO
+
+FILE_SPLIT = {"train": "train", "test": "eval"}
+HAND_POSE = 48
+
+
+class FreiHAND(RecordDataset):
+    """One sample per hand, ordered by image id."""
+
+    name = "FreiHAND"
+    image_folder = "data"
+    protocol = Protocol(
+        target_set="mano",
+        input_sets=("mano",),
+        test_detections=True,
+        train_detections=True,
+        augment=False,
+        always_detections=True,
+    )
+
+    def files(self) -> list[Path]:
+        split = FILE_SPLIT[self.mode]
+        names = (f"freihand_{split}_coco.json", f"freihand_{split}_data.json", f"hrnet_output_on_{self.mode}set.json")
+        return [self.folder / "data" / name for name in names]
+
+    def parse(self):
+        path, data_path, detection_path = self.files()
+        data, hands = CocoFile([path]), read_json(data_path, dict)
+        people = People(path, pose=(HAND_POSE,))
+        for annotation in data.annotations:
+            if self.mode == "train" and not people.usable(annotation):
+                continue
+            image, record = data.image_of(annotation), f"annotation {annotation['id']}"
+            index = field(path, f"image {image['id']}", image, "db_idx")
+            hand = field(data_path, "the file", hands, str(index))
+            people.add(annotation, image, db_idx=index, **self._hand(data_path, record, hand))
+        columns, skipped = people.columns()
+        columns = sort_rows(columns, np.argsort(columns["image_id"], kind="stable"))
+        found = Detections.from_list(detection_path, MANO.keypoint_num, "image_id")
+        columns["detections"] = np.stack([found(number) for number in columns["image_id"].tolist()])
+        return columns, skipped
+
+    def _hand(self, path: Path, record: str, hand: dict) -> dict:
+        lens = field(path, record, hand, "cam_param")
+        if self.mode == "test":
+            field(path, record, hand, "scale")  # an evaluation file without it is not the official one
+            return {"pose": [1.0] * HAND_POSE, "betas": [1.0] * 10, "trans": (0, 0, 0), "cam_R": np.eye(3)}
+        values = {"cam_R": field(path, record, lens, "R"), "trans": field(path, record, lens, "t")}
+        return values | body_fit(path, record, field(path, record, hand, "mano_param"), trans=False)

@@ -1,0 +1,3 @@
+from .dataset import Human36M as dataset
+
+__all__ = ["dataset"]

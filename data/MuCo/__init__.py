@@ -1,0 +1,3 @@
+from .dataset import MuCo as dataset
+
+__all__ = ["dataset"]

@@ -1,0 +1,90 @@
+"""MuCo-3DHP with SMPL fits (training only).
+
+Files in ``data/MuCo/data``: ``MuCo-3DHP.json`` (COCO style; images with ``f``, ``c``; annotations with
+``keypoints_cam`` (21, 3) mm) and ``smpl_param.json`` (annotation id -> ``pose``, ``shape``, ``trans``, camera frame,
+metres). Of each image only the nearest person is used.
+"""
+
+from functools import partial
+from pathlib import Path
+
+from data.annotations import CocoFile, field, read_json
+from data.base import RecordDataset
+from data.columns import People, body_fit, clamp_betas
+from data.fit_errors import MUCO_ROOT, muco_error
+from data.protocol import FitCheck, Protocol
+
+DEBUG_SAMPLES = 10_000
+_ALL = ("mesh", "lift", "reg")
+
+
+def _protocol(annotated: bool) -> Protocol:
+    check = FitCheck(
+        error=partial(muco_error, annotated=annotated),
+        threshold=45.0,
+        masks={("pose2mesh_net", "human36"): _ALL, ("pose2mesh_net", "coco"): _ALL},
+    )
+    return Protocol(
+        target_set="human36",
+        input_sets=("human36", "coco"),
+        loose_noise_box=True,
+        flip_in_crop=True,
+        fit_check=check,
+    )
+
+
+class MuCo(RecordDataset):
+    """The nearest person of each image, in image order.
+
+    The published check of the fits compares the wrong joints and rejects everybody in Pose2Mesh training (see
+    ``data.fit_errors.muco_error``); ``DATASET.muco_fit_check: annotated`` compares with the annotation.
+    """
+
+    name = "MuCo"
+    splits = ("train",)
+    image_folder = "data"
+
+    @property
+    def protocol(self) -> Protocol:
+        return _protocol(self.cfg.DATASET.muco_fit_check == "annotated")
+
+    def files(self) -> list[Path]:
+        return [self.folder / "data" / name for name in ("MuCo-3DHP.json", "smpl_param.json")]
+
+    def parse(self):
+        path, fit_path = self.files()
+        data, fits = CocoFile([path]), read_json(fit_path, dict)
+        people = People(path, joint_cam=(21, 3))
+        for image in data.images.values():
+            if self.debug and len(people) > DEBUG_SAMPLES:
+                break
+            nearest = min(data.annotations_of(image), key=lambda person: _depth(path, person), default=None)
+            if nearest is None:
+                people.skip("images without a person")
+                continue
+            record = f"annotation {nearest['id']}"
+            fit = fits.get(str(nearest["id"]))
+            if fit is None:
+                people.skip("without an SMPL fit")
+            elif _has_nan(values := body_fit(fit_path, record, fit)):
+                people.skip("with NaN in the SMPL fit")
+            elif people.usable(nearest):
+                view = f"image {image['id']}"
+                lens = {"focal": field(path, view, image, "f"), "princpt": field(path, view, image, "c")}
+                people.add(nearest, image, joint_cam=nearest["keypoints_cam"], **lens, **values)
+        columns, skipped = people.columns()
+        columns["betas"] = clamp_betas(columns["betas"])
+        return columns, skipped
+
+
+def _depth(path: Path, person: dict) -> float:
+    joints = field(path, f"annotation {person['id']}", person, "keypoints_cam")
+    try:
+        return float(joints[MUCO_ROOT][2])
+    except (TypeError, ValueError, IndexError):
+        raise ValueError(f"{path}: annotation {person['id']}: keypoints_cam is not (21, 3)") from None
+
+
+def _has_nan(values: dict) -> bool:
+    # NaN is the one number that differs from itself
+    return any(number != number for value in values.values() if isinstance(value, list) for number in value)

@@ -1,0 +1,3 @@
+from .dataset import PW3D as dataset
+
+__all__ = ["dataset"]

@@ -1,0 +1,3 @@
+from .dataset import SURREAL as dataset
+
+__all__ = ["dataset"]
