@@ -1,6 +1,7 @@
-"""The tiny set: official formats, annotations that agree with one another, deterministic, never over other files."""
+"""The tiny set: annotations that agree with one another, deterministic, never over other files."""
 
 import json
+import zipfile
 
 import numpy as np
 import pytest
@@ -9,6 +10,7 @@ import torch
 from data.tiny import MARKER, WRITERS, write_tiny
 from lib.body.lbs import lbs
 from lib.mesh_model import load_mesh_model
+from tests.helpers import shared_path
 
 DATA = [name for name in WRITERS if name != "PW3D"]
 
@@ -24,6 +26,16 @@ def tree(folder):
 @pytest.fixture(scope="module")
 def body(tiny_root):
     return load_mesh_model("body", "smpl", tiny_root)
+
+
+def layout(value):
+    """Keys, nesting, lengths and types of a file's content; of a list of records the first stands for all."""
+    if isinstance(value, dict):
+        numbered = value and all(key.isdigit() or key.endswith(".jpg") for key in value)
+        return {"*": layout(next(iter(value.values())))} if numbered else {key: layout(x) for key, x in value.items()}
+    if isinstance(value, list):
+        return [1 if value and isinstance(value[0], dict) else len(value), *(layout(item) for item in value[:1])]
+    return type(value).__name__
 
 
 def posed(model, smpl, gender="neutral"):
@@ -192,3 +204,39 @@ def test_freihand_truth_agrees_with_parameters_and_detections(tiny_root):
         offsets.append(np.linalg.norm(found - pixels(truth[row], camera["focal"], camera["princpt"]), axis=1).mean())
     assert len(offsets) == len(truth) == len(read(tiny_root, "FreiHAND/data/evaluation_verts.json")) == 8
     assert 1 < np.mean(offsets) < 4
+
+
+def test_files_have_the_layout_of_the_official_ones(tiny_root):
+    different = {}
+    with zipfile.ZipFile(shared_path("annots.zip")) as archive:
+        names = [name for name in archive.namelist() if name.endswith(".json")]
+        for name in names:
+            wanted, ours = layout(json.loads(archive.read(name))), layout(read(tiny_root, name))
+            if wanted != ours:
+                different[name] = (wanted, ours)
+    assert len(names) == 47
+    # the example has 17 of the 24 projected joints, and no names of keypoints
+    for wanted, ours in different.values():
+        for content in (wanted, ours):
+            content.pop("categories", None)
+            content["annotations"][1].pop("joint_img", None)
+        assert wanted == ours
+
+
+def test_3dpw_detections_lie_on_the_projected_bodies(tiny_root, body):
+    for split in ("train", "validation", "test"):
+        content = read(tiny_root, f"PW3D/data/3DPW_latest_{split}.json")
+        found = read(tiny_root, f"PW3D/data/darkpose_3dpw_{split}set_output.json")
+        found = {entry["annotation_id"]: np.array(entry["keypoints"])[:, :2] for entry in found}
+        cameras = {image["id"]: image["cam_param"] for image in content["images"]}
+        assert len({(a["person_id"], cameras[a["image_id"]]["focal"][0]) for a in content["annotations"]}) == 2
+        for person in content["annotations"]:
+            smpl, camera = person["smpl_param"], cameras[person["image_id"]]
+            vertices, joints = posed(body, smpl, smpl["gender"])
+            coco = body.joint_regressor("coco") @ vertices
+            errors = found[person["id"]] - pixels(coco, camera["focal"], camera["princpt"])
+            assert np.linalg.norm(errors, axis=1).mean() < 12
+            # the translation is corrected with the neutral body, which costs a constant of some millimetres
+            offset = joints - np.array(person["joint_cam"])
+            assert 1e-4 < np.linalg.norm(offset.mean(axis=0)) < 0.02
+            assert np.ptp(offset, axis=0).max() < 1e-4

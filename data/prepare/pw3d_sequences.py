@@ -156,32 +156,37 @@ def image_size(folder: Path, sequence: str, default: tuple[int, int] | None) -> 
 def _sequence(content) -> Sequence:
     if not isinstance(content, dict):
         raise ValueError("it does not hold a dict")
-    extrinsics = _numbers(content, "cam_poses", (None, 4, 4))
+    extrinsics = _array(_entry(content, "cam_poses"), "cam_poses", (None, 4, 4))
+    intrinsics = _array(_entry(content, "cam_intrinsics"), "cam_intrinsics", (3, 3))
+    people = tuple(_person(content, person, extrinsics) for person in range(len(_per_person(content, "poses"))))
+    return Sequence(str(_value(_entry(content, "sequence"))), extrinsics, intrinsics, people)
+
+
+def _person(content: dict, person: int, extrinsics: np.ndarray) -> Person:
     frames = len(extrinsics)
-    poses = _entry(content, "poses")
-    people = []
-    for person in range(len(poses)):
-        gender = str(_value(_item(content, "genders", person)))
-        if gender not in ("f", "m"):
-            raise ValueError(f"gender {gender!r} of person {person}, expected f or m")
-        betas = np.ravel(_numbers(content, "betas", None, person))[:SHAPE_NUM]
-        if len(betas) != SHAPE_NUM:
-            raise ValueError(f"{len(betas)} betas of person {person}, expected at least {SHAPE_NUM}")
-        joints = _numbers(content, "jointPositions", (frames, 3 * JOINTS), person)
-        openpose = _numbers(content, "poses2d", (frames, 3, OPENPOSE), person)
-        people.append(
-            Person(
-                pose=_numbers(content, "poses", (frames, POSE), person),
-                betas=betas,
-                trans=_numbers(content, "trans", (frames, 3), person),
-                joints=joints.reshape(frames, JOINTS, 3),
-                gender="female" if gender == "f" else "male",
-                valid=_numbers(content, "campose_valid", (frames,), person) != 0,
-                openpose=openpose.transpose(0, 2, 1),
-            )
-        )
-    name = str(_value(_entry(content, "sequence")))
-    return Sequence(name, extrinsics, _numbers(content, "cam_intrinsics", (3, 3)), tuple(people))
+
+    def of_person(key: str, shape: tuple | None = None) -> np.ndarray:
+        entry = _per_person(content, key)
+        if person >= len(entry):
+            raise ValueError(f"{key!r} has {len(entry)} entries, too few for person {person}")
+        return _value(entry[person]) if shape is None else _array(entry[person], key, shape)
+
+    gender = str(of_person("genders"))
+    if gender not in ("f", "m"):
+        raise ValueError(f"gender {gender!r} of person {person}, expected f or m")
+    betas = of_person("betas", (None,))[:SHAPE_NUM]
+    if len(betas) != SHAPE_NUM:
+        raise ValueError(f"{len(betas)} betas of person {person}, expected at least {SHAPE_NUM}")
+    columns = {"pose": of_person("poses", (frames, POSE)), "trans": of_person("trans", (frames, 3))}
+    columns["joints"] = of_person("jointPositions", (frames, 3 * JOINTS)).reshape(frames, JOINTS, 3)
+    valid = of_person("campose_valid", (frames,)) != 0
+    # only what is used must be right: frames without a camera may hold anything
+    for name, rows in {**columns, "camera": extrinsics, "betas": np.broadcast_to(betas, (frames, SHAPE_NUM))}.items():
+        bad = np.flatnonzero(valid & ~np.isfinite(rows).reshape(frames, -1).all(axis=1))
+        if len(bad):
+            raise ValueError(f"{name} of person {person} in frame {bad[0]} holds values that are not finite")
+    openpose = of_person("poses2d", (frames, 3, OPENPOSE)).transpose(0, 2, 1)
+    return Person(**columns, betas=betas, gender="female" if gender == "f" else "male", valid=valid, openpose=openpose)
 
 
 def _entry(content: dict, key: str):
@@ -190,25 +195,17 @@ def _entry(content: dict, key: str):
     return content[key]
 
 
-def _item(content: dict, key: str, person: int):
-    """One person's entry of a per-person list."""
+def _per_person(content: dict, key: str) -> list:
+    """An entry with one item per person, as a list."""
     entry = _entry(content, key)
-    entry = entry if isinstance(entry, list) else list(_value(entry))
-    if person >= len(entry):
-        raise ValueError(f"{key!r} has {len(entry)} entries, too few for person {person}")
-    return entry[person]
+    return entry if isinstance(entry, list) else list(_value(entry))
 
 
-def _numbers(content: dict, key: str, shape: tuple | None, person: int | None = None) -> np.ndarray:
-    """A finite float64 array of a shape (None: any size), of the whole sequence or of one person."""
-    array = _value(_entry(content, key) if person is None else _item(content, key, person))
+def _array(entry, key: str, shape: tuple) -> np.ndarray:
+    """A float64 array of a shape (None: any size)."""
+    array = _value(entry)
     if array.dtype.kind not in "biuf":
         raise ValueError(f"{key!r} does not hold numbers")
-    array = array.astype(np.float64)
-    if shape is not None and (
-        array.ndim != len(shape) or any(n not in (None, size) for n, size in zip(shape, array.shape))
-    ):
+    if array.ndim != len(shape) or any(wanted not in (None, size) for wanted, size in zip(shape, array.shape)):
         raise ValueError(f"{key!r} has shape {array.shape}, expected {shape}")
-    if not np.isfinite(array).all():
-        raise ValueError(f"{key!r} holds values that are not finite")
-    return array
+    return array.astype(np.float64)

@@ -8,6 +8,7 @@ import pickle
 from pathlib import Path
 
 import numpy as np
+import torch
 from scipy import sparse
 
 from lib import ROOT
@@ -57,9 +58,9 @@ class StandIns:
         }
 
     def params(self, gender: str) -> BodyParams:
-        """Skinning parameters of a body; ``hand`` gives the hand."""
+        """Skinning parameters of a body, float64; ``hand`` gives the hand."""
         arrays = self.hand if gender == "hand" else self.bodies[gender]
-        return BodyParams.from_arrays(arrays | {"J_regressor": arrays["J_regressor"].toarray()})
+        return BodyParams.from_arrays(arrays | {"J_regressor": arrays["J_regressor"].toarray()}, torch.float64)
 
     def write(self, root: Path) -> None:
         """Write the files below a root, where the programs look for the licensed ones."""

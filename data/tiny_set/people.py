@@ -98,7 +98,7 @@ class People:
 
     def params(self, gender: str) -> BodyParams:
         if gender not in self._params:
-            self._params[gender] = self.models.params(gender).to(dtype=torch.float64)
+            self._params[gender] = self.models.params(gender)
         return self._params[gender]
 
     def pose(self, pose: np.ndarray, betas: np.ndarray, trans: np.ndarray, gender: str = "neutral") -> Posed:
