@@ -8,6 +8,9 @@ from torch.utils.data import DataLoader
 from torch.utils.data import Dataset as TorchDataset
 
 from .base import PoseDataset, stream
+from .multiple_datasets import MultipleDatasets
+
+MIXING = 0  # key of the stream that mixes data sets, beside seed and epoch
 
 
 def index_batches(
@@ -37,17 +40,18 @@ def index_batches(
 
 
 class _Batches(TorchDataset):
-    """Batch number -> batch (or its rows, when the rest is done on the training device)."""
+    """Number and indices of a batch -> batch (or its rows, when the rest is done on the training device).
 
-    def __init__(self, dataset: PoseDataset, batches: list[np.ndarray], keys: tuple[int, ...], rows_only: bool):
-        self.dataset, self.batches, self.keys, self.rows_only = dataset, batches, keys, rows_only
+    Indices come from the main process, so that loading processes hold nothing that grows with the data set.
+    """
 
-    def __len__(self):
-        return len(self.batches)
+    def __init__(self, dataset: PoseDataset | MultipleDatasets, keys: tuple[int, ...], rows_only: bool):
+        self.dataset, self.keys, self.rows_only = dataset, keys, rows_only
 
-    def __getitem__(self, number: int):
+    def __getitem__(self, batch: tuple[int, np.ndarray]):
+        number, indices = batch
         generator = stream(*self.keys, number)
-        rows = self.dataset.rows(self.batches[number], generator)
+        rows = self.dataset.rows(indices, generator)
         if self.rows_only:
             return rows, generator.get_state()
         return self.dataset.finish(rows, generator)
@@ -63,14 +67,19 @@ class BatchLoader:
     """Iterates over a data set's batches of one epoch.
 
     Args:
-        dataset: data set.
-        batch_size: samples per batch, over all processes.
+        dataset: data set, or several mixed.
+        batch_size: samples per batch, over all processes; mixed sets round it to a multiple of their number.
         shuffle: draw a new order each epoch.
         join_single: see ``index_batches``.
         workers: loading processes; 0 computes batches in this one.
-        seed: base of the random streams; batches depend on (seed, epoch, number) only.
+        seed: base of the random streams; batches depend on (seed, epoch, number) only. Which samples a batch holds is
+            the same for any number of processes; their noise is drawn by each process from a stream of its own.
         device: where batches are wanted. On a GPU the body layer and all that follows run there.
-        rank, world_size: this process's share of every batch (equal shares; a remainder is dropped).
+        rank, world_size: this process's share of every batch; shares differ by one sample at most. A last batch of less
+            than two samples for each process joins the one before it.
+
+    Raises:
+        ValueError: a batch size that cannot be shared among the processes or the mixed data sets.
     """
 
     def __init__(
@@ -81,23 +90,28 @@ class BatchLoader:
             raise ValueError(f"batch size must be at least 1, got {batch_size}")
         if batch_size % world_size:
             raise ValueError(f"batch size {batch_size} cannot be divided among {world_size} processes")
-        if world_size > 1 and batch_size < 2 * world_size:
+        self.mixed = isinstance(dataset, MultipleDatasets)
+        self.batch_size = dataset.batch_size(batch_size) if self.mixed else batch_size
+        if world_size > 1 and self.batch_size < 2 * world_size:
             raise ValueError(f"batch size {batch_size} leaves less than two samples to each of {world_size} processes")
-        self.dataset, self.batch_size, self.shuffle = dataset, batch_size, shuffle
+        self.dataset, self.shuffle = dataset, shuffle
         self.join_single = join_single
         self.workers, self.seed, self.device = workers, seed, torch.device(device)
         self.rank, self.world_size = rank, world_size
 
-    def _share(self, batch: np.ndarray) -> np.ndarray:
-        size = len(batch) // self.world_size
-        return batch[self.rank * size : (self.rank + 1) * size]
-
     def _epoch_batches(self, epoch: int, shuffle: bool) -> list[np.ndarray]:
         batches = index_batches(len(self.dataset), self.batch_size, shuffle, (self.seed, epoch), self.join_single)
+        if self.mixed:
+            drawn = self.dataset.draw(np.concatenate(batches), stream(self.seed, epoch, MIXING))
+            batches = np.split(drawn, np.cumsum([len(batch) for batch in batches])[:-1])
         if self.world_size == 1:
             return batches
-        shares = [self._share(batch) for batch in batches]
-        return [share for share in shares if len(share) > 1]
+        # all processes must make the same number of steps, and batch normalisation needs two samples in each
+        if len(batches) > 1 and len(batches[-1]) < 2 * self.world_size:
+            batches[-2:] = [np.concatenate(batches[-2:])]
+        if len(batches[-1]) < 2 * self.world_size:
+            raise ValueError(f"{len(batches[-1])} samples are less than two for each of {self.world_size} processes")
+        return [np.array_split(batch, self.world_size)[self.rank] for batch in batches]
 
     @cached_property
     def _length(self) -> int:
@@ -110,8 +124,9 @@ class BatchLoader:
         """Yield the batches of an epoch on the device."""
         rows_only = self.device.type != "cpu"
         keys = (self.seed, epoch, self.rank)
-        view = _Batches(self.dataset, self._epoch_batches(epoch, self.shuffle), keys, rows_only)
-        loader = DataLoader(view, batch_size=None, num_workers=self.workers, shuffle=False)
+        batches = list(enumerate(self._epoch_batches(epoch, self.shuffle)))
+        view = _Batches(self.dataset, keys, rows_only)
+        loader = DataLoader(view, batch_size=None, sampler=batches, num_workers=self.workers)
         for item in loader:
             if rows_only:
                 rows, state = item
