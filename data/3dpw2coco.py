@@ -25,7 +25,7 @@ from lib.mesh_model import SMPL_FOLDER
 def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description="Convert 3DPW sequence files to COCO-style annotation files")
     parser.add_argument("--root", type=Path, default=ROOT, help="holds smplpytorch/ (SMPL's neutral file) and data/")
-    parser.add_argument("--input", type=Path, help="3DPW's folder (default: ROOT/data/PW3D/data)")
+    parser.add_argument("--input", type=Path, help="3DPW's folder (default: ROOT/data/PW3D)")
     parser.add_argument("--output", type=Path, help="folder of the result (default: ROOT/data/PW3D/data)")
     parser.add_argument(
         "--splits",
@@ -39,13 +39,13 @@ def main(arguments: list[str] | None = None) -> None:
         "--image_size", nargs=2, type=int, metavar=("WIDTH", "HEIGHT"), help="for sequences whose images are not there"
     )
     args = parser.parse_args(arguments)
-    folder = args.root / "data" / "PW3D" / "data"
+    folder = args.root / "data" / "PW3D"
     source = args.input or folder
     model = require_model_file(args.root / SMPL_FOLDER, "body", "neutral")
     neutral = BodyParams.from_arrays(load_model_arrays(model, "body"), dtype=torch.float64)
     written = convert_splits(
         source,
-        args.output or folder,
+        args.output or folder / "data",
         args.splits or present_splits(source),
         neutral,
         names=tuple(args.sequences) if args.sequences else None,

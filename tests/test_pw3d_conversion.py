@@ -169,7 +169,7 @@ def test_people_out_of_the_image_are_dropped_and_use_no_id(tmp_path, neutral):
 
 
 def test_ids_run_on_across_sequences_and_splits(tmp_path, tiny_root, script, capsys):
-    folder = tiny_root / "data/PW3D/data"
+    folder = tiny_root / "data/PW3D"
     names = [path.stem for path in folder.glob("sequenceFiles/*/*.pkl")]
     out = tmp_path / "out"
     arguments = ["--root", str(tiny_root), "--output", str(out), "--sequences", *sorted(names)]
@@ -189,7 +189,7 @@ def test_ids_run_on_across_sequences_and_splits(tmp_path, tiny_root, script, cap
     # alone, a split has the ids of the file that the tiny set brings
     script([*arguments, "--splits", "train"])
     assert json.loads((out / "3DPW_latest_train.json").read_text()) == json.loads(
-        (folder / "3DPW_latest_train.json").read_text()
+        (folder / "data/3DPW_latest_train.json").read_text()
     )
 
 
@@ -209,7 +209,7 @@ def test_missing_files_are_all_named_before_anything_is_written(tmp_path, tiny_r
 
 def test_image_size_from_the_image_or_the_flag(tmp_path, tiny_root, script):
     write_tiny(tmp_path, samples=2, names=["PW3D"])
-    folder = tmp_path / "data/PW3D/data"
+    folder = tmp_path / "data/PW3D"
     image = folder / "imageFiles/downtown_walkBridge_01/image_00000.jpg"
     image.write_bytes(b"no image")
     arguments = ["--root", str(tiny_root), "--input", str(folder), "--output", str(tmp_path / "out")]

@@ -28,7 +28,7 @@ OPENPOSE = (0, 18, 6, 8, 10, 5, 7, 9, 12, 14, 16, 11, 13, 15, 2, 1, 4, 3)
 
 def write_pw3d(root: Path, people: People, samples: int) -> None:
     """About ``samples`` annotations per split, in two sequences."""
-    folder = root / "data" / "PW3D" / "data"
+    folder = root / "data" / "PW3D"
     frames = -(-samples // sum(PEOPLE)) + 1
     names = []
     for split, sequences in SEQUENCES.items():
@@ -37,8 +37,10 @@ def write_pw3d(root: Path, people: People, samples: int) -> None:
             names.append(name)
     for split in SEQUENCES:
         # one split at a time, each with ids from zero, as the published files
-        (file,) = convert_splits(folder, folder, [split], people.params("neutral"), tuple(names), progress=False)
-        _write_detections(folder / f"darkpose_3dpw_{split}set_output.json", file, people)
+        (file,) = convert_splits(
+            folder, folder / "data", [split], people.params("neutral"), tuple(names), progress=False
+        )
+        _write_detections(folder / "data" / f"darkpose_3dpw_{split}set_output.json", file, people)
 
 
 def _write_sequence(folder: Path, split: str, name: str, content: dict) -> None:
