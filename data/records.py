@@ -88,15 +88,15 @@ def load_records(
         return PoseRecords(*_parsed(name, parse))
     material = record_cache.key_material(name, sources, options, version)
     folder = record_cache.folder_for(Path(os.path.abspath(cache)), material)
-    found = record_cache.damage(folder, material)
-    if found == record_cache.GOOD:
-        return PoseRecords.open(folder)
+    records, reason = _cached(folder, material)
+    if records is not None:
+        return records
     with record_cache.lock(folder):
-        found = record_cache.damage(folder, material)  # another process may have parsed meanwhile
-        if found == record_cache.GOOD:
-            return PoseRecords.open(folder)
+        records, reason = _cached(folder, material)  # another process may have parsed meanwhile
+        if records is not None:
+            return records
         stale = record_cache.stale_caches(folder, material)
-        reason = found or next(iter(stale.values()), None)
+        reason = reason or next(iter(stale.values()), None)
         how = f"again: {reason} (" if reason else "(once; "
         print(f"Parsing {name} annotations {how}cached in {folder})", flush=True)
         columns, notes = _parsed(name, parse)
@@ -106,7 +106,19 @@ def load_records(
             warnings.warn(f"{name}: no record cache, annotations stay in memory: {error}", stacklevel=2)
             return PoseRecords(columns, notes)
         record_cache.tidy(stale, folder.parent, name)
-        return PoseRecords.open(folder)
+    records, _ = _cached(folder, material)
+    return PoseRecords(columns, notes) if records is None else records
+
+
+def _cached(folder: Path, material: dict) -> tuple[PoseRecords | None, str | None]:
+    """Records of a good cache; otherwise None and, where there is a cache, what is wrong with it."""
+    found = record_cache.damage(folder, material)
+    if found != record_cache.GOOD:
+        return None, found
+    try:
+        return PoseRecords.open(folder), None
+    except (OSError, ValueError) as error:  # another process has just removed it
+        return None, str(error)
 
 
 def _parsed(name: str, parse: Parser) -> tuple[Columns, dict]:
