@@ -2,8 +2,9 @@
 
     python main/test.py --cfg asset/yaml/pose2mesh_cocoJ_test_open.yml
     python main/test.py --cfg asset/yaml/pose2mesh_cocoJ_test_open.yml --baseline linear
+    python main/test.py --cfg asset/yaml/pose2mesh_cocoJ_test_open.yml --predictions RUN/result/predictions
 
-Figures go to the screen and to experiment/exp_*/result/metrics.json.
+Figures go to the screen and to experiment/exp_*/result/metrics.json and metrics.csv.
 """
 
 import argparse
@@ -25,9 +26,13 @@ def main() -> None:
     parser.add_argument("--gpu", default="0,", help="GPU id; the CPU is used where there is none")
     parser.add_argument("--seed", type=int, default=123, help="seed of all random numbers (default 123)")
     parser.add_argument("--debug", action="store_true", help="use a small part of the data")
-    parser.add_argument("--weights", help="checkpoint file or folder instead of TEST.weight_path")
-    parser.add_argument(
+    tested = parser.add_mutually_exclusive_group()
+    tested.add_argument("--weights", help="checkpoint file or folder instead of TEST.weight_path")
+    tested.add_argument(
         "--baseline", choices=sorted(BASELINES), help="test a baseline, fitted on training samples, instead of weights"
+    )
+    tested.add_argument(
+        "--predictions", help="test predictions saved with TEST.save_predictions (folder or .npz) instead of weights"
     )
     parser.add_argument("--experiment", default=ROOT / "experiment", help="parent of run folders (default experiment/)")
     parser.add_argument("--root", default=ROOT, help="folder with data/ and the licensed models (default: repository)")

@@ -1,17 +1,12 @@
-"""Trainer and tester: one loop for both stages, one or several processes."""
+"""Trainer: one loop for both stages, one or several processes."""
 
-import json
 import math
-from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 from tqdm import tqdm
 
 from data.loader import BatchLoader
-from data.multiple_datasets import MultipleDatasets
-from data.registry import dataset_class
-from lib import ROOT
 from lib.core import distributed
 from lib.core.checkpoint import (
     copy_checkpoint,
@@ -25,97 +20,10 @@ from lib.core.checkpoint_paths import find_checkpoint
 from lib.core.config import Config
 from lib.core.optim import build_optimizer, build_scheduler, resume_optimizer, resume_text, step_scheduler
 from lib.core.plots import save_plot
-from lib.core.stages import NO_SURFACE_ERROR, STAGES
+from lib.core.stages import STAGES
+from lib.core.tester import Options, Tester, build_dataset
 from lib.core.weights import warm_start
-from lib.funcs_utils import atomic_write, count_parameters
-
-
-@dataclass(frozen=True)
-class Options:
-    """What the command line adds to the settings."""
-
-    seed: int = 123
-    device: str = "cpu"
-    debug: bool = False
-    experiment: Path = ROOT / "experiment"  # parent of run folders
-    root: Path = ROOT  # holds data/ and the licensed body models
-
-
-def build_dataset(cfg: Config, options: Options, mode: str):
-    """The training mixture, or the first test set (the only one that is evaluated)."""
-    names = cfg.DATASET.train_list if mode == "train" else cfg.DATASET.test_list[:1]
-    if not names:
-        raise ValueError(f"DATASET.{mode}_list is empty")
-    if distributed.is_main():
-        print(f"==> Preparing {mode.upper()} Dataloader...")
-    datasets, model = [], None
-    for name in names:
-        dataset = dataset_class(name)(mode, cfg, model=model, debug=options.debug, seed=options.seed, root=options.root)
-        model = dataset.mesh_model
-        datasets.append(dataset)
-        if distributed.is_main():
-            print(f"# of {mode.upper()} {name} data: {len(dataset)}")
-    if distributed.is_main():
-        print(f"Mesh model: {model.description}")
-    return datasets[0] if len(datasets) == 1 else MultipleDatasets(datasets)
-
-
-class Tester:
-    """Evaluates a model on the first test set.
-
-    Attributes:
-        joint_error, surface_error: of the last test, mm; means of batch means (the original's log line).
-        result: exact sample means of the last test.
-    """
-
-    def __init__(self, cfg: Config, options: Options, stage=None):
-        self.cfg, self.options = cfg, options
-        self.dataset = build_dataset(cfg, options, "test")
-        self.stage = stage or STAGES[cfg.MODEL.name](cfg, self.dataset.mesh_model)
-        self.loader = BatchLoader(
-            self.dataset,
-            cfg.TEST.batch_size,
-            workers=cfg.DATASET.workers,
-            seed=0,  # test inputs must not depend on --seed
-            device=options.device,
-        )
-        self.joint_error = self.surface_error = NO_SURFACE_ERROR
-        self.result: dict[str, float] = {}
-        self.protocol = ""
-
-    @torch.no_grad()
-    def test(self, epoch: int, model) -> None:
-        """Run over the test set; ``epoch`` 0 is a stand-alone test."""
-        model.eval()
-        prefix = f"Epoch{epoch} " if epoch else ""
-        evaluator = self.stage.evaluator()
-        progress = tqdm(self.loader.epoch(0), total=len(self.loader), leave=False, dynamic_ncols=True)
-        for number, batch in enumerate(progress):
-            joint_error, surface_error = self.stage.evaluate(evaluator, model, batch)
-            if number % self.cfg.TRAIN.print_freq == 0:
-                text = self.stage.test_text(joint_error, surface_error)
-                progress.set_description(f"{prefix}({number}/{len(self.loader)}) => {text}")
-        metrics = evaluator.metrics
-        self.joint_error = metrics.mean_of_batch_means("MPJPE")
-        self.surface_error = metrics.mean_of_batch_means("MPVPE") if metrics.count("MPVPE") else NO_SURFACE_ERROR
-        self.result, self.protocol = metrics.means(), evaluator.protocol
-        print(f"{prefix}{self.stage.summary_text(self.joint_error, self.surface_error)}")
-
-    def report(self, folder: Path | None) -> None:
-        """Print the exact figures with their protocol and write ``metrics.json``."""
-        name = self.cfg.DATASET.test_list[0]
-        print(f"{name}, {len(self.dataset)} samples. Protocol: {self.protocol}")
-        for metric, value in self.result.items():
-            print(f"{metric} (mm) >> tot: {value:.2f}")
-        if folder is not None:
-            content = {
-                "dataset": name,
-                "samples": len(self.dataset),
-                "protocol": self.protocol,
-                "millimetres": self.result,
-            }
-            with atomic_write(folder / "metrics.json") as file:
-                json.dump(content, file, indent=1)
+from lib.funcs_utils import count_parameters
 
 
 class Trainer:
@@ -216,17 +124,19 @@ class Trainer:
             print(f"already trained to epoch {self.begin_epoch - 1}: raise TRAIN.end_epoch to go on")
         elif main:
             print("===> Start training...")
+            if tester.note:
+                print(tester.note)
         for epoch in range(self.begin_epoch, self.cfg.TRAIN.end_epoch + 1):
             self.train_log.append(self.train_epoch(epoch))
             if main:
-                tester.test(epoch, self.model)
+                tester.test(epoch, self.model, run)
                 self._log_epoch(run, tester)
             error = distributed.broadcast_object(tester.joint_error if main else None)
             step_scheduler(self.scheduler, error)
             if main:
                 self._save(run, epoch)
             distributed.barrier()
-        if main and tester.result:
+        if main and tester.evaluator.full:
             tester.report(run / "result")
 
     def _log_epoch(self, run: Path, tester: Tester) -> None:

@@ -81,7 +81,7 @@ def _train_process(device: str, cfg: Config, args: argparse.Namespace) -> None:
 
 
 def test(args: argparse.Namespace) -> None:
-    """Evaluate weights (or a baseline) on the first test set."""
+    """Evaluate weights, a baseline or saved predictions on the first test set."""
     cfg = load_config(args.cfg)
     _check_seed(args.seed)
     seed_everything(args.seed)
@@ -89,7 +89,9 @@ def test(args: argparse.Namespace) -> None:
     options = _options(args, device)
     print(f"Work on device:  {device}")
     tester = Tester(cfg, options)
-    if args.baseline:
+    if args.predictions:
+        tester.check_predictions(args.predictions)
+    elif args.baseline:
         model = fit_baseline(args.baseline, cfg, options)
     else:
         configured = args.weights or cfg.TEST.weight_path
@@ -99,7 +101,10 @@ def test(args: argparse.Namespace) -> None:
     run = create_run(options.experiment, cfg)
     print(f"Experiment Data on {run}")
     print("===> Start testing...")
-    tester.test(0, model.to(device))
+    if args.predictions:
+        tester.test_predictions(args.predictions, run)
+    else:
+        tester.test(0, model.to(device), run)
     tester.report(run / "result")
 
 

@@ -22,13 +22,14 @@ def root_align(points: Tensor, root: int | Tensor) -> Tensor:
     return points - origin[:, None]
 
 
-def similarity(source: Tensor, target: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Least-squares similarity that maps source points to target points (Procrustes; reflections are excluded).
+def similarity(source: Tensor, target: Tensor, reflect: bool = False) -> tuple[Tensor, Tensor, Tensor]:
+    """Least-squares similarity that maps source points to target points (Procrustes).
 
     Computed in the dtype given. A source whose points all coincide gets scale 0.
 
     Args:
         source, target: (..., N, 3).
+        reflect: also try mirror images, as scipy.linalg.orthogonal_procrustes does; else R is a rotation.
 
     Returns:
         scale (...,), rotation (..., 3, 3), translation (..., 3): target ~ scale * R @ source + t.
@@ -38,7 +39,8 @@ def similarity(source: Tensor, target: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     covariance = centred.transpose(-1, -2) @ (target - centre_t) / source.shape[-2]
     u, s, vh = torch.linalg.svd(covariance)
     sign = torch.ones_like(s)
-    sign[..., 2] = torch.where(torch.linalg.det(u @ vh) < 0, -1.0, 1.0)
+    if not reflect:
+        sign[..., 2] = torch.where(torch.linalg.det(u @ vh) < 0, -1.0, 1.0)
     rotation = (vh.transpose(-1, -2) * sign[..., None, :]) @ u.transpose(-1, -2)
     variance = centred.square().mean(-2).sum(-1)
     scale = torch.where(variance > 0, (s * sign).sum(-1) / variance.clamp_min(torch.finfo(s.dtype).tiny), 0.0)
@@ -46,9 +48,9 @@ def similarity(source: Tensor, target: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     return scale, rotation, centre_t[..., 0, :] - moved_centre
 
 
-def rigid_align(source: Tensor, target: Tensor) -> Tensor:
-    """Source points after the best similarity transform to the target points, (..., N, 3)."""
-    scale, rotation, translation = similarity(source, target)
+def rigid_align(source: Tensor, target: Tensor, reflect: bool = False) -> Tensor:
+    """Source points after the best similarity transform to the target points, (..., N, 3); see ``similarity``."""
+    scale, rotation, translation = similarity(source, target, reflect)
     return scale[..., None, None] * (source @ rotation.transpose(-1, -2)) + translation[..., None, :]
 
 
@@ -106,6 +108,12 @@ def accel_error(pred: Tensor, target: Tensor, visible: Tensor | None = None) -> 
     return errors[visible[:-2] & visible[1:-1] & visible[2:]]
 
 
+def scored_joints(pred: Tensor, target: Tensor, root: int, eval_joints: Sequence[int]) -> tuple[Tensor, Tensor]:
+    """The joints that are compared: root-aligned, evaluation joints only; (B, J, 3) -> (B, len(eval_joints), 3)."""
+    joints = list(eval_joints)
+    return root_align(pred, root)[:, joints], root_align(target, root)[:, joints]
+
+
 def joint_protocol(pred: Tensor, target: Tensor, root: int, eval_joints: Sequence[int]) -> dict[str, Tensor]:
     """Errors of lifted poses: root-aligned, then scored on the evaluation joints.
 
@@ -118,8 +126,7 @@ def joint_protocol(pred: Tensor, target: Tensor, root: int, eval_joints: Sequenc
     Returns:
         ``MPJPE`` and ``PA-MPJPE``, (B,) mm each.
     """
-    joints = list(eval_joints)
-    pred, target = root_align(pred, root)[:, joints], root_align(target, root)[:, joints]
+    pred, target = scored_joints(pred, target, root, eval_joints)
     return {"MPJPE": mpjpe(pred, target), "PA-MPJPE": pa_mpjpe(pred, target)}
 
 
@@ -136,10 +143,8 @@ def training_protocol(
     Returns:
         joint error (B,) over the evaluation joints and mesh error (B,) over all vertices, mm.
     """
-    joints = list(eval_joints)
     mesh_error = mpvpe(root_align(pred_mesh, pred_joint[:, root]), root_align(target_mesh, target_joint[:, root]))
-    pred_joint, target_joint = root_align(pred_joint, root)[:, joints], root_align(target_joint, root)[:, joints]
-    return mpjpe(pred_joint, target_joint), mesh_error
+    return mpjpe(*scored_joints(pred_joint, target_joint, root, eval_joints)), mesh_error
 
 
 def mesh_protocol(
@@ -150,7 +155,8 @@ def mesh_protocol(
     human36_target: Tensor | None = None,
     eval_joints: Sequence[int] = (),
     pa_mesh: bool = False,
-) -> dict[str, Tensor]:
+    return_joints: bool = False,
+):
     """Final figures of predicted meshes.
 
     Both meshes are moved by the body model's own root joint (row 0 of its regressor). Human3.6M joints are regressed
@@ -161,15 +167,17 @@ def mesh_protocol(
 
     Args:
         pred_mesh, target_mesh: (B, V, 3) mm.
-        model_regressor: (K, V), joint 0 is the root.
-        human36_regressor: (17, V).
+        model_regressor: (K, V), joint 0 is the root; a tensor or a ``JointRegressor``.
+        human36_regressor: (17, V), likewise.
         human36_target: (B, 17, 3) mm.
         eval_joints: ``HUMAN36.eval_joints``.
         pa_mesh: also compute PA-MPVPE.
+        return_joints: also return the joints that were scored.
 
     Returns:
         (B,) mm each: ``SMPL MPJPE``, ``MPVPE``, with a human36 regressor ``H36M MPJPE`` and ``H36M PA-MPJPE``, with
-        ``pa_mesh`` ``PA-MPVPE``.
+        ``pa_mesh`` ``PA-MPVPE``. With ``return_joints`` a tuple of that, and predicted and true evaluation joints
+        (B, len(eval_joints), 3) mm, root-aligned.
     """
     pred_joint, target_joint = model_regressor @ pred_mesh, model_regressor @ target_mesh
     pred_mesh, target_mesh = root_align(pred_mesh, pred_joint[:, 0]), root_align(target_mesh, target_joint[:, 0])
@@ -179,11 +187,36 @@ def mesh_protocol(
     }
     if human36_regressor is not None:
         target = human36_regressor @ target_mesh if human36_target is None else human36_target
-        scores = joint_protocol(human36_regressor @ pred_mesh, target, 0, eval_joints)
-        errors.update({f"H36M {name}": value for name, value in scores.items()})
+        pred_joint, target_joint = scored_joints(human36_regressor @ pred_mesh, target, 0, eval_joints)
+        errors["H36M MPJPE"] = mpjpe(pred_joint, target_joint)
+        errors["H36M PA-MPJPE"] = pa_mpjpe(pred_joint, target_joint)
     if pa_mesh:
         errors["PA-MPVPE"] = pa_mpvpe(pred_mesh, target_mesh)
-    return errors
+    return (errors, pred_joint, target_joint) if return_joints else errors
+
+
+class JointRegressor:
+    """A joint regressor as the few vertices that it reads; ``regressor @ mesh`` like the full matrix, only faster.
+
+    Args:
+        matrix: (J, V), mostly zero.
+    """
+
+    def __init__(self, matrix: Tensor):
+        self.shape = tuple(matrix.shape)
+        self._vertices = (matrix != 0).any(dim=0).nonzero().squeeze(1)
+        self._weights = matrix[:, self._vertices]
+
+    def to(self, like: Tensor) -> "JointRegressor":
+        """Move to the device and dtype of a tensor, in place."""
+        self._vertices, self._weights = self._vertices.to(like.device), self._weights.to(like)
+        return self
+
+    def __matmul__(self, mesh: Tensor) -> Tensor:
+        """(B, V, 3) -> (B, J, 3)."""
+        if mesh.shape[1] != self.shape[1]:
+            raise ValueError(f"a regressor of {self.shape[1]} vertices got meshes of {mesh.shape[1]}")
+        return self._weights @ mesh[:, self._vertices]
 
 
 class MetricAccumulator:

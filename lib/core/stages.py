@@ -4,7 +4,7 @@ from pathlib import Path
 
 import torch
 
-from data.evaluation import LiftEvaluator, MeshEvaluator
+from data.evaluation import LiftEvaluator, MeshEvaluator, build_evaluator
 from lib.core.config import Config
 from lib.core.loss import Pose2MeshLoss, PoseNetLoss
 from lib.core.weights import load_posenet, pretrained_posenet
@@ -17,7 +17,15 @@ NO_SURFACE_ERROR = 9999.9  # logged where there is no mesh, as the original does
 
 
 class LiftStage:
-    """PoseNet: 2D joints to 3D joints."""
+    """PoseNet: 2D joints to 3D joints.
+
+    Attributes:
+        joint_set: joints of the input and of PoseNet.
+        graph: mesh graph, None without a mesh.
+        regressor: (J, V) of the joints that are compared with those of the mesh, None without a mesh.
+    """
+
+    regressor: torch.Tensor | None = None
 
     def __init__(self, cfg: Config, mesh_model):
         self.cfg = cfg
@@ -51,12 +59,24 @@ class LiftStage:
             pred = self.forward(model, batch)
         return self.criterion(pred.float(), batch[1], batch[2])
 
-    def evaluator(self):
-        return LiftEvaluator(self.joint_set)
+    def predict(self, model, batch) -> dict[str, torch.Tensor]:
+        """What is evaluated and saved: ``joints`` (B, J, 3) mm, root-relative."""
+        return {"joints": self.forward(model, batch)}
 
-    def evaluate(self, evaluator, model, batch) -> tuple[float, float]:
+    @property
+    def evaluated(self) -> dict[str, int]:
+        """The prediction that figures are computed from, and its number of points."""
+        return {"joints": self.joint_set.joint_num}
+
+    def evaluator(self, dataset=None, full: bool = True):
+        """The evaluator of a data set; None: the one of data sets without a published protocol."""
+        if dataset is None:
+            return LiftEvaluator(self.joint_set, full=full)
+        return build_evaluator(dataset, self.cfg, self.joint_set, full)
+
+    def evaluate(self, evaluator, prediction: dict[str, torch.Tensor], batch, indices):
         """Add a batch to the evaluator; (joint error, surface error) of the batch in mm."""
-        return evaluator.update(self.forward(model, batch), batch[1]), NO_SURFACE_ERROR
+        return evaluator.update(prediction["joints"], batch[1], indices=indices), NO_SURFACE_ERROR
 
     def test_text(self, joint_error: float, surface_error: float) -> str:
         return f"joint error: {joint_error:.4f}"
@@ -79,11 +99,9 @@ class MeshStage(LiftStage):
         scaling = cfg.MODEL.laplacian_scaling
         self.graph = MeshGraph.build(mesh_model.faces, self.joint_set, levels, scaling, mesh_name=mesh_model.name)
         self.target_set = get_joint_set(cfg.DATASET.target_joint_set)
-        self.criterion = Pose2MeshLoss(cfg, mesh_model.faces, self._target_regressor())
-
-    def _target_regressor(self) -> torch.Tensor:
-        """(J, V): derived joints are means of other rows, so their rows are too."""
-        return torch.from_numpy(self.target_set.add_derived(self.mesh_model.joint_regressor(self.target_set.name)))
+        # derived joints are means of other joints, so their rows are means of rows
+        self.regressor = torch.from_numpy(self.target_set.add_derived(mesh_model.joint_regressor(self.target_set.name)))
+        self.criterion = Pose2MeshLoss(cfg, mesh_model.faces, self.regressor)
 
     def use_graph_of(self, checkpoint: dict, source: str | Path) -> None:
         """Take over the graph that weights were trained with.
@@ -134,12 +152,24 @@ class MeshStage(LiftStage):
             mesh, pose3d = model(inputs["pose2d"])
         return self.criterion((mesh.float(), pose3d.float()), targets, meta, epoch)
 
-    def evaluator(self):
-        return MeshEvaluator(self.target_set, self._target_regressor())
+    def predict(self, model, batch) -> dict[str, torch.Tensor]:
+        """``mesh`` (B, V, 3) and, unless the model has none, ``joints`` (B, J, 3), mm."""
+        mesh, joints = self.forward(model, batch)
+        prediction = {} if joints is None else {"joints": joints}
+        return {**prediction, "mesh": 1000 * mesh}
 
-    def evaluate(self, evaluator, model, batch) -> tuple[float, float]:
-        mesh, _ = self.forward(model, batch)
-        return evaluator.update(1000 * mesh, 1000 * batch[1]["mesh"])
+    @property
+    def evaluated(self) -> dict[str, int]:
+        return {"mesh": self.mesh_model.vertex_num}
+
+    def evaluator(self, dataset=None, full: bool = True):
+        if dataset is None:
+            return MeshEvaluator(self.target_set, self.regressor, full=full)
+        return build_evaluator(dataset, self.cfg, self.target_set, full, self.regressor)
+
+    def evaluate(self, evaluator, prediction, batch, indices):
+        targets = batch[1]
+        return evaluator.update(prediction["mesh"], 1000 * targets["mesh"], targets["reg_pose3d"], indices)
 
     def test_text(self, joint_error: float, surface_error: float) -> str:
         return f"surface error: {surface_error:.4f}, joint error: {joint_error:.4f}"

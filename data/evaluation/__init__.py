@@ -1,0 +1,26 @@
+"""Evaluation on test sets: streamed batch by batch on the device, with one number per sample and figure kept.
+
+``build_evaluator`` has the published protocol of every data set. The errors of the progress bar and the epoch log are
+means of batch means, as in the original; the final figures are exact means over all samples.
+"""
+
+from .base import Evaluator, Figure, Groups, SampleTable
+from .lift import LiftEvaluator
+from .mesh import BodyEvaluator, MeshEvaluator, VideoEvaluator
+from .outputs import open_outputs
+from .predictions import Predictions
+from .registry import build_evaluator
+
+__all__ = [
+    "BodyEvaluator",
+    "Evaluator",
+    "Figure",
+    "Groups",
+    "LiftEvaluator",
+    "MeshEvaluator",
+    "Predictions",
+    "SampleTable",
+    "VideoEvaluator",
+    "build_evaluator",
+    "open_outputs",
+]

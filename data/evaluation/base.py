@@ -1,0 +1,165 @@
+"""What all evaluators share: figures and their protocol, one number per sample, groups, the printed lines."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from lib.core.metrics import MetricAccumulator
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One reported number.
+
+    Attributes:
+        name: key in ``metrics.json`` and ``metrics.csv``.
+        protocol: how it is measured, in words.
+        unit: ``mm``; ``mm/frame^2``; empty for shares from 0 to 1.
+        line: printed line with one ``%`` place, as the original release prints it; empty: of this project's own form.
+        per_group: print the value of each group below.
+        over_groups: the mean of group means instead of the mean over all samples.
+    """
+
+    name: str
+    protocol: str
+    unit: str = "mm"
+    line: str = ""
+    per_group: bool = False
+    over_groups: bool = False
+
+    def text(self, value: float) -> str:
+        """The printed line or lines."""
+        if self.line:
+            return self.line % value
+        unit, digits = (f" ({self.unit})", 2) if self.unit else ("", 3)
+        return f"{self.name}{unit} >> tot: {value:.{digits}f}"
+
+
+@dataclass(frozen=True)
+class Groups:
+    """A partition of the samples.
+
+    Attributes:
+        kind: what a group is, e.g. ``action``.
+        names: (M,) group names.
+        index: (N,) group of each sample.
+    """
+
+    kind: str
+    names: tuple[str, ...]
+    index: np.ndarray
+
+    @property
+    def counts(self) -> np.ndarray:
+        """(M,) samples of each group."""
+        return np.bincount(self.index, minlength=len(self.names))
+
+    def means(self, values: np.ndarray) -> np.ndarray:
+        """Mean of each group: (N,), NaN where a sample has no value -> (M,), NaN for groups without any."""
+        known = np.isfinite(values)
+        sums = np.bincount(self.index[known], values[known], minlength=len(self.names))
+        counts = np.bincount(self.index[known], minlength=len(self.names))
+        return np.divide(sums, counts, out=np.full(len(sums), np.nan), where=counts > 0)
+
+
+class SampleTable:
+    """One number per sample and metric. Batches stay on their device until ``columns`` is asked for."""
+
+    def __init__(self):
+        self._indices: list[np.ndarray] = []
+        self._errors: list[dict[str, torch.Tensor]] = []
+
+    def __len__(self) -> int:
+        return sum(len(indices) for indices in self._indices)
+
+    def add(self, errors: dict[str, torch.Tensor], indices: np.ndarray) -> None:
+        """Metric -> (B,) errors of the samples ``indices`` (B,)."""
+        self._indices.append(np.asarray(indices))
+        self._errors.append({name: values.detach() for name, values in errors.items()})
+
+    def columns(self) -> dict[str, np.ndarray]:
+        """Metric -> (N,) float64 in the order of sample indices.
+
+        Raises:
+            ValueError: a sample is missing or came twice.
+        """
+        if not self._errors:
+            return {}
+        indices = np.concatenate(self._indices)
+        if not np.array_equal(np.sort(indices), np.arange(len(indices))):
+            raise ValueError("every sample must be evaluated once: some are missing or came twice")
+        columns = {}
+        for name in self._errors[0]:
+            values = torch.cat([errors[name] for errors in self._errors]).double().cpu().numpy()
+            columns[name] = np.empty_like(values)
+            columns[name][indices] = values
+        return columns
+
+
+class Evaluator:
+    """Base of all evaluators: batches in, figures out, nothing but numbers per sample kept.
+
+    Args:
+        figures: what is reported, in order.
+        full: compute the figures; False only those of the log line after each epoch.
+        groups: partition of the samples, reported beside the total.
+
+    Attributes:
+        start: line printed before the figures.
+        setting: which samples these are and what holds for all figures, in words.
+        metrics: running errors of the log line, ``MPJPE`` and ``MPVPE``.
+    """
+
+    start = ""
+    setting = ""
+
+    def __init__(self, figures: tuple[Figure, ...], full: bool = True, groups: Groups | None = None):
+        self.figures = figures
+        self.full = full
+        self.groups = groups
+        self.metrics = MetricAccumulator()
+        self.samples = SampleTable()
+
+    def protocols(self) -> list[str]:
+        """One line per figure that says how it is measured."""
+        return [f"{figure.name}: {figure.protocol}" for figure in self.figures]
+
+    def next_indices(self, count: int, indices) -> np.ndarray:
+        """The samples of a batch: those given, or the ones that follow."""
+        return np.arange(len(self.samples), len(self.samples) + count) if indices is None else np.asarray(indices)
+
+    def log_errors(self) -> tuple[float, float | None]:
+        """Joint and surface error of the log line: means of batch means, as released. None without a mesh."""
+        surface = self.metrics.mean_of_batch_means("MPVPE") if self.metrics.count("MPVPE") else None
+        return self.metrics.mean_of_batch_means("MPJPE"), surface
+
+    def columns(self) -> dict[str, np.ndarray]:
+        """Figure name -> (N,) per-sample values, NaN where a sample has none."""
+        return self.samples.columns()
+
+    def results(self) -> dict[str, tuple[float, np.ndarray | None]]:
+        """Figure name -> value over the data set, and values of the groups (M,) or None."""
+        columns = self.columns()
+        found = {}
+        for figure in self.figures:
+            if figure.name not in columns:
+                continue
+            values = columns[figure.name]
+            groups = self.groups.means(values) if self.groups else None
+            finite = np.isfinite(groups) if figure.over_groups else None
+            total = values.mean() if finite is None else groups[finite].mean() if finite.any() else np.nan
+            found[figure.name] = (float(total), groups)
+        return found
+
+    def lines(self, results: dict[str, tuple[float, np.ndarray | None]]) -> list[str]:
+        """The printed summary of ``results()``."""
+        lines = [self.start] if self.start else []
+        for figure in self.figures:
+            if figure.name not in results:
+                continue
+            total, groups = results[figure.name]
+            lines.append(figure.text(total))
+            if figure.per_group:
+                lines.append("".join(f"{name}: {value:.2f} " for name, value in zip(self.groups.names, groups)))
+        return lines

@@ -1,0 +1,154 @@
+"""Data sets of a run, and the tester: one loop for both stages, with a model or from saved predictions."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from tqdm import tqdm
+
+from data.evaluation import Predictions, open_outputs
+from data.evaluation.freihand import NO_TARGETS
+from data.evaluation.report import write_csv, write_json
+from data.loader import BatchLoader
+from data.multiple_datasets import MultipleDatasets
+from data.registry import dataset_class
+from lib import ROOT
+from lib.core import distributed
+from lib.core.config import Config
+from lib.core.stages import NO_SURFACE_ERROR, STAGES
+
+
+@dataclass(frozen=True)
+class Options:
+    """What the command line adds to the settings."""
+
+    seed: int = 123
+    device: str = "cpu"
+    debug: bool = False
+    experiment: Path = ROOT / "experiment"  # parent of run folders
+    root: Path = ROOT  # holds data/ and the licensed body models
+
+
+def build_dataset(cfg: Config, options: Options, mode: str):
+    """The training mixture, or the first test set (the only one that is evaluated)."""
+    names = cfg.DATASET.train_list if mode == "train" else cfg.DATASET.test_list[:1]
+    if not names:
+        raise ValueError(f"DATASET.{mode}_list is empty")
+    if distributed.is_main():
+        print(f"==> Preparing {mode.upper()} Dataloader...")
+    datasets, model = [], None
+    split = mode if mode == "train" else cfg.DATASET.test_split
+    for name in names:
+        dataset = dataset_class(name)(
+            split, cfg, model=model, debug=options.debug, seed=options.seed, root=options.root
+        )
+        model = dataset.mesh_model
+        datasets.append(dataset)
+        if distributed.is_main():
+            print(f"# of {mode.upper()} {name} data: {len(dataset)}")
+    if distributed.is_main():
+        print(f"Mesh model: {model.description}")
+    return datasets[0] if len(datasets) == 1 else MultipleDatasets(datasets)
+
+
+class Tester:
+    """Evaluates a model on the first test set.
+
+    Attributes:
+        joint_error, surface_error: of the last test, mm; means of batch means (the original's log line).
+        result: figures of the last full evaluation, exact means over the samples.
+        note: what users should know about the errors of this data set; usually empty.
+    """
+
+    def __init__(self, cfg: Config, options: Options, stage=None):
+        self.cfg, self.options = cfg, options
+        self.dataset = build_dataset(cfg, options, "test")
+        self.stage = stage or STAGES[cfg.MODEL.name](cfg, self.dataset.mesh_model)
+        self.loader = BatchLoader(
+            self.dataset,
+            cfg.TEST.batch_size,
+            workers=cfg.DATASET.workers,
+            seed=0,  # test inputs must not depend on --seed
+            device=options.device,
+        )
+        self.joint_error = self.surface_error = NO_SURFACE_ERROR
+        self.evaluator = self.stage.evaluator(self.dataset, full=False)
+        self.note = NO_TARGETS if self.dataset.name == "FreiHAND" else ""
+        self._results: dict[str, tuple[float, np.ndarray | None]] = {}
+
+    @property
+    def result(self) -> dict[str, float]:
+        return {name: total for name, (total, _) in self._results.items()}
+
+    @property
+    def protocol(self) -> str:
+        """How the figures are measured."""
+        return "\n".join(self.evaluator.protocols())
+
+    @torch.no_grad()
+    def test(self, epoch: int, model, run: Path | None = None) -> None:
+        """Run over the test set.
+
+        Args:
+            epoch: 0 is a stand-alone test. That and the last epoch are evaluated in full, others only for the log.
+            model: network or baseline of the stage.
+            run: run folder; predictions, sample meshes and pictures of a full evaluation go there, as the settings ask.
+        """
+        model.eval()
+        self._run(epoch, lambda batch, indices: self.stage.predict(model, batch), run)
+
+    def check_predictions(self, path: str | Path) -> Predictions:
+        """Saved predictions of this test set.
+
+        Args:
+            path: see ``data.evaluation.predictions``.
+
+        Raises:
+            FileNotFoundError, ValueError: no predictions, or of other samples.
+        """
+        predictions = Predictions(path)
+        predictions.check(self.dataset, self.cfg, self.stage.evaluated)
+        return predictions
+
+    @torch.no_grad()
+    def test_predictions(self, path: str | Path, run: Path | None = None) -> None:
+        """Evaluate saved predictions as ``test(0, model, run)`` evaluates a model; see ``check_predictions``."""
+        predictions = self.check_predictions(path)
+        self._run(0, lambda batch, indices: predictions.batch(indices, self.options.device), run)
+
+    def _run(self, epoch: int, predict: Callable, run: Path | None) -> None:
+        prefix = f"Epoch{epoch} " if epoch else ""
+        full = epoch in (0, self.cfg.TRAIN.end_epoch)
+        self.evaluator = self.stage.evaluator(self.dataset, full)
+        progress = tqdm(self.loader.epoch(0), total=len(self.loader), leave=False, dynamic_ncols=True)
+        seen = 0
+        with open_outputs(self.dataset, self.cfg, self.stage, run if full else None) as outputs:
+            for number, batch in enumerate(progress):
+                first = batch[0]["pose2d"] if isinstance(batch[0], dict) else batch[0]
+                indices = np.arange(seen, seen + len(first))
+                seen += len(indices)
+                prediction = predict(batch, indices)
+                joint_error, surface_error = self.stage.evaluate(self.evaluator, prediction, batch, indices)
+                for output in outputs:
+                    output.add(prediction, batch, indices)
+                if number % self.cfg.TRAIN.print_freq == 0:
+                    text = self.stage.test_text(float(joint_error), float(surface_error))
+                    progress.set_description(f"{prefix}({number}/{len(self.loader)}) => {text}")
+        self.joint_error, surface_error = self.evaluator.log_errors()
+        self.surface_error = NO_SURFACE_ERROR if surface_error is None else surface_error
+        self._results = self.evaluator.results() if full else {}
+        print(f"{prefix}{self.stage.summary_text(self.joint_error, self.surface_error)}")
+
+    def report(self, folder: Path | None) -> None:
+        """Print the figures of a full evaluation with their protocol; write ``metrics.json`` and ``metrics.csv``."""
+        setting = f", {self.evaluator.setting}" if self.evaluator.setting else ""
+        print(f"{self.dataset.name}, {len(self.dataset)} samples{setting}. Protocol of each figure:")
+        for line in self.evaluator.protocols():
+            print(f"  {line}")
+        for line in self.evaluator.lines(self._results):
+            print(line)
+        if folder is not None:
+            write_json(folder / "metrics.json", self.dataset, self.evaluator, self._results)
+            write_csv(folder / "metrics.csv", self.dataset, self.evaluator, self._results)
