@@ -5,6 +5,9 @@
     python demo/run.py --input_pose pose.npy --input_img photo.jpg
 
 Writes demo_pose2d.png, demo_mesh.png, demo_mesh.obj and demo_mesh.glb to demo/result/.
+
+Weights of the original release (coco: experiment/pose2mesh_cocoJ_train_human36_coco_muco/) are used when they and the
+SMPL or MANO files are in place, the open weights with their open models otherwise.
 """
 
 import argparse
@@ -40,6 +43,8 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
     device.add_argument("--gpu", help="GPU number; falls back to the CPU where there is none")
     parser.add_argument("--renderer", choices=("auto", *BACKENDS), default="auto", help="default: first that works")
     parser.add_argument("--seed", type=int, default=0, help="picks the mesh's colour (default: 0)")
+    parser.add_argument("--root", type=Path, default=DemoOptions.root, help="folder with the licensed models and with "
+                        "experiment/<name>/ of the original release's weights (default: repository)")  # fmt: skip
     return parser.parse_args(arguments)
 
 

@@ -35,6 +35,7 @@ class DemoOptions:
     body: str | None = None
     renderer: str = "auto"
     seed: int = 0
+    root: Path = ROOT
 
 
 def sample_pose_path(joint_set: str) -> Path:
@@ -162,7 +163,7 @@ def run_demo(options: DemoOptions) -> list[Path]:
     for warning in _pose_warnings(pose, size):
         print(f"Warning: {warning}")
 
-    predictor = Pose2MeshPredictor(joint_set.name, options.weights, options.device, options.body)
+    predictor = Pose2MeshPredictor(joint_set.name, options.weights, options.device, options.body, options.root)
     for line in predictor.description:
         print(line)
     prediction = predictor.predict(pose[None])

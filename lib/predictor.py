@@ -97,17 +97,17 @@ def find_weights(joint_set: JointSet, root: str | Path = ROOT) -> Path:
     Raises:
         FileNotFoundError: neither is there; names both places.
     """
-    folder = Path(root) / "experiment"
-    places = folder / ORIGINAL_WEIGHTS[joint_set.name], folder / OPEN_WEIGHTS[joint_set.name]
-    original, shipped = (checkpoint_at(place) for place in places)
+    original_place = Path(root) / "experiment" / ORIGINAL_WEIGHTS[joint_set.name]
+    open_place = ROOT / "experiment" / OPEN_WEIGHTS[joint_set.name]
+    original, shipped = checkpoint_at(original_place), checkpoint_at(open_place)
     if original and load_mesh_model(joint_set.body, "auto", root).name == LICENSED[joint_set.body]:
         return original
     if shipped:
         return shipped
     why = f" (it needs the {LICENSED[joint_set.body].upper()} files as well)" if original else ""
     raise FileNotFoundError(
-        f"no weights for joint set {joint_set.name!r}: looked for final.pth.tar in {places[1]}, which is part of the "
-        f"repository, and in {places[0]}{why}, which is in the original release's downloads, {RELEASE}"
+        f"no weights for joint set {joint_set.name!r}: looked for final.pth.tar in {open_place}, which is part of the "
+        f"repository, and in {original_place}{why}, which is in the original release's downloads, {RELEASE}"
     )
 
 
@@ -165,7 +165,7 @@ class Pose2MeshPredictor:
         weights: checkpoint file or folder; None takes ``find_weights``.
         device: see ``resolve_device``.
         body: mesh model (``lib.mesh_model.load_mesh_model``); None takes the one the weights were trained for.
-        root: repository root.
+        root: folder with the licensed models and ``experiment/`` with weights; the open ones are found in any case.
 
     Attributes:
         joint_set, device, weights (file in use), mesh_model, network, and ``description``: lines that say what is in

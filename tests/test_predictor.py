@@ -114,35 +114,43 @@ def test_devices():
 # --------------------------------------------------------------------------------------------------- choice of weights
 
 
-def fake_root(folder: Path, *weights: str) -> Path:
-    """A repository root with the open models and empty weight files."""
-    (folder / "asset").symlink_to(ROOT / "asset", target_is_directory=True)
-    for name in weights:
-        (folder / "experiment" / name).mkdir(parents=True)
-        (folder / "experiment" / name / "final.pth.tar").touch()
-    return folder
+@pytest.fixture
+def fake_root(tmp_path, monkeypatch):
+    """``fake_root(*names)``: a repository root with nothing but empty weight files."""
+
+    def make(*weights: str) -> Path:
+        for name in weights:
+            (tmp_path / "experiment" / name).mkdir(parents=True)
+            (tmp_path / "experiment" / name / "final.pth.tar").touch()
+        monkeypatch.setattr(predictor_module, "ROOT", tmp_path)
+        return tmp_path
+
+    return make
 
 
 @pytest.mark.parametrize("name", JOINT_SETS)
-def test_open_weights_are_taken_without_licensed_files(name, tmp_path):
+def test_open_weights_are_taken_without_licensed_files(name, fake_root):
     folders = predictor_module.OPEN_WEIGHTS[name], predictor_module.ORIGINAL_WEIGHTS[name]
-    chosen = find_weights(get_joint_set(name), fake_root(tmp_path, *folders))
+    chosen = find_weights(get_joint_set(name), fake_root(*folders))
     assert chosen.parent.name == folders[0]
 
 
-def test_original_weights_are_taken_with_licensed_files(tmp_path, monkeypatch):
-    root = fake_root(tmp_path, predictor_module.OPEN_WEIGHTS["coco"], predictor_module.ORIGINAL_WEIGHTS["coco"])
+def test_open_weights_are_found_beside_any_root(tmp_path):
+    chosen = find_weights(get_joint_set("coco"), tmp_path)
+    assert chosen == ROOT / "experiment" / predictor_module.OPEN_WEIGHTS["coco"] / "final.pth.tar"
+
+
+def test_original_weights_are_taken_with_licensed_files(fake_root, monkeypatch):
+    root = fake_root(predictor_module.OPEN_WEIGHTS["coco"], predictor_module.ORIGINAL_WEIGHTS["coco"])
     licensed = type("Licensed", (), {"name": "smpl"})
     monkeypatch.setattr(predictor_module, "load_mesh_model", lambda *_: licensed)
     assert find_weights(get_joint_set("coco"), root).parent.name == predictor_module.ORIGINAL_WEIGHTS["coco"]
 
 
-def test_missing_weights_name_both_places(tmp_path):
+def test_missing_weights_name_both_places(fake_root):
     with pytest.raises(FileNotFoundError, match=r"manoJ_open.*manoJ_train_freihand.*Pose2Mesh_RELEASE"):
-        find_weights(get_joint_set("mano"), fake_root(tmp_path))
-    root = (
-        fake_root(tmp_path / "b", predictor_module.ORIGINAL_WEIGHTS["coco"]) if (tmp_path / "b").mkdir() is None else 0
-    )
+        find_weights(get_joint_set("mano"), fake_root())
+    root = fake_root(predictor_module.ORIGINAL_WEIGHTS["coco"])
     with pytest.raises(FileNotFoundError, match="it needs the SMPL files as well"):
         find_weights(get_joint_set("coco"), root)
 
