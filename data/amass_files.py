@@ -36,17 +36,20 @@ def read_motion(path: Path, step: int = 1) -> Motion:
     try:
         with np.load(path, allow_pickle=False) as arrays:
             missing = [key for key in REQUIRED_KEYS if key not in arrays.files]
-            if missing:
-                raise ValueError(f"{path}: keys {', '.join(missing)} are missing; an AMASS file has {REQUIRED_KEYS}")
-            poses = np.asarray(arrays["poses"][::step, :SMPL_POSE], dtype=np.float32)
-            betas = np.asarray(arrays["betas"], dtype=np.float32).ravel()[:SHAPE]
-    except (OSError, EOFError, KeyError) as error:
-        raise ValueError(f"{path} is not a readable npz file: {error}") from error
+            poses, betas = ((None if key in missing else arrays[key]) for key in ("poses", "betas"))
     except Exception as error:
-        # zipfile.BadZipFile and zlib.error share no base class with the others
-        raise ValueError(f"{path}: {error}") from error
-    if poses.ndim != 2 or poses.shape[1] != SMPL_POSE or len(betas) != SHAPE:
-        raise ValueError(f"{path}: poses must be (frames, >= {SMPL_POSE}) and betas (>= {SHAPE},), got {poses.shape}")
+        # damaged archives raise errors of zipfile and zlib, which share no base class with the others
+        raise ValueError(f"{path} is not a readable npz file: {error}") from error
+    if missing:
+        raise ValueError(f"{path}: keys {', '.join(missing)} are missing; an AMASS file has {', '.join(REQUIRED_KEYS)}")
+    numeric = {poses.dtype.kind, betas.dtype.kind} <= set("fiu")
+    if not numeric or poses.ndim != 2 or poses.shape[1] < SMPL_POSE or betas.size < SHAPE:
+        raise ValueError(
+            f"{path}: poses must be numbers (frames, >= {SMPL_POSE}) and betas (>= {SHAPE},), "
+            f"got {poses.dtype} {poses.shape} and {betas.dtype} {betas.shape}"
+        )
+    poses = poses[::step, :SMPL_POSE].astype(np.float32)
+    betas = betas.ravel()[:SHAPE].astype(np.float32)
     if not (np.isfinite(poses).all() and np.isfinite(betas).all()):
         raise ValueError(f"{path}: poses or betas hold values that are not finite")
     return Motion(path, poses, betas)

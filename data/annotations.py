@@ -3,10 +3,13 @@
 import contextlib
 import io
 import json
+import math
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+
+GZIP = b"\x1f\x8b"  # first bytes of a compressed file
 
 
 def read_json(path: Path, kind: type | None = None):
@@ -18,87 +21,23 @@ def read_json(path: Path, kind: type | None = None):
 
     Raises:
         FileNotFoundError: no such file.
-        ValueError: not JSON (for example cut off), or another top level.
+        ValueError: a folder, not JSON (for example cut off), or another top level.
     """
-    if not path.is_file():
+    if not path.exists():
         raise FileNotFoundError(f"{path} not found; data/README.md says where each annotation file comes from")
+    if not path.is_file():
+        raise ValueError(f"{path} is not a file, expected a JSON file")
     try:
         with open(path, encoding="utf-8") as file:
             content = json.load(file)
-    except ValueError as error:
-        raise ValueError(f"{path} is not valid JSON, perhaps it was not copied completely: {error}") from error
+    except (ValueError, RecursionError) as error:
+        with open(path, "rb") as file:
+            packed = file.read(len(GZIP)) == GZIP
+        cause = "it is compressed, unpack it first" if packed else "perhaps it was not copied completely"
+        raise ValueError(f"{path} is not valid JSON, {cause}: {error}") from error
     if kind is not None and not isinstance(content, kind):
         raise ValueError(f"{path}: expected a JSON {kind.__name__}, found a {type(content).__name__}")
     return content
-
-
-class CocoFile:
-    """COCO-style annotations (pycocotools), one file or several that are merged key by key.
-
-    Attributes:
-        path: of the first file, for messages.
-        images: image id -> entry, in file order.
-        annotations: entries in file order.
-
-    Raises:
-        FileNotFoundError, ValueError: see ``read_json``; ``images`` or ``annotations`` missing, entries without ids,
-            an annotation of an image that the file does not have.
-    """
-
-    def __init__(self, paths: Sequence[Path]):
-        from pycocotools.coco import COCO
-
-        self.path = paths[0]
-        merged: dict = {}
-        for path in paths:
-            content = read_json(path, dict)
-            for key in ("images", "annotations"):
-                _check_entries(path, key, content.get(key))
-            for key, value in content.items():
-                if len(paths) == 1:
-                    merged[key] = value
-                elif not isinstance(value, list):
-                    raise ValueError(f"{path}: {key} must be a list to be merged, found a {type(value).__name__}")
-                else:
-                    merged.setdefault(key, []).extend(value)
-        coco = COCO()
-        coco.dataset = merged
-        try:
-            with contextlib.redirect_stdout(io.StringIO()):  # it reports each step
-                coco.createIndex()
-        except (KeyError, TypeError) as error:
-            raise ValueError(f"{self.path}: COCO index cannot be made, an annotation has no {error}") from error
-        self.images: dict[int, dict] = coco.imgs
-        self.annotations: list[dict] = merged["annotations"]
-        self._by_image = coco.imgToAnns
-
-    def image_of(self, annotation: dict) -> dict:
-        """The image entry of an annotation.
-
-        Raises:
-            ValueError: no such image.
-        """
-        image = self.images.get(annotation["image_id"])
-        if image is None:
-            raise ValueError(
-                f"{self.path}: annotation {annotation.get('id')} is of image {annotation['image_id']}, which the file "
-                "does not have"
-            )
-        return image
-
-    def annotations_of(self, image: dict) -> list[dict]:
-        """Annotations of an image, possibly none."""
-        return self._by_image[image["id"]]
-
-
-def _check_entries(path: Path, key: str, entries) -> None:
-    if not isinstance(entries, list):
-        raise ValueError(f"{path}: no list of {key}; a COCO-style file has 'images' and 'annotations'")
-    needed = ("id",) if key == "images" else ("id", "image_id")
-    for number, entry in enumerate(entries):
-        missing = [name for name in needed if not isinstance(entry, dict) or name not in entry]
-        if missing:
-            raise ValueError(f"{path}: entry {number} of {key} has no {' and no '.join(missing)}")
 
 
 def field(path: Path, record: str, entry: dict, *keys: str):
@@ -111,6 +50,49 @@ def field(path: Path, record: str, entry: dict, *keys: str):
     return value
 
 
+def find(path: Path, record: str, tree: dict, *keys: str):
+    """``tree[keys[0]][keys[1]]...``, None where a key is missing; ValueError where a level has no keys at all."""
+    for key in keys:
+        if not isinstance(tree, dict):
+            raise ValueError(
+                f"{path}: looking for {record}: expected a dict with {'.'.join(keys)}, found {shown(tree)}"
+            )
+        if key not in tree:
+            return None
+        tree = tree[key]
+    return tree
+
+
+def whole_number(path: Path, record: str, entry: dict, key: str) -> int:
+    """An integer field.
+
+    Raises:
+        ValueError: missing, or something else; names file and record.
+    """
+    value = field(path, record, entry, key)
+    if not isinstance(value, int):
+        raise ValueError(f"{path}: {record} has the {key} {shown(value)}, expected a whole number")
+    return value
+
+
+def text(path: Path, record: str, entry: dict, key: str) -> str:
+    """A text field, not empty; see ``whole_number``."""
+    value = field(path, record, entry, key)
+    try:
+        length = len(value.encode())  # JSON may hold halves of surrogate pairs, which no file name can
+    except (AttributeError, UnicodeEncodeError):
+        length = 0
+    if not length:
+        raise ValueError(f"{path}: {record} has the {key} {shown(value)}, expected text")
+    return value
+
+
+def shown(value) -> str:
+    """A value in a message, cut when long."""
+    words = repr(value)
+    return words if len(words) <= 60 else f"{words[:57]}..."
+
+
 def usable_box(path: Path, record: str, box) -> bool:
     """Whether an annotated box x, y, width, height has an area (at least one pixel either way).
 
@@ -118,13 +100,76 @@ def usable_box(path: Path, record: str, box) -> bool:
         ValueError: not four finite numbers.
     """
     try:
-        values = np.asarray(box, dtype=np.float64)
-    except (TypeError, ValueError):
-        values = np.empty(0)
-    if values.shape != (4,) or not np.isfinite(values).all():
-        raise ValueError(f"{path}: {record} has the bbox {box!r}, expected four finite numbers x, y, width, height")
+        values = [float(value) for value in box]
+    except (TypeError, ValueError, OverflowError):
+        values = []
+    if len(values) != 4 or not all(map(math.isfinite, values)):
+        raise ValueError(
+            f"{path}: {record} has the bbox {shown(box)}, expected four finite numbers x, y, width, height"
+        )
     # a box of w pixels spans w - 1 between pixel centres, so nothing is left of 1 x 1
-    return bool(values[2:].min() >= 1 and values[2:].max() > 1)
+    return min(values[2:]) >= 1 and max(values[2:]) > 1
+
+
+class CocoFile:
+    """COCO-style annotations, read with pycocotools.
+
+    Of entries with the same id the last one counts, as pycocotools has it. Other top-level keys are not looked at.
+
+    Attributes:
+        path: of the file.
+        images: image id -> entry, in file order.
+        annotations: entries in file order.
+        replaced: what is said about entries that others of the same id replace -> their number.
+
+    Raises:
+        FileNotFoundError, ValueError: see ``read_json``; ``images`` or ``annotations`` missing, entries without ids.
+    """
+
+    def __init__(self, path: Path):
+        from pycocotools.coco import COCO
+
+        self.path = path
+        content = read_json(path, dict)
+        self.replaced: dict[str, int] = {}
+        coco = COCO()
+        coco.dataset = {key: self._entries(key, content.get(key)) for key in ("images", "annotations")}
+        with contextlib.redirect_stdout(io.StringIO()):  # it reports each step
+            coco.createIndex()
+        self.images: dict[int, dict] = coco.imgs
+        self.annotations: list[dict] = coco.dataset["annotations"]
+        self._by_image = coco.imgToAnns
+
+    def _entries(self, key: str, entries) -> list[dict]:
+        if not isinstance(entries, list):
+            raise ValueError(f"{self.path}: no list of {key}; a COCO-style file has 'images' and 'annotations'")
+        needed = ("id",) if key == "images" else ("id", "image_id")
+        by_id = {}
+        for number, entry in enumerate(entries):
+            for name in needed:
+                whole_number(self.path, f"entry {number} of {key}", entry, name)
+            by_id[entry["id"]] = entry
+        if len(by_id) < len(entries):
+            self.replaced[f"{key} replaced by later ones of the same id"] = len(entries) - len(by_id)
+        return list(by_id.values())
+
+    def image_of(self, annotation: dict) -> dict:
+        """The image entry of an annotation.
+
+        Raises:
+            ValueError: no such image.
+        """
+        image = self.images.get(annotation["image_id"])
+        if image is None:
+            raise ValueError(
+                f"{self.path}: annotation {annotation['id']} is of image {annotation['image_id']}, which the file does "
+                "not have"
+            )
+        return image
+
+    def annotations_of(self, image: dict) -> list[dict]:
+        """Annotations of an image, possibly none."""
+        return self._by_image[image["id"]]
 
 
 class Detections:
@@ -139,7 +184,6 @@ class Detections:
 
     def __init__(self, path: Path, poses: dict, joints: int, what: str):
         self.path, self.poses, self.joints, self.what = path, poses, joints, what
-        self._asked: set = set()
 
     @classmethod
     def from_list(cls, path: Path, joints: int, key: str) -> "Detections":
@@ -150,37 +194,45 @@ class Detections:
         """
         poses = {}
         for number, entry in enumerate(read_json(path, list)):
-            value = field(path, f"entry {number}", entry, key)
+            value = whole_number(path, f"entry {number}", entry, key)
             if value in poses:
                 raise ValueError(f"{path}: entry {number} is a second detection of {key} {value}")
             poses[value] = field(path, f"entry {number}", entry, "keypoints")
         return cls(path, poses, joints, key.removesuffix("_id"))
 
-    def __call__(self, key) -> np.ndarray:
-        """(J, 2) float32 joints of one key.
+    def of(self, keys: Sequence) -> np.ndarray:
+        """(N, J, 2) float32 joints of N keys.
 
         Raises:
-            ValueError: no such detection, wrong number of joints, not finite, or without extent in x or y.
+            ValueError: no detection of a key, wrong number of joints, not finite, or without extent in x or y; names
+                the first such key.
         """
-        if key not in self.poses:
+        missing = [key for key in keys if key not in self.poses]
+        if missing:
             raise ValueError(
-                f"{self.path}: no detection of {self.what} {key}: are these the detections of other images? "
-                "(DATASET.use_gt_input: True does without)"
+                f"{self.path}: no detection of {self.what} {missing[0]} (missing for {len(missing)} of {len(keys)} "
+                f"samples; the file has {len(self.poses)}): are these the detections of other images? "
+                "(DATASET.use_gt_input: True does without, except for FreiHAND)"
             )
-        self._asked.add(key)
+        try:
+            poses = np.asarray([self.poses[key] for key in keys], dtype=np.float32)
+            self._check(poses, "")
+        except (TypeError, ValueError, OverflowError):
+            poses = None  # perhaps only because some entries have scores and some have none
+        return np.stack([self._one(key) for key in keys]) if poses is None else poses[..., :2]
+
+    def _one(self, key) -> np.ndarray:
         record = f"detection of {self.what} {key}"
         try:
             pose = np.asarray(self.poses[key], dtype=np.float32)
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, OverflowError):
             raise ValueError(f"{self.path}: {record} is not a list of numeric joints") from None
-        if pose.ndim != 2 or pose.shape[0] != self.joints or pose.shape[1] < 2:
-            raise ValueError(f"{self.path}: {record} has shape {pose.shape}, expected ({self.joints}, >=2)")
-        pose = pose[:, :2]
-        if not np.isfinite(pose).all() or not (np.ptp(pose, axis=0) > 0).all():
-            raise ValueError(f"{self.path}: {record} is not finite or has no extent in x or y")
-        return pose
+        self._check(pose[None], record)
+        return pose[:, :2]
 
-    @property
-    def unused(self) -> int:
-        """Number of detections that nobody asked for."""
-        return len(self.poses) - len(self._asked)
+    def _check(self, poses: np.ndarray, record: str) -> None:
+        if poses.ndim != 3 or poses.shape[1] != self.joints or poses.shape[2] < 2:
+            raise ValueError(f"{self.path}: {record} has shape {poses.shape[1:]}, expected ({self.joints}, >=2)")
+        points = poses[..., :2]
+        if not np.isfinite(points).all() or not (np.ptp(points, axis=1) > 0).all():
+            raise ValueError(f"{self.path}: {record} is not finite or has no extent in x or y")

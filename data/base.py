@@ -7,11 +7,13 @@ import torch
 from torch.utils.data import Dataset
 
 from lib import ROOT
+from lib.aug_utils import BadSamples
+from lib.core import distributed
 from lib.core.config import Config
 from lib.joint_sets import get_joint_set
 from lib.mesh_model import MeshModel, load_mesh_model
 
-from .columns import warn_skipped
+from .columns import report_skipped
 from .protocol import Protocol
 from .records import PoseRecords, load_records
 from .transform import BodyTransform, Sources2D
@@ -21,6 +23,8 @@ ROW_COLUMNS = (
     "pose", "betas", "trans", "gender", "cam_R", "cam_t", "focal", "princpt", "weak", "joint_cam", "keypoints",
     "detections",
 )  # fmt: skip
+
+MAX_NAMES = 5  # records that an error names
 
 
 def stream(*keys: int) -> torch.Generator:
@@ -97,10 +101,24 @@ class PoseDataset(Dataset):
         raise NotImplementedError
 
     def finish(self, rows: dict[str, torch.Tensor], generator: torch.Generator, device="cpu"):
-        """Rows to a batch, on a device."""
+        """Rows to a batch, on a device.
+
+        Raises:
+            ValueError: a sample has no 2D pose that could be used; names its record.
+        """
         if self.transform is None or self.transform.device != torch.device(device):
             self.transform = BodyTransform(self.cfg, self.mesh_model, self.sources, device, self.protocol)
-        return self.transform(rows, generator, train=self.mode == "train")
+        try:
+            return self.transform(rows, generator, train=self.mode == "train")
+        except BadSamples as error:
+            samples = rows["sample"][error.samples].tolist() if "sample" in rows else error.samples
+            names = ", ".join(self.record_name(sample) for sample in samples[:MAX_NAMES])
+            more = f" and {len(samples) - MAX_NAMES} more" if len(samples) > MAX_NAMES else ""
+            raise ValueError(f"{self.name} {self.mode}: {error.reason}: {names}{more}") from error
+
+    def record_name(self, sample: int) -> str:
+        """What a sample is called in messages; see column ``sample`` of ``rows``."""
+        return f"sample {sample}"
 
     def batch(self, indices, generator: torch.Generator, device="cpu"):
         """The batch of some samples, in order; the same generator state gives the same batch."""
@@ -145,7 +163,8 @@ class RecordDataset(PoseDataset):
         options = {"mode": mode, "debug": debug, "detections": self.sources.detections, **self.options()}
         cache = self.root / cfg.DATASET.cache if cfg.DATASET.cache else None
         self.records = load_records(self.name, self.files(), options, self.version, self.parse, cache)
-        warn_skipped(f"{self.name} {mode}", self.records.count, self.records.notes)
+        if distributed.is_main():
+            report_skipped(f"{self.name} {mode}", len(self), self.records.notes)
 
     @property
     def folder(self) -> Path:
@@ -168,4 +187,11 @@ class RecordDataset(PoseDataset):
         return self.records.count
 
     def rows(self, indices: np.ndarray, generator: torch.Generator) -> dict[str, torch.Tensor]:
-        return {key: torch.from_numpy(self.records[key][indices]) for key in ROW_COLUMNS if key in self.records}
+        rows = {key: torch.from_numpy(self.records[key][indices]) for key in ROW_COLUMNS if key in self.records}
+        return rows | {"sample": torch.as_tensor(indices)}
+
+    def record_name(self, sample: int) -> str:
+        if "image" not in self.records:
+            return f"record {sample} of {self.folder}"
+        image = self.records["image"][sample].decode()
+        return f"annotation {self.records['annotation_id'][sample]} ({self.folder / self.image_folder / image})"

@@ -1,14 +1,15 @@
 """From annotation records to columns: known shapes, counted skips, errors that name the record."""
 
-import warnings
+import math
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
 from lib.mesh_model import GENDERS
 
-from .annotations import field, usable_box
+from .annotations import CocoFile, field, shown, text, usable_box
 
 MAX_BETA = 3.0  # shapes beyond this are taken for failed fits
 
@@ -37,28 +38,49 @@ COLUMNS = {
 }
 
 
+# columns that come from an entry with SMPL or MANO parameters, and from one with a camera
+BODY_COLUMNS = ("pose", "betas", "trans", "gender")
+CAMERA_COLUMNS = ("cam_R", "cam_t", "focal", "princpt")
+
+
 class People:
     """Collects annotated persons and turns them into columns.
 
     Args:
-        path: file that the persons come from, for messages.
         shapes: columns whose values have another shape than in ``COLUMNS``.
+
+    Attributes:
+        path: the file that was opened last.
     """
 
-    def __init__(self, path: Path, **shapes: tuple[int, ...]):
-        self.path = path
+    path: Path
+
+    def __init__(self, **shapes: tuple[int, ...]):
         self._shapes = {name: shape for name, (shape, _) in COLUMNS.items()} | shapes
-        self._records: list[str] = []
         self._values: dict[str, list] = {}
         self._skipped: Counter[str] = Counter()
+        self._sources: list[tuple[int, dict[str, Path]]] = []  # first row of an opened file, column -> its file
+
+    def open(self, path: Path, *others: tuple[Path, Sequence[str]]) -> CocoFile:
+        """Read the file that the next persons come from.
+
+        Args:
+            path: COCO-style file.
+            others: further files and the columns that come from them, for messages.
+        """
+        data = CocoFile(path)
+        self.path = path
+        self._sources.append((len(self), {"": path} | {column: file for file, columns in others for column in columns}))
+        for reason, number in data.replaced.items():
+            self.skip(reason, number)
+        return data
 
     def __len__(self) -> int:
-        return len(self._records)
+        return len(self._values.get("annotation_id", ()))
 
     def skip(self, reason: str, count: int = 1) -> None:
         """Count records that are left out."""
-        if count:
-            self._skipped[reason] += count
+        self._skipped[reason] += count
 
     def usable(self, annotation: dict) -> bool:
         """Whether an annotation's box has an area; counted as left out otherwise."""
@@ -77,15 +99,14 @@ class People:
             values: further columns, the same ones for every person.
         """
         if name is None:
-            name = field(self.path, f"image {image['id']}", image, "file_name")
+            name = text(self.path, f"image {image['id']}", image, "file_name")
         values |= {
-            "bbox": annotation.get("bbox", (0, 0, 0, 0)),
+            "bbox": annotation.get("bbox") or (0, 0, 0, 0),
             "image_size": (image.get("width", 0), image.get("height", 0)),
             "image_id": image["id"],
             "annotation_id": annotation["id"],
             "image": name,
         }
-        self._records.append(f"annotation {annotation['id']}")
         for column, value in values.items():
             self._values.setdefault(column, []).append(value)
 
@@ -95,36 +116,46 @@ class People:
         Raises:
             ValueError: no records, a value of the wrong size, or one that is not finite; names the first such record.
         """
-        if not self._records:
+        if not self._values:
             reasons = ", ".join(f"{number} {reason}" for reason, number in self._skipped.items()) or "nothing"
-            raise ValueError(f"{self.path}: no sample is left (left out: {reasons}); see data/README.md")
+            where = self.path if len(self._sources) == 1 else self.path.parent
+            raise ValueError(f"{where}: no sample is left (left out: {reasons}); see data/README.md")
         return {name: self._array(name) for name in self._values}, dict(self._skipped)
 
     def _array(self, name: str) -> np.ndarray:
-        shape, values = self._shapes[name], self._values[name]
+        values, (shape, dtype) = self._values[name], (self._shapes[name], COLUMNS[name][1])
         if shape is None:
-            return np.array([str(value).encode() for value in values])
+            return np.array([value.encode() for value in values])
         try:
-            # (21, 3) joints may also be written as 63 numbers
-            array = np.asarray(values, dtype=COLUMNS[name][1]).reshape(len(values), *shape)
+            array = np.asarray(values, dtype=dtype)
         except (TypeError, ValueError, OverflowError):
             array = None
-        if array is None or not np.isfinite(array).all():
-            self._raise_first_bad(name, shape)
-        return array
+        if array is None or not _fits(array.shape[1:], shape) or not np.isfinite(array).all():
+            self._raise_first_bad(name, shape, dtype)
+        return array.reshape(len(values), *shape)
 
-    def _raise_first_bad(self, name: str, shape: tuple[int, ...]):
-        size = int(np.prod(shape))
-        for record, value in zip(self._records, self._values[name], strict=True):
+    def _raise_first_bad(self, name: str, shape: tuple[int, ...], dtype):
+        for row, value in enumerate(self._values[name]):
+            source = next(source for first, source in reversed(self._sources) if first <= row)
+            ids = (self._values[column][row] for column in ("annotation_id", "image_id"))
+            record = "{}: annotation {} (image {})".format(source.get(name, source[""]), *ids)
             try:
-                numbers = np.asarray(value, dtype=np.float64)
+                numbers = np.asarray(value, dtype=dtype)
+                finite = np.isfinite(numbers).all()
+            except OverflowError:
+                raise ValueError(f"{record}: {name} is too large: {shown(value)}") from None
             except (TypeError, ValueError):
-                raise ValueError(f"{self.path}: {record}: {name} is not numeric: {str(value)[:60]}") from None
-            if numbers.size != size:
-                raise ValueError(f"{self.path}: {record}: {name} has {numbers.size} numbers, expected {size} {shape}")
-            if not np.isfinite(numbers).all():
-                raise ValueError(f"{self.path}: {record}: {name} holds values that are not finite")
-        raise ValueError(f"{self.path}: column {name} has values of different layouts")
+                raise ValueError(f"{record}: {name} is not numeric and regular: {shown(value)}") from None
+            if not _fits(numbers.shape, shape):
+                raise ValueError(f"{record}: {name} has the shape {numbers.shape}, expected {shape}")
+            if not finite:
+                raise ValueError(f"{record}: {name} holds values that are missing or not finite")
+        raise ValueError(f"{self.path}: {name} is written in different ways; expected {shape} for every person")
+
+
+def _fits(found: tuple[int, ...], wanted: tuple[int, ...]) -> bool:
+    """Whether an array of one shape is another one written differently: (17, 3) as 51 numbers, (72,) as (24, 3)."""
+    return found == wanted or (math.prod(found) == math.prod(wanted) and (len(wanted) < 2 or len(found) == 1))
 
 
 def sort_rows(columns: dict[str, np.ndarray], order: np.ndarray) -> dict[str, np.ndarray]:
@@ -143,8 +174,8 @@ def body_fit(path: Path, record: str, fit: dict, gender: bool = False, trans: bo
         values["trans"] = field(path, record, fit, "trans")
     if gender:
         name = field(path, record, fit, "gender")
-        if name not in GENDERS:
-            raise ValueError(f"{path}: {record} has the gender {name!r}, expected one of {', '.join(GENDERS)}")
+        if not isinstance(name, str) or name not in GENDERS:
+            raise ValueError(f"{path}: {record} has the gender {shown(name)}, expected one of {', '.join(GENDERS)}")
         values["gender"] = GENDERS.index(name)
     return values
 
@@ -160,8 +191,8 @@ def clamp_betas(betas: np.ndarray) -> np.ndarray:
     return np.where((np.abs(betas) > MAX_BETA).any(axis=1, keepdims=True), 0, betas)
 
 
-def warn_skipped(name: str, kept: int, counts: dict[str, int]) -> None:
-    """One warning that says how many records were left out and why."""
+def report_skipped(name: str, kept: int, counts: dict[str, int]) -> None:
+    """Print how many records were left out and why; nothing when all were kept."""
     if counts:
         reasons = ", ".join(f"{number} {reason}" for reason, number in counts.items())
-        warnings.warn(f"{name}: {kept} samples; left out: {reasons}", stacklevel=4)
+        print(f"{name}: {kept} samples; left out: {reasons}", flush=True)

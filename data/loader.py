@@ -51,10 +51,13 @@ class _Batches(TorchDataset):
     def __getitem__(self, batch: tuple[int, np.ndarray]):
         number, indices = batch
         generator = stream(*self.keys, number)
-        rows = self.dataset.rows(indices, generator)
-        if self.rows_only:
-            return rows, generator.get_state()
-        return self.dataset.finish(rows, generator)
+        try:
+            rows = self.dataset.rows(indices, generator)
+            if self.rows_only:
+                return rows, generator.get_state()
+            return self.dataset.finish(rows, generator)
+        except ValueError as error:
+            return error  # raised by the main process; from a loading process torch would wrap it in a traceback
 
 
 def _to_device(part, device):
@@ -128,6 +131,8 @@ class BatchLoader:
         view = _Batches(self.dataset, keys, rows_only)
         loader = DataLoader(view, batch_size=None, sampler=batches, num_workers=self.workers)
         for item in loader:
+            if isinstance(item, ValueError):
+                raise item
             if rows_only:
                 rows, state = item
                 generator = torch.Generator()

@@ -12,6 +12,23 @@ from lib.coord_utils import CROP_HEIGHT, CROP_WIDTH, to_tensor
 Pairs = tuple[tuple[int, int], ...]
 
 
+class BadSamples(ValueError):
+    """Some poses of a batch cannot be used.
+
+    Args:
+        reason: what is wrong with them.
+        bad: (B,) bool, which ones.
+
+    Attributes:
+        samples: their places in the batch.
+    """
+
+    def __init__(self, reason: str, bad: torch.Tensor, limit: int = 10):
+        self.reason, self.samples = reason, torch.atleast_1d(bad).nonzero().squeeze(-1).tolist()
+        more = f" and {len(self.samples) - limit} more" if len(self.samples) > limit else ""
+        super().__init__(f"{reason}: samples {', '.join(map(str, self.samples[:limit]))}{more}")
+
+
 def crop_matrices(
     boxes: torch.Tensor, rotation: torch.Tensor | None = None, out_size: tuple[int, int] = (CROP_WIDTH, CROP_HEIGHT)
 ) -> torch.Tensor:
@@ -33,7 +50,7 @@ def crop_matrices(
     width = boxes[..., 2]
     bad = ~(width > 0)
     if bad.any():
-        raise ValueError(f"cannot crop boxes without width: samples {_list_indices(bad)}; expected width > 0 pixels")
+        raise BadSamples("cannot crop boxes without width (expected width > 0 pixels)", bad)
     angle = torch.zeros_like(width) if rotation is None else torch.deg2rad(rotation.to(width))
     scale = out_size[0] / width
     cos, sin = scale * torch.cos(angle), scale * torch.sin(angle)
@@ -130,9 +147,7 @@ def standardise(pose2d: torch.Tensor) -> torch.Tensor:
     spread = pose2d.amax(dim=-2) - pose2d.amin(dim=-2)
     bad = ~((spread > 0) & torch.isfinite(spread)).all(dim=-1)
     if bad.any():
-        raise ValueError(
-            f"2D poses without extent in x or y, or not finite, cannot be normalised: samples {_list_indices(bad)}"
-        )
+        raise BadSamples("2D poses without extent in x or y, or not finite, cannot be normalised", bad)
     centred = pose2d - pose2d.mean(dim=-2, keepdim=True)
     return centred / centred.square().mean(dim=-2, keepdim=True).sqrt()
 
@@ -146,12 +161,6 @@ def _swap(points: torch.Tensor, pairs: Pairs) -> torch.Tensor:
 
 def _choose(mask: torch.Tensor | None, changed: torch.Tensor, unchanged: torch.Tensor) -> torch.Tensor:
     return changed if mask is None else torch.where(mask[..., None, None], changed, unchanged)
-
-
-def _list_indices(bad: torch.Tensor, limit: int = 10) -> str:
-    """Indices of the true entries as text, cut after ``limit``."""
-    indices = torch.atleast_1d(bad).nonzero().squeeze(-1).tolist()
-    return ", ".join(map(str, indices[:limit])) + (f" and {len(indices) - limit} more" if len(indices) > limit else "")
 
 
 def get_affine_transform(center, scale, rot: float, output_size, shift=(0, 0), inv: bool = False) -> np.ndarray:

@@ -1,7 +1,6 @@
 """The original's data set items and what they were made from (optional reference files)."""
 
 import shutil
-import warnings
 import zipfile
 from collections import defaultdict
 from functools import lru_cache
@@ -71,9 +70,7 @@ def build(group: tuple[str, ...], root: Path, models: dict, **dataset):
         }
     )
     mesh_model = models["hand" if input_set == "mano" else "body"]
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # the trees hold records that are left out on purpose
-        return dataset_class(name)(split, cfg, model=mesh_model, root=root)
+    return dataset_class(name)(split, cfg, model=mesh_model, root=root)
 
 
 def item_parts(sample: tuple) -> dict[str, np.ndarray]:

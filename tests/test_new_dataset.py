@@ -40,11 +40,11 @@ def write_files(folder):
 
 
 @pytest.mark.parametrize("name", ["posenet", "pose2mesh_net"])
-def test_a_new_data_set_trains_and_tests(new_class, tmp_path, small_config, name):
+def test_a_new_data_set_trains_and_tests(new_class, tmp_path, small_config, name, capsys):
     write_files(tmp_path / "data" / "MyData")
     cfg = small_config(name, "coco", DATASET={"use_gt_input": False})
-    with pytest.warns(UserWarning, match="1 without an SMPL fit"):
-        train, test = (new_class(mode, cfg, root=tmp_path) for mode in ("train", "test"))
+    train, test = (new_class(mode, cfg, root=tmp_path) for mode in ("train", "test"))
+    assert "MyData test: 1 samples; left out: 1 without an SMPL fit" in capsys.readouterr().out
     assert len(train) == len(test) == 1
     sample = test.batch([0], stream(0))
     pose2d = sample[0] if name == "posenet" else sample[0]["pose2d"]

@@ -89,13 +89,18 @@ class AMASS(RecordDataset):
         return files
 
     def parse(self):
-        root, poses, betas = self.folder / "data", [], []
+        root, poses, betas, empty = self.folder / "data", [], [], 0
         for path in tqdm(self.files(), desc="AMASS", leave=False):
             subset = path.relative_to(root).parts[0]
             motion = read_motion(path, FRAME_STEP.get(subset.lower(), OTHER_STEP))
+            if not len(motion.poses):
+                empty += 1
             poses.append(motion.poses)
             betas.append(np.broadcast_to(motion.betas, (len(motion.poses), len(motion.betas))))
-        return {"pose": np.concatenate(poses), "betas": np.concatenate(betas)}, {}
+        if empty == len(poses):
+            raise ValueError(f"{root}: no sample is left (left out: {empty} files without frames); see data/README.md")
+        columns = {"pose": np.concatenate(poses), "betas": np.concatenate(betas)}
+        return columns, {"files without frames": empty} if empty else {}
 
     def __len__(self) -> int:
         return len(CAMERAS) * self.records.count

@@ -7,11 +7,9 @@ crowds, with keypoints and a fit. Fits whose projection is more than 3 pixels of
 
 from pathlib import Path
 
-import numpy as np
-
-from data.annotations import CocoFile, field, read_json
+from data.annotations import field, find, read_json, whole_number
 from data.base import RecordDataset
-from data.columns import People, body_fit, clamp_betas
+from data.columns import BODY_COLUMNS, People, body_fit, clamp_betas
 from data.fit_errors import coco_error
 from data.protocol import FitCheck, Protocol
 
@@ -46,14 +44,15 @@ class COCO(RecordDataset):
 
     def parse(self):
         path, fit_path = self.files()
-        data, fits = CocoFile([path]), read_json(fit_path, dict)
-        people = People(path)
+        people = People()
+        data = people.open(path, (fit_path, (*BODY_COLUMNS, "weak")))
+        fits = read_json(fit_path, dict)
         for annotation in data.annotations:
             record = f"annotation {annotation['id']}"
-            fit = fits.get(str(annotation["id"]))
-            if field(path, record, annotation, "iscrowd"):
+            fit = find(fit_path, record, fits, str(annotation["id"]))
+            if whole_number(path, record, annotation, "iscrowd"):
                 people.skip("crowds")
-            elif field(path, record, annotation, "num_keypoints") == 0:
+            elif whole_number(path, record, annotation, "num_keypoints") == 0:
                 people.skip("without keypoints")
             elif fit is None:
                 people.skip("without an SMPL fit")
@@ -74,6 +73,7 @@ class COCO(RecordDataset):
 
 def _weak(path: Path, record: str, fit: dict) -> list:
     """sx, sy, tx, ty; the scale may be one number or two."""
-    scale = np.ravel(field(path, record, fit, "cam_param", "s")).tolist()
-    shift = np.ravel(field(path, record, fit, "cam_param", "t")).tolist()
-    return (scale * 2 if len(scale) == 1 else scale) + shift
+    scale, shift = (field(path, record, fit, "cam_param", key) for key in ("s", "t"))
+    scale = scale if isinstance(scale, list) else [scale]
+    # anything odd is found when the column is made
+    return (scale * 2 if len(scale) == 1 else scale) + (shift if isinstance(shift, list) else [shift])

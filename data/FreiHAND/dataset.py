@@ -10,9 +10,9 @@ from pathlib import Path
 
 import numpy as np
 
-from data.annotations import CocoFile, Detections, field, read_json
+from data.annotations import Detections, field, read_json, whole_number
 from data.base import RecordDataset
-from data.columns import People, body_fit, sort_rows
+from data.columns import BODY_COLUMNS, People, body_fit, sort_rows
 from data.protocol import Protocol
 from lib.joint_sets import MANO
 
@@ -41,19 +41,20 @@ class FreiHAND(RecordDataset):
 
     def parse(self):
         path, data_path, detection_path = self.files()
-        data, hands = CocoFile([path]), read_json(data_path, dict)
-        people = People(path, pose=(HAND_POSE,))
+        people = People(pose=(HAND_POSE,))
+        data = people.open(path, (data_path, (*BODY_COLUMNS, "cam_R")))
+        hands = read_json(data_path, dict)
         for annotation in data.annotations:
             if self.mode == "train" and not people.usable(annotation):
                 continue
             image, record = data.image_of(annotation), f"annotation {annotation['id']}"
-            index = field(path, f"image {image['id']}", image, "db_idx")
-            hand = field(data_path, "the file", hands, str(index))
+            index = whole_number(path, f"image {image['id']}", image, "db_idx")
+            hand = field(data_path, f"the db_idx of image {image['id']}: the file", hands, str(index))
             people.add(annotation, image, db_idx=index, **self._hand(data_path, record, hand))
         columns, skipped = people.columns()
         columns = sort_rows(columns, np.argsort(columns["image_id"], kind="stable"))
         found = Detections.from_list(detection_path, MANO.keypoint_num, "image_id")
-        columns["detections"] = np.stack([found(number) for number in columns["image_id"].tolist()])
+        columns["detections"] = found.of(columns["image_id"].tolist())
         return columns, skipped
 
     def _hand(self, path: Path, record: str, hand: dict) -> dict:

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import numpy as np
 
-from data.annotations import CocoFile, Detections, field, read_json
+from data.annotations import Detections, field, find, read_json, shown, text, whole_number
 from data.base import RecordDataset
-from data.columns import People, body_fit, clamp_betas, sort_rows
+from data.columns import BODY_COLUMNS, CAMERA_COLUMNS, People, body_fit, clamp_betas, sort_rows
 from data.fit_errors import human36_error
 from data.protocol import FitCheck, Protocol
 from lib.joint_sets import HUMAN36
@@ -70,15 +70,9 @@ class Human36M(RecordDataset):
 
     def parse(self):
         detections = self._detections() if self.sources.detections else None
-        data = CocoFile([self._file(subject, "data") for subject in self.subjects])
-        others = {
-            (subject, part): read_json(self._file(subject, part), dict)
-            for subject in self.subjects
-            for part in PARTS[1:]
-        }
-        people = People(data.path)
-        for annotation in data.annotations:
-            self._add(people, others, annotation, data.image_of(annotation))
+        people = People()
+        for subject in self.subjects:
+            self._read(people, subject)
         columns, skipped = people.columns()
         names = np.array([Path(name.decode()).name for name in columns["image"]])
         order = np.argsort(names, kind="stable")
@@ -87,7 +81,7 @@ class Human36M(RecordDataset):
         columns["joint_cam"] = columns["joint_cam"] @ columns["cam_R"].transpose(0, 2, 1) + columns["cam_t"][:, None]
         columns["cam_t"] /= 1000
         if detections is not None:
-            columns["detections"] = np.stack([detections(name) for name in names[order].tolist()])
+            columns["detections"] = detections.of(names[order].tolist())
         return columns, skipped
 
     def _detections(self) -> Detections:
@@ -99,31 +93,45 @@ class Human36M(RecordDataset):
             )
         return Detections(path, read_json(path, dict), HUMAN36.keypoint_num, "image")
 
-    def _add(self, people: People, others: dict, annotation: dict, image: dict) -> None:
-        """Adds one person, in world millimetres still, or counts why not."""
-        record, view = f"annotation {annotation['id']}", f"image {image['id']}"
-        keys = ("subject", "cam_idx", "action_idx", "subaction_idx", "frame_idx")
-        subject, camera, action, subaction, frame = (field(people.path, view, image, key) for key in keys)
-        if frame % FRAME_STEP[self.mode]:
-            return
-        fits, joints, cameras = (self._file(subject, part) for part in ("smpl_param", "joint_3d", "camera"))
-        moment = (str(action), str(subaction), str(frame))
-        fit = others[subject, "smpl_param"].get(moment[0], {}).get(moment[1], {}).get(moment[2])
-        if fit is None:
-            return people.skip("without an SMPL fit")
-        if not people.usable(annotation):
-            return None
-        match = ACTION_PATTERN.search(Path(field(people.path, view, image, "file_name")).name)
-        lens = {
-            column: field(cameras, "the file", others[subject, "camera"], str(camera), key)
-            for column, key in (("cam_R", "R"), ("cam_t", "t"), ("focal", "f"), ("princpt", "c"))
-        }
-        people.add(
-            annotation,
-            image,
-            joint_cam=field(joints, record, others[subject, "joint_3d"], *moment),
-            action=(int(match[1]) if match else action) - FIRST_ACTION,
-            **lens,
-            **body_fit(fits, record, fit),
-        )
-        return None
+    def _read(self, people: People, subject: int) -> None:
+        """Adds the persons of a subject, in world millimetres still, and counts those that are left out."""
+        path, cameras, joints, fits = paths = [self._file(subject, part) for part in PARTS]
+        data = people.open(path, (cameras, CAMERA_COLUMNS), (joints, ("joint_cam",)), (fits, BODY_COLUMNS))
+        trees = dict(zip(paths[1:], (read_json(other, dict) for other in paths[1:])))
+        for annotation in data.annotations:
+            image = data.image_of(annotation)
+            record, view = f"annotation {annotation['id']}", f"image {image['id']}"
+            frame = whole_number(path, view, image, "frame_idx")
+            if frame % FRAME_STEP[self.mode]:
+                continue
+            if field(path, view, image, "subject") != subject:
+                raise ValueError(f"{path}: {view} is of subject {shown(image['subject'])}, expected {subject}")
+            action, subaction = (whole_number(path, view, image, key) for key in ("action_idx", "subaction_idx"))
+            moment = (str(action), str(subaction), str(frame))
+            fit = find(fits, record, trees[fits], *moment)
+            if fit is None:
+                people.skip("without an SMPL fit")
+            elif people.usable(annotation):
+                camera = str(whole_number(path, view, image, "cam_idx"))
+                lens = field(cameras, f"the camera of {view}: the file", trees[cameras], camera)
+                people.add(
+                    annotation,
+                    image,
+                    joint_cam=field(joints, record, trees[joints], *moment),
+                    action=_action(path, view, image, action),
+                    **{
+                        column: field(cameras, f"camera {camera}", lens, key)
+                        for column, key in zip(CAMERA_COLUMNS, ("R", "t", "f", "c"))
+                    },
+                    **body_fit(fits, record, fit),
+                )
+
+
+def _action(path: Path, view: str, image: dict, index: int) -> int:
+    """Index into ``ACTIONS`` of an image: what its name says, or else what the entry says."""
+    match = ACTION_PATTERN.search(Path(text(path, view, image, "file_name")).name)
+    action = (int(match[1]) if match else index) - FIRST_ACTION
+    if not 0 <= action < len(ACTIONS):
+        last = FIRST_ACTION + len(ACTIONS) - 1
+        raise ValueError(f"{path}: {view} is of action {action + FIRST_ACTION}, expected {FIRST_ACTION} to {last}")
+    return action

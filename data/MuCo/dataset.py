@@ -5,12 +5,13 @@ Files in ``data/MuCo/data``: ``MuCo-3DHP.json`` (COCO style; images with ``f``, 
 metres). Of each image only the nearest person is used.
 """
 
+import math
 from functools import partial
 from pathlib import Path
 
-from data.annotations import CocoFile, field, read_json
+from data.annotations import field, find, read_json
 from data.base import RecordDataset
-from data.columns import People, body_fit, clamp_betas
+from data.columns import BODY_COLUMNS, People, body_fit, clamp_betas
 from data.fit_errors import MUCO_ROOT, muco_error
 from data.protocol import FitCheck, Protocol
 
@@ -53,8 +54,9 @@ class MuCo(RecordDataset):
 
     def parse(self):
         path, fit_path = self.files()
-        data, fits = CocoFile([path]), read_json(fit_path, dict)
-        people = People(path, joint_cam=(21, 3))
+        people = People(joint_cam=(21, 3))
+        data = people.open(path, (fit_path, BODY_COLUMNS))
+        fits = read_json(fit_path, dict)
         for image in data.images.values():
             if self.debug and len(people) > DEBUG_SAMPLES:
                 break
@@ -63,7 +65,7 @@ class MuCo(RecordDataset):
                 people.skip("images without a person")
                 continue
             record = f"annotation {nearest['id']}"
-            fit = fits.get(str(nearest["id"]))
+            fit = find(fit_path, record, fits, str(nearest["id"]))
             if fit is None:
                 people.skip("without an SMPL fit")
             elif _has_nan(values := body_fit(fit_path, record, fit)):
@@ -80,9 +82,12 @@ class MuCo(RecordDataset):
 def _depth(path: Path, person: dict) -> float:
     joints = field(path, f"annotation {person['id']}", person, "keypoints_cam")
     try:
-        return float(joints[MUCO_ROOT][2])
-    except (TypeError, ValueError, IndexError):
-        raise ValueError(f"{path}: annotation {person['id']}: keypoints_cam is not (21, 3)") from None
+        depth = float(joints[MUCO_ROOT][2])
+    except (TypeError, ValueError, LookupError, OverflowError):
+        raise ValueError(f"{path}: annotation {person['id']}: keypoints_cam is not numeric (21, 3)") from None
+    if math.isnan(depth):  # would be neither nearer nor farther than others
+        raise ValueError(f"{path}: annotation {person['id']}: keypoints_cam holds NaN")
+    return depth
 
 
 def _has_nan(values: dict) -> bool:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from data.annotations import CocoFile, Detections, field
+from data.annotations import Detections, field, text, whole_number
 from data.base import RecordDataset
 from data.columns import People, body_fit, camera, sort_rows
 from data.protocol import Protocol
@@ -32,14 +32,15 @@ class PW3D(RecordDataset):
 
     def parse(self):
         path = self.files()[0]
-        data, people = CocoFile([path]), People(path)
+        people = People()
+        data = people.open(path)
         for annotation in data.annotations:
             image, record = data.image_of(annotation), f"annotation {annotation['id']}"
             if not people.usable(annotation):
                 continue
             view = f"image {image['id']}"
-            sequence, file_name = (field(path, view, image, key) for key in ("sequence", "file_name"))
-            person = field(path, record, annotation, "person_id")
+            sequence, file_name = (text(path, view, image, key) for key in ("sequence", "file_name"))
+            person = whole_number(path, record, annotation, "person_id")
             people.add(
                 annotation,
                 image,
@@ -53,6 +54,5 @@ class PW3D(RecordDataset):
         columns = sort_rows(columns, np.lexsort((columns["image"], columns["person_id"])))
         if self.sources.detections:
             found = Detections.from_list(self.files()[1], COCO.keypoint_num, "annotation_id")
-            poses = np.stack([found(number) for number in columns["annotation_id"].tolist()])
-            columns["detections"] = COCO.add_derived(poses)
+            columns["detections"] = COCO.add_derived(found.of(columns["annotation_id"].tolist()))
         return columns, skipped

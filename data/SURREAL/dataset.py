@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from data.annotations import CocoFile, Detections, field
+from data.annotations import Detections, field
 from data.base import RecordDataset
 from data.columns import People, body_fit, camera, sort_rows
 from data.protocol import Protocol
@@ -39,7 +39,8 @@ class SURREAL(RecordDataset):
 
     def parse(self):
         path = self.files()[0]
-        data, people = CocoFile([path]), People(path)
+        people = People()
+        data = people.open(path)
         for image in data.images.values():
             if self.debug and len(people) > DEBUG_SAMPLES:
                 break
@@ -57,5 +58,5 @@ class SURREAL(RecordDataset):
         columns = sort_rows(columns, order)
         if self.sources.detections:
             found = Detections.from_list(self.files()[1], SMPL.keypoint_num, "image_id")
-            columns["detections"] = np.stack([found(number) for number in columns["image_id"].tolist()])
+            columns["detections"] = found.of(columns["image_id"].tolist())
         return columns, skipped
