@@ -193,5 +193,5 @@ def test_missing_file_says_where_it_looked_and_what_is_near(tmp_path):
         load_checkpoint(tmp_path / "run")
     for name in ("final.pth.tar", "best.pth.tar", "checkpoint7.pth.tar"):
         assert name in str(error.value)
-    with pytest.raises(FileNotFoundError, match=r"looked for: .*nowhere.pth.tar"):
+    with pytest.raises(FileNotFoundError, match=r"Looked for: .*nowhere.pth.tar"):
         load_checkpoint(tmp_path / "nowhere.pth.tar")

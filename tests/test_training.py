@@ -199,7 +199,7 @@ def test_weights_path_takes_the_newest_fitting_run(tmp_path, small_config):
     mesh = small_config("pose2mesh_net", "mano")
     assert weights_path("", mesh, "posenet", "k", tmp_path).is_relative_to(second)
     assert weights_path(str(first), mesh, "posenet", "k", tmp_path) == first / "checkpoint" / "final.pth.tar"
-    with pytest.raises(FileNotFoundError, match=f"k is elsewhere(.|\n)*fitting run is there: {second}"):
+    with pytest.raises(FileNotFoundError, match=f"k is elsewhere(.|\n)*A fitting run is there: {second}"):
         weights_path("elsewhere", mesh, "posenet", "k", tmp_path)
     wider = small_config("pose2mesh_net", "mano", MODEL={"posenet_width": 64})
     with pytest.raises(FileNotFoundError, match="MODEL.posenet_path is empty.*no posenet run"):

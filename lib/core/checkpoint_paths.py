@@ -79,16 +79,17 @@ def find_checkpoint(
         found = checkpoint_at(place)
         if found is not None:
             return found
-    lines = [
-        "No checkpoint exists!" + (f" {setting} is {path}" if setting else ""),
-        "looked for: " + ", ".join(_candidates(place) for place in places),
-        *dict.fromkeys(_contents(place if place.is_dir() else place.parent) for place in places[:2]),
-        *_sources(Path(path)),
-        hint
-        or f"set {setting or 'TEST.weight_path, MODEL.posenet_path or TRAIN.resume_path'} to a checkpoint file or "
-        "its folder",
+    folders = dict.fromkeys(place if place.is_dir() else place.parent for place in places)
+    sentences = [
+        "No checkpoint exists!" + (f" {setting} is {path}." if setting else ""),
+        f"Looked for: {', '.join(map(_candidates, places))}.",
+        *(f"{_contents(folder)}." for folder in folders if folder.is_dir()),
+        *(f"{source}." for source in _sources(Path(path))),
+        f"{hint}." if hint else "",
+        f"Or set {setting or 'TEST.weight_path, MODEL.posenet_path or TRAIN.resume_path'} to a checkpoint file or its "
+        "folder.",
     ]
-    raise FileNotFoundError("\n".join(line for line in lines if line))
+    raise FileNotFoundError("\n".join(sentence for sentence in sentences if sentence))
 
 
 def _candidates(place: Path) -> str:
@@ -100,11 +101,9 @@ def _candidates(place: Path) -> str:
 
 def _contents(folder: Path) -> str:
     """The checkpoints below a folder, or what else it has."""
-    if not folder.is_dir():
-        return f"there is no folder {folder}"
     near = sorted(str(p) for pattern in ("*.pth*", "*/*.pth*", "*/*/*.pth*") for p in folder.glob(pattern))[:5]
     if near:
-        return f"checkpoints below {folder}: {', '.join(near)}"
+        return f"Checkpoints below {folder}: {', '.join(near)}"
     names = sorted(p.name for p in folder.iterdir())
     more = f" and {len(names) - 5} more" if len(names) > 5 else ""
     return f"{folder} holds no checkpoint, but {', '.join(names[:5])}{more}" if names else f"{folder} is empty"
@@ -117,11 +116,11 @@ def _sources(path: Path) -> list[str]:
         return []
     name, sources = names[-1], []
     if name in RELEASED:
-        sources.append(f"it is among the original release's downloads, {RELEASE}: put it at experiment/{name}/")
+        sources.append(f"It is among the original release's downloads, {RELEASE}: put it into experiment/{name}/")
     settings = Path("asset") / "yaml" / f"{name}.yml"
     if (ROOT / settings).is_file():
         sources.append(
-            f"train it with python main/train.py --cfg {settings}, then copy best.pth.tar or final.pth.tar of its "
+            f"Train it with python main/train.py --cfg {settings}, then copy best.pth.tar or final.pth.tar of its "
             f"experiment/exp_*/checkpoint/ to experiment/{name}/"
         )
     return sources

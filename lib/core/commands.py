@@ -4,6 +4,7 @@ import argparse
 import os
 import pickle
 import sys
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 
@@ -22,12 +23,18 @@ from lib.core.weights import only_posenet, pretrained_posenet, weights_path
 def run_command(command: Callable[[argparse.Namespace], None], args: argparse.Namespace) -> None:
     """Run a command; errors that a user can mend end it with one line on stderr and exit code 2."""
     keep_freed_memory()
+    warnings.formatwarning = _warning_text
     try:
         command(args)
     except (ValueError, OSError, pickle.UnpicklingError, torch.OutOfMemoryError) as error:
         if os.environ.get("POSE2MESH_TRACEBACK"):
             raise
         sys.exit(_exit_text(error))
+
+
+def _warning_text(message, category, filename, lineno, line=None) -> str:
+    """One line about what was found; where in the code it was noticed helps nobody at the command line."""
+    return f"Warning: {message}\n"
 
 
 def _exit_text(error: Exception) -> int:
@@ -88,16 +95,18 @@ def test(args: argparse.Namespace) -> None:
     device = distributed.first_device(distributed.parse_gpus(args.gpu))
     options = _options(args, device)
     print(f"Work on device:  {device}")
+    weights = None
+    if not (args.predictions or args.baseline):
+        # before the data are read, which may take minutes
+        configured = args.weights or cfg.TEST.weight_path
+        weights = weights_path(configured, cfg, cfg.MODEL.name, "TEST.weight_path", options.experiment, options.root)
     tester = Tester(cfg, options)
     if args.predictions:
         tester.check_predictions(args.predictions)
     elif args.baseline:
         model = fit_baseline(args.baseline, cfg, options)
     else:
-        configured = args.weights or cfg.TEST.weight_path
-        model = _load_model(
-            tester, weights_path(configured, cfg, cfg.MODEL.name, "TEST.weight_path", options.experiment, options.root)
-        )
+        model = _load_model(tester, weights)
     run = create_run(options.experiment, cfg)
     print(f"Experiment Data on {run}")
     print("===> Start testing...")

@@ -40,8 +40,8 @@ def weights_path(configured: str, cfg: Config, model_name: str, key: str, experi
     found = [path for run in _fitting_runs(cfg, model_name, experiment) if (path := _best_checkpoint(run)) is not None]
     newest = max(found, key=lambda path: path.stat().st_mtime, default=None)
     if configured:
-        hint = newest and f"a fitting run is there: {newest}; set {key} to it, or to '' for the newest fitting run"
-        return find_checkpoint(configured, experiment, root, key, hint or "")
+        hint = f"A fitting run is there: {newest}; {key} '' takes the newest fitting run" if newest else ""
+        return find_checkpoint(configured, experiment, root, key, hint)
     if newest is None:
         raise FileNotFoundError(
             f"{key} is empty and {experiment.name}/ has no {model_name} run with these data, joint sets and sizes: "
