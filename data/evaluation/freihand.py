@@ -9,10 +9,10 @@ import numpy as np
 import torch
 
 from lib.core.hand_metrics import AUC_LIMIT, AUC_STEPS, hand_joint_scores, hand_mesh_scores
-from lib.core.metrics import JointRegressor
 from lib.funcs_utils import atomic_write
 
 from .base import Evaluator, Figure
+from .regressor import JointRegressor
 
 TRUTH_SOURCE = "they are in FreiHAND_pub_v2_eval.zip of lmb.informatik.uni-freiburg.de/projects/freihand"
 JOINT_FILE, MESH_FILE = "evaluation_xyz.json", "evaluation_verts.json"

@@ -11,6 +11,14 @@ import torch
 from torch import Tensor
 
 
+def coordinate_major(mesh: Tensor) -> Tensor:
+    """The same (B, V, 3) values with all x, all y, all z of a mesh side by side in memory.
+
+    Every step of the metrics keeps this layout and is several times faster in it.
+    """
+    return mesh.transpose(1, 2).contiguous().transpose(1, 2)
+
+
 def root_align(points: Tensor, root: int | Tensor) -> Tensor:
     """Points relative to a root.
 
@@ -51,12 +59,13 @@ def similarity(source: Tensor, target: Tensor, reflect: bool = False) -> tuple[T
 def rigid_align(source: Tensor, target: Tensor, reflect: bool = False) -> Tensor:
     """Source points after the best similarity transform to the target points, (..., N, 3); see ``similarity``."""
     scale, rotation, translation = similarity(source, target, reflect)
-    return scale[..., None, None] * (source @ rotation.transpose(-1, -2)) + translation[..., None, :]
+    turned = (scale[..., None, None] * rotation) @ source.transpose(-1, -2)
+    return turned.transpose(-1, -2) + translation[..., None, :]
 
 
 def point_errors(pred: Tensor, target: Tensor) -> Tensor:
     """Euclidean distance of each point, (B, N, 3) -> (B, N)."""
-    return torch.linalg.vector_norm(pred - target, dim=-1)
+    return (pred - target).square().sum(-1).sqrt()  # several times faster than a vector norm over three numbers
 
 
 def mpjpe(pred: Tensor, target: Tensor) -> Tensor:
@@ -193,30 +202,6 @@ def mesh_protocol(
     if pa_mesh:
         errors["PA-MPVPE"] = pa_mpvpe(pred_mesh, target_mesh)
     return (errors, pred_joint, target_joint) if return_joints else errors
-
-
-class JointRegressor:
-    """A joint regressor as the few vertices that it reads; ``regressor @ mesh`` like the full matrix, only faster.
-
-    Args:
-        matrix: (J, V), mostly zero.
-    """
-
-    def __init__(self, matrix: Tensor):
-        self.shape = tuple(matrix.shape)
-        self._vertices = (matrix != 0).any(dim=0).nonzero().squeeze(1)
-        self._weights = matrix[:, self._vertices]
-
-    def to(self, like: Tensor) -> "JointRegressor":
-        """Move to the device and dtype of a tensor, in place."""
-        self._vertices, self._weights = self._vertices.to(like.device), self._weights.to(like)
-        return self
-
-    def __matmul__(self, mesh: Tensor) -> Tensor:
-        """(B, V, 3) -> (B, J, 3)."""
-        if mesh.shape[1] != self.shape[1]:
-            raise ValueError(f"a regressor of {self.shape[1]} vertices got meshes of {mesh.shape[1]}")
-        return self._weights @ mesh[:, self._vertices]
 
 
 class MetricAccumulator:
