@@ -36,11 +36,10 @@ def _write_split(folder: Path, split: str, images_in: str, detected: str, people
     shape = rng.normal(0.0, 0.7, (count, SHAPE))
     rotation, places = people.views(count), people.places(count, DISTANCE, lateral=0.05)
     params = people.params("hand")
-    # the wrist is at its own rest position whatever the pose; the translation puts it in front of the camera
-    trans = people.translation(shape, places, "hand")
     vertices, kinematic = lbs(params, torch.from_numpy(turn(rotation, pose)), torch.from_numpy(shape))
-    joints = hand_joints(vertices, kinematic, TIP_VERTICES_LAYER["right"]).numpy() + trans[:, None]
-    vertices = vertices.numpy() + trans[:, None]
+    joints = hand_joints(vertices, kinematic, TIP_VERTICES_LAYER["right"]).numpy()
+    trans = places - joints.mean(axis=1)
+    joints, vertices = joints + trans[:, None], vertices.numpy() + trans[:, None]
     ids = rng.permutation(count) + 1  # programs sort by image id
     images, annotations, hands, detections = [], [], {}, []
     for row, image_id in enumerate(ids.tolist()):
