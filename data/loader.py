@@ -1,5 +1,6 @@
 """Batches of indices and the loop over them: the same order and random numbers for any number of workers."""
 
+import os
 from functools import cached_property
 
 import numpy as np
@@ -60,6 +61,13 @@ class _Batches(TorchDataset):
             return error  # raised by the main process; from a loading process torch would wrap it in a traceback
 
 
+def available_cores() -> int:
+    """Processor cores that this process may use; published settings ask for 16 loading processes on any machine."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
 def _to_device(part, device):
     if isinstance(part, dict):
         return {key: value.to(device, non_blocking=True) for key, value in part.items()}
@@ -74,7 +82,7 @@ class BatchLoader:
         batch_size: samples per batch, over all processes; mixed sets round it to a multiple of their number.
         shuffle: draw a new order each epoch.
         join_single: see ``index_batches``.
-        workers: loading processes; 0 computes batches in this one.
+        workers: loading processes, at most as many as there are cores; 0 computes batches in this one.
         seed: base of the random streams; batches depend on (seed, epoch, number) only. Which samples a batch holds is
             the same for any number of processes; their noise is drawn by each process from a stream of its own.
         device: where batches are wanted. On a GPU the body layer and all that follows run there.
@@ -129,7 +137,8 @@ class BatchLoader:
         keys = (self.seed, epoch, self.rank)
         batches = list(enumerate(self._epoch_batches(epoch, self.shuffle)))
         view = _Batches(self.dataset, keys, rows_only)
-        loader = DataLoader(view, batch_size=None, sampler=batches, num_workers=self.workers)
+        workers = min(self.workers, len(batches), available_cores())
+        loader = DataLoader(view, batch_size=None, sampler=batches, num_workers=workers)
         for item in loader:
             if isinstance(item, ValueError):
                 raise item
