@@ -23,13 +23,15 @@ from lib.core.weights import only_posenet, pretrained_posenet, weights_path
 def run_command(command: Callable[[argparse.Namespace], None], args: argparse.Namespace) -> None:
     """Run a command; errors that a user can mend end it with one line on stderr and exit code 2."""
     keep_freed_memory()
-    warnings.formatwarning = _warning_text
+    default, warnings.formatwarning = warnings.formatwarning, _warning_text
     try:
         command(args)
     except (ValueError, OSError, pickle.UnpicklingError, torch.OutOfMemoryError) as error:
         if os.environ.get("POSE2MESH_TRACEBACK"):
             raise
         sys.exit(_exit_text(error))
+    finally:
+        warnings.formatwarning = default
 
 
 def _warning_text(message, category, filename, lineno, line=None) -> str:
