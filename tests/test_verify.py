@@ -75,7 +75,6 @@ def test_nothing_is_wrong_with_the_tiny_set(root_with, models, tmp_path, name):
         assert np.count_nonzero(np.ptp(sheet, axis=2) > 60) > 5000
 
 
-@pytest.mark.filterwarnings("ignore:.*left out")
 @pytest.mark.parametrize("name, split", [(name, split) for name in DATASETS for split in dataset_class(name).splits])
 def test_the_files_are_those_that_the_data_set_reads(root_with, models, name, split):
     root = root_with(name)

@@ -3,6 +3,9 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from data.AMASS.dataset import SUBSETS
+from data.amass_files import find_motion
+from data.Human36M.dataset import PARTS, SUBJECTS
 from lib.body.model_file import OFFICIAL_SOURCE, find_model_file
 from lib.mesh_model import MANO_FOLDER, REGRESSOR_FILES, SMPL_FOLDER
 
@@ -28,8 +31,7 @@ _DETECTIONS = {
 }
 _COCO_SITE = "annotations_trainval2017.zip of https://cocodataset.org/#download"
 _AMASS_SITE = "https://amass.is.tue.mpg.de (SMPL+H G files)"
-
-SUBJECTS = {"train": (1, 5, 6, 7, 8), "test": (9, 11)}
+PROTOCOL = 2  # of Human3.6M, whose subjects are looked for
 
 
 @dataclass(frozen=True)
@@ -46,10 +48,9 @@ def annotation_files(name: str, split: str, root: Path) -> list[NeededFile]:
     folder = root / "data" / name
     if name == "Human36M":
         files = []
-        for subject in SUBJECTS[split]:
+        for subject in SUBJECTS[PROTOCOL][split]:
             start = f"annotations/Human36M_subject{subject}"
-            files += [(f"{start}_{part}.json", "annotations") for part in ("data", "camera", "joint_3d")]
-            files.append((f"{start}_smpl_param.json", "fits"))
+            files += [(f"{start}_{part}.json", "fits" if part == "smpl_param" else "annotations") for part in PARTS]
         if split == "test":
             files.append(("absnet_output_on_testset.json", "detections"))
     elif name == "MuCo":
@@ -71,8 +72,8 @@ def annotation_files(name: str, split: str, root: Path) -> list[NeededFile]:
         clips = [
             str(path.relative_to(folder))
             for subset in sorted((folder / "data").glob("*"))
-            if "CMU" in subset.name or "BML" in subset.name
-            for path in sorted(subset.glob("**/*_poses.npz"))
+            if any(key in subset.name for key in SUBSETS["posenet"])
+            for path in find_motion(subset)
         ]
         files = [(clip, "annotations") for clip in clips or ["data/CMU/*/*_poses.npz"]]
     else:

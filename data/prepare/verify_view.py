@@ -18,6 +18,7 @@ from lib.coord_utils import project
 from lib.joint_sets import COCO, HUMAN36, MANO, JointSet, get_joint_set
 
 MM = 1000.0
+METRES_END = 50.0  # nobody is that many metres from the camera, or that few millimetres
 
 
 @dataclass(frozen=True)
@@ -115,14 +116,13 @@ def _coco(dataset, posed: Posed, places) -> dict:
 
 
 def _smpl_joints(dataset, posed: Posed, places) -> dict:
-    """PW3D (joints in metres) and SURREAL (millimetres)."""
-    unit = MM if dataset.name == "PW3D" else 1.0
+    """PW3D and SURREAL."""
     content = read_json(dataset.files()[0], dict)
     joints = {annotation["id"]: annotation.get("joint_cam") for annotation in content["annotations"]}
     fit = _fit_only(dataset, posed, places)
     try:
         wanted = [joints[number] for number in dataset.records["annotation_id"][places].tolist()]
-        truth = unit * np.asarray(wanted, dtype=np.float32).reshape(fit["fit"].shape)
+        truth = _millimetres(np.asarray(wanted, dtype=np.float32).reshape(fit["fit"].shape))
     except (TypeError, ValueError):  # not read in training, so it may be missing
         return fit
     return fit | _truth(posed, truth)
@@ -142,6 +142,7 @@ def _freihand(dataset, posed: Posed, places) -> dict:
         truth, fit = None if everyone is None else everyone[places], None
     else:
         truth = np.asarray([entry["joint_3d"] for entry in entries], dtype=np.float32).reshape(len(entries), -1, 3)
+        truth = _millimetres(truth)
         fit = MM * posed.joints("mano").numpy()
     if truth is None:
         return {"expected": None}
@@ -152,6 +153,11 @@ def _freihand(dataset, posed: Posed, places) -> dict:
         fit = fit + (truth - fit)[:, MANO.root, None]
         result |= {"fit": fit, "fit_image": project(torch.from_numpy(fit), *lens).numpy()}
     return result
+
+
+def _millimetres(joints: np.ndarray) -> np.ndarray:
+    """Camera-frame joints (N, J, 3) that training does not read: files have them in metres or in millimetres."""
+    return joints if np.median(joints[..., 2]) > METRES_END else MM * joints
 
 
 def _truth(posed: Posed, truth: np.ndarray, valid: np.ndarray | None = None) -> dict:

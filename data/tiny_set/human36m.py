@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
+from data.AMASS.dataset import CAMERAS
 from data.tiny_set.people import MM, People, person_box, project, write_json
 from lib.coord_utils import world2cam
 
@@ -18,25 +19,6 @@ BAD_FIT = {(5, 0), (11, 0)}  # those that are worse than the 25 mm that training
 BAD_BOX = {(6, 5)}  # boxes narrower than a pixel
 JOINT_NOISE, BAD_FIT_NOISE, PIXEL_NOISE = 3.0, 0.35, 4.0  # mm, radians, pixels
 
-# World to camera of Human3.6M's four cameras; the world is z up.
-ROTATIONS = np.array(
-    [
-        [-0.9153617, 0.40180838, 0.02574755, 0.05154812, 0.18037356, -0.9822465, -0.39931902, -0.89778364, -0.18581952],
-        [0.92816836, 0.37215384, 0.00224838, 0.08166409, -0.1977723, -0.9768404, -0.36309022, 0.9068559, -0.2139576],
-        [
-            -0.91415495,
-            -0.40277803,
-            -0.04572295,
-            -0.04562341,
-            0.2143085,
-            -0.97569996,
-            0.4027893,
-            -0.8898549,
-            -0.21428728,
-        ],
-        [0.91415626, -0.40060705, 0.06190599, -0.05641001, -0.2769532, -0.9592262, 0.40141782, 0.8733905, -0.27577674],
-    ]
-).reshape(-1, 3, 3)
 CENTRE = np.array([0.0, 0.0, 900.0])  # the cameras look here, mm
 
 
@@ -103,7 +85,7 @@ class _Clip:
 def _cameras(subject: int) -> dict[str, dict]:
     """Every subject has their own calibration."""
     cameras = {}
-    for number, rotation in enumerate(ROTATIONS, start=1):
+    for number, rotation in enumerate(CAMERAS.astype(np.float64), start=1):
         distance = np.array([0.0, 0.0, 5000.0 + 100.0 * number + 10.0 * subject])
         cameras[str(number)] = {
             "R": rotation,
