@@ -1,7 +1,7 @@
 """Write a tiny set in the official format of every data set, made from the open body and real held-out poses.
 
     python data/tiny.py --output tiny
-    python main/train.py --cfg asset/yaml/posenet_humanJ_train_human36_coco_muco.yml --root tiny
+    python main/train.py --cfg asset/yaml/posenet_cocoJ_train_human36_coco_muco.yml --root tiny
 
 Shows what the files look like, and lets every setting be tried without a download. Projected joints, cameras, SMPL fits
 and detections agree with one another up to noise. Nothing in it is real data: results on it mean nothing.
