@@ -3,6 +3,7 @@
 import os
 import random
 from collections import OrderedDict
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -18,10 +19,10 @@ from lib.core.checkpoint import (
     save_checkpoint,
     set_rng_state,
 )
-from lib.core.checkpoint_paths import find_checkpoint
+from lib.core.checkpoint_paths import find_checkpoint, search_places
 from lib.models.posenet import PoseNet
 from tests.checkpoint_files import ORIGINAL, original, small_posenet
-from tests.helpers import assert_close, golden
+from tests.helpers import ROOT, assert_close, golden
 
 ORIGINAL_KEYS = ["epoch", "model_state_dict", "optim_state_dict", "scheduler_state_dict", "train_log", "test_log"]
 
@@ -195,3 +196,27 @@ def test_missing_file_says_where_it_looked_and_what_is_near(tmp_path):
         assert name in str(error.value)
     with pytest.raises(FileNotFoundError, match=r"Looked for: .*nowhere.pth.tar"):
         load_checkpoint(tmp_path / "nowhere.pth.tar")
+
+
+def test_order_of_places(tmp_path, monkeypatch):
+    """--experiment before the working directory, then --root, then the repository."""
+    monkeypatch.chdir(tmp_path)
+    name = Path("experiment", "no_such_weights", "final.pth.tar")
+    runs, root = tmp_path / "runs", tmp_path / "root"
+    expected = [runs / "no_such_weights" / "final.pth.tar", tmp_path / name, root / name, ROOT / name]
+    assert [place.resolve() for place in search_places(f"./{name}", runs, root)] == expected
+    for place in reversed(expected[:-1]):
+        place.parent.mkdir(parents=True)
+        save_small(place)
+        assert find_checkpoint(name, runs, root).resolve() == place
+    assert search_places(tmp_path / "x", runs, root) == [tmp_path / "x"]
+    assert len(search_places("other.pth.tar", runs, root)) == 3
+
+
+def test_best_stands_in_for_a_missing_final(tmp_path):
+    save_small(tmp_path / "best.pth.tar")
+    assert find_checkpoint(tmp_path / "final.pth.tar") == tmp_path / "best.pth.tar"
+    with pytest.raises(FileNotFoundError):
+        find_checkpoint(tmp_path / "checkpoint3.pth.tar")
+    save_small(tmp_path / "final.pth.tar")
+    assert find_checkpoint(tmp_path / "final.pth.tar") == tmp_path / "final.pth.tar"

@@ -98,6 +98,35 @@ def test_resume_path_is_a_file_or_a_folder(tmp_path):
     assert run_of(published) is None
 
 
+def test_relative_resume_path_is_found_in_the_experiment_folder(tmp_path):
+    cfg = Config()
+    run = create_run(tmp_path, cfg, NOW)
+    file = write_checkpoint(run / "checkpoint" / "checkpoint3.pth.tar")
+    cfg.TRAIN.resume_path = f"./experiment/{run.name}"
+    assert find_resumable(tmp_path, cfg) == file
+    cfg.TRAIN.resume_path = f"./experiment/{run.name}/checkpoint/checkpoint3.pth.tar"
+    assert find_resumable(tmp_path, cfg) == file
+
+
+def test_settings_that_change_training_make_another_experiment(tmp_path):
+    cfg = Config()
+    run = create_run(tmp_path, cfg, NOW)
+    write_checkpoint(run / "checkpoint" / "checkpoint3.pth.tar")
+    for section, key, value in (
+        (cfg.DATASET, "human36_protocol", 1),
+        (cfg.DATASET, "muco_fit_check", "annotated"),
+        (cfg.DATASET, "derive_noisy", True),
+        (cfg.DATASET, "zero_hands", True),
+        (cfg.TRAIN, "mask_mesh_losses", True),
+    ):
+        default = getattr(section, key)
+        setattr(section, key, value)
+        assert find_resumable(tmp_path, cfg) is None, key
+        setattr(section, key, default)
+    cfg.TEST.smooth, cfg.DATASET.test_split, cfg.DATASET.cache = True, "validation", ""
+    assert find_resumable(tmp_path, cfg) is not None
+
+
 def test_seeding_covers_all_three_generators():
     def draw():
         return torch.rand(2).tolist(), np.random.rand(2).tolist(), random.random()  # noqa: NPY002
