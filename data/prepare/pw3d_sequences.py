@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 
 from lib.body.model_file import SHAPE_NUM
-from lib.body.safe_pickle import _Unpickler, _value
+from lib.body.safe_pickle import load_entries, to_array
 
 SOURCE = "get sequenceFiles.zip and imageFiles.zip from https://virtualhumans.mpi-inf.mpg.de/3DPW/"
 JOINTS, POSE, OPENPOSE = 24, 72, 18
@@ -122,7 +122,7 @@ def read_sequence(path: Path) -> Sequence:
     """
     try:
         with path.open("rb") as file:
-            content = _Unpickler(file, encoding="latin1").load()
+            content = load_entries(file)
         return _sequence(content)
     except Exception as error:  # what a damaged pickle raises depends on the byte that was hit
         text = str(error).replace("\n", " ")
@@ -159,7 +159,7 @@ def _sequence(content) -> Sequence:
     extrinsics = _array(_entry(content, "cam_poses"), "cam_poses", (None, 4, 4))
     intrinsics = _array(_entry(content, "cam_intrinsics"), "cam_intrinsics", (3, 3))
     people = tuple(_person(content, person, extrinsics) for person in range(len(_per_person(content, "poses"))))
-    return Sequence(str(_value(_entry(content, "sequence"))), extrinsics, intrinsics, people)
+    return Sequence(str(to_array(_entry(content, "sequence"))), extrinsics, intrinsics, people)
 
 
 def _person(content: dict, person: int, extrinsics: np.ndarray) -> Person:
@@ -169,7 +169,7 @@ def _person(content: dict, person: int, extrinsics: np.ndarray) -> Person:
         entry = _per_person(content, key)
         if person >= len(entry):
             raise ValueError(f"{key!r} has {len(entry)} entries, too few for person {person}")
-        return _value(entry[person]) if shape is None else _array(entry[person], key, shape)
+        return to_array(entry[person]) if shape is None else _array(entry[person], key, shape)
 
     gender = str(of_person("genders"))
     if gender not in ("f", "m"):
@@ -198,12 +198,12 @@ def _entry(content: dict, key: str):
 def _per_person(content: dict, key: str) -> list:
     """An entry with one item per person, as a list."""
     entry = _entry(content, key)
-    return entry if isinstance(entry, list) else list(_value(entry))
+    return entry if isinstance(entry, list) else list(to_array(entry))
 
 
 def _array(entry, key: str, shape: tuple) -> np.ndarray:
     """A float64 array of a shape (None: any size)."""
-    array = _value(entry)
+    array = to_array(entry)
     if array.dtype.kind not in "biuf":
         raise ValueError(f"{key!r} does not hold numbers")
     if array.ndim != len(shape) or any(wanted not in (None, size) for wanted, size in zip(shape, array.shape)):

@@ -104,12 +104,12 @@ class _Sparse(_Inert):
 
         kind = _SPARSE[type(self)]
         shape = tuple(int(size) for size in self.attribute("_shape", "shape"))
-        data = _value(self.attribute("data"))
+        data = to_array(self.attribute("data"))
         if kind == "coo":
             index = self.attribute("coords") if "coords" in self.state else (self.state["row"], self.state["col"])
-            matrix = sparse.coo_matrix((data, tuple(_value(i) for i in index)), shape=shape)
+            matrix = sparse.coo_matrix((data, tuple(to_array(i) for i in index)), shape=shape)
         else:
-            parts = (data, _value(self.attribute("indices")), _value(self.attribute("indptr")))
+            parts = (data, to_array(self.attribute("indices")), to_array(self.attribute("indptr")))
             matrix = (sparse.csc_matrix if kind == "csc" else sparse.csr_matrix)(parts, shape=shape)
             matrix.check_format(full_check=True)
         return matrix.toarray()
@@ -134,14 +134,14 @@ class _Ch(_Inert):
     """A chumpy variable: its value is ``x``."""
 
     def array(self) -> np.ndarray:
-        return _value(self.attribute("x"))
+        return to_array(self.attribute("x"))
 
 
 class _Select(_Inert):
     """A chumpy selection: elements ``idxs`` of the flattened ``a``, in the shape ``preferred_shape``."""
 
     def array(self) -> np.ndarray:
-        selected = _value(self.attribute("a")).ravel()[_value(self.attribute("idxs"))]
+        selected = to_array(self.attribute("a")).ravel()[to_array(self.attribute("idxs"))]
         shape = self.state.get("preferred_shape")
         return selected if shape is None else selected.reshape(tuple(int(n) for n in shape))
 
@@ -188,18 +188,36 @@ class _Unpickler(pickle.Unpickler):
         return _ALLOWED[module, name]
 
 
-def _value(value) -> np.ndarray:
+def to_array(value) -> np.ndarray:
+    """An entry of ``load_entries`` as an array.
+
+    Raises:
+        ValueError (and what else a damaged pickle's values raise): it holds something but numbers, texts and arrays.
+    """
     if isinstance(value, _Inert):
         return value.array()
     if isinstance(value, (list, tuple)):
-        return np.array([_value(item) for item in value])
+        return np.array([to_array(item) for item in value])
     if isinstance(value, (bool, int, float, str)):
         return np.asarray(value)
     raise _NotNumbers(type(value).__name__)
 
 
-def load_arrays(file: BinaryIO) -> dict[str, np.ndarray]:
-    """The arrays, sparse matrices (as dense arrays), numbers and texts of a pickled dict; other entries are left out.
+# what a damaged pickle raises depends on the byte that was hit
+_DAMAGE = (
+    EOFError,
+    ArithmeticError,
+    AttributeError,
+    LookupError,
+    MemoryError,
+    RecursionError,
+    TypeError,
+    ValueError,
+)
+
+
+def load_entries(file: BinaryIO) -> dict:
+    """The entries of a pickled dict, inert: lists, numbers and texts as they are, arrays to be made by ``to_array``.
 
     Args:
         file: pickle of any protocol, from Python 2 or 3.
@@ -207,33 +225,34 @@ def load_arrays(file: BinaryIO) -> dict[str, np.ndarray]:
     Raises:
         ValueError: a name outside the allow-list, truncated or damaged data, not a dict. One line.
     """
-    # what a damaged pickle raises depends on the byte that was hit
-    damage = (
-        EOFError,
-        ArithmeticError,
-        AttributeError,
-        LookupError,
-        MemoryError,
-        RecursionError,
-        TypeError,
-        ValueError,
-    )
     try:
         content = _Unpickler(file, encoding="latin1").load()
     except _RefusedName as error:
         raise ValueError(str(error)) from error
-    except (pickle.UnpicklingError, *damage) as error:
+    except (pickle.UnpicklingError, *_DAMAGE) as error:
         raise ValueError(f"truncated or damaged pickle ({type(error).__name__})") from error
     if not isinstance(content, dict):
         raise ValueError("the pickle does not hold a dict of arrays")
+    return content
+
+
+def load_arrays(file: BinaryIO) -> dict[str, np.ndarray]:
+    """The arrays, sparse matrices (as dense arrays), numbers and texts of a pickled dict; other entries are left out.
+
+    Args:
+        file: see ``load_entries``.
+
+    Raises:
+        ValueError: see ``load_entries``; or an entry that cannot be made an array. One line.
+    """
     arrays = {}
-    for key, value in content.items():
+    for key, value in load_entries(file).items():
         if not isinstance(key, str):
             continue
         try:
-            arrays[key] = _value(value)
+            arrays[key] = to_array(value)
         except _NotNumbers:
             continue
-        except damage as error:
+        except _DAMAGE as error:
             raise ValueError(f"entry {key!r}: {error}".replace("\n", " ")) from error
     return arrays
