@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from data.Human36M.dataset import ACTIONS, SUBJECTS
+from data.Human36M.dataset import ACTIONS, FRAME_STEP
 from lib.joint_sets import HUMAN36, SMPL, JointSet, get_joint_set
 
 from .base import Evaluator, Figure, Groups
@@ -60,10 +60,9 @@ def _actions(dataset) -> Groups:
     return Groups("action", ACTIONS, np.asarray(_column(dataset, "action")).astype(np.int64))
 
 
-def _human36_setting(cfg) -> str:
-    number = cfg.DATASET.human36_protocol
-    subjects = " and ".join(f"S{subject}" for subject in SUBJECTS[number]["test"])
-    return f"every 50th frame of {subjects} (protocol {number} of subjects)"
+def _human36_setting(dataset, cfg) -> str:
+    subjects = " and ".join(f"S{subject}" for subject in dataset.subjects)
+    return f"every {FRAME_STEP['test']}th frame of {subjects} (protocol {cfg.DATASET.human36_protocol} of subjects)"
 
 
 def _human36_lift(dataset, cfg, joint_set, full):
@@ -72,7 +71,7 @@ def _human36_lift(dataset, cfg, joint_set, full):
     figures = lift_figures(joint_set, "annotated joints" if annotated else "joints of the SMPL fits")
     annotation = _column(dataset, "joint_cam") if annotated else None
     evaluator = LiftEvaluator(joint_set, figures, annotation, _actions(dataset), full)
-    return _described(evaluator, _human36_setting(cfg))
+    return _described(evaluator, _human36_setting(dataset, cfg))
 
 
 def _human36_mesh(dataset, cfg, joint_set, regressor, full):
@@ -92,7 +91,7 @@ def _human36_mesh(dataset, cfg, joint_set, regressor, full):
         joint_set, regressor, figures, _regressor(dataset, "smpl"), _regressor(dataset, "human36"),
         annotation=_column(dataset, "joint_cam"), groups=_actions(dataset), full=full,
     )  # fmt: skip
-    return _described(evaluator, _human36_setting(cfg))
+    return _described(evaluator, _human36_setting(dataset, cfg))
 
 
 # ---------------------------------------------------------------------------------------------------------------- PW3D

@@ -130,7 +130,7 @@ class Tester:
                 indices = np.arange(seen, seen + len(first))
                 seen += len(indices)
                 prediction = predict(batch, indices)
-                joint_error, surface_error = self.stage.evaluate(self.evaluator, prediction, batch, indices)
+                joint_error, surface_error = self._evaluate(prediction, batch, indices)
                 for output in outputs:
                     output.add(prediction, batch, indices)
                 if number % self.cfg.TRAIN.print_freq == 0:
@@ -140,6 +140,15 @@ class Tester:
         self.surface_error = NO_SURFACE_ERROR if surface_error is None else surface_error
         self._results = self.evaluator.results() if full else {}
         print(f"{prefix}{self.stage.summary_text(self.joint_error, self.surface_error)}")
+
+    def _evaluate(self, prediction: dict[str, torch.Tensor], batch, indices: np.ndarray):
+        try:
+            return self.stage.evaluate(self.evaluator, prediction, batch, indices)
+        except torch.linalg.LinAlgError as error:  # alignment of something that is not a pose
+            raise ValueError(
+                f"the prediction of one of the samples {indices[0]} to {indices[-1]} of {self.dataset.name} is not "
+                f"finite: the weights are damaged or their training diverged ({error})"
+            ) from error
 
     def report(self, folder: Path | None) -> None:
         """Print the figures of a full evaluation with their protocol; write ``metrics.json`` and ``metrics.csv``."""
