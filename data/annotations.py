@@ -150,7 +150,7 @@ class CocoFile:
                 whole_number(self.path, f"entry {number} of {key}", entry, name)
             by_id[entry["id"]] = entry
         if len(by_id) < len(entries):
-            self.replaced[f"{key} replaced by later ones of the same id"] = len(entries) - len(by_id)
+            self.replaced[f"replaced by a later one of the same id in {key}"] = len(entries) - len(by_id)
         return list(by_id.values())
 
     def image_of(self, annotation: dict) -> dict:

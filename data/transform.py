@@ -6,7 +6,7 @@ module; none of them repeats a step of it.
 
 import torch
 
-from lib.aug_utils import rotate_flip_3d, sample_augmentation
+from lib.aug_utils import BadSamples, rotate_flip_3d, sample_augmentation
 from lib.core.config import Config
 from lib.joint_sets import get_joint_set
 from lib.mesh_model import MeshModel
@@ -92,6 +92,9 @@ class BodyTransform:
             PoseNet stage: ``(pose2d (B, J, 2), pose3d (B, J, 3) mm root-relative, valid (B, J, 1))``.
             Pose2Mesh stage: dicts ``inputs {pose2d}``, ``targets {mesh (B, V, 3) metres root-relative, lift_pose3d
             (B, J, 3) mm, reg_pose3d (B, Jt, 3) mm}``, ``meta {mesh_valid, lift_pose3d_valid, reg_pose3d_valid}``.
+
+        Raises:
+            BadSamples: 2D poses or 3D joints that cannot be used.
         """
         posed = self.posed(rows)
         flip, rotation = flip.to(self.device), rotation.to(self.device)
@@ -99,6 +102,9 @@ class BodyTransform:
         pose2d = self.input_2d(joint_img, flip, rotation, generator)
         lifted = MM * _relative(posed.targets(self.input_set.name), self.input_set.root)
         lift = rotate_flip_3d(lifted, rotation, self.input_set.flip_pairs, flip)
+        finite = torch.isfinite(lift).flatten(1).all(dim=1)
+        if not finite.all():
+            raise BadSamples("body parameters that give joints without finite coordinates", ~finite)
         keep = self._kept(posed)
         if not self.with_mesh:
             return pose2d, lift, _mask(lift, "lift" in self.masked, keep)

@@ -98,9 +98,9 @@ class AMASS(RecordDataset):
             poses.append(motion.poses)
             betas.append(np.broadcast_to(motion.betas, (len(motion.poses), len(motion.betas))))
         if empty == len(poses):
-            raise ValueError(f"{root}: no sample is left (left out: {empty} files without frames); see data/README.md")
+            raise ValueError(f"{root}: no sample is left (left out: {empty} clips without frames); see data/README.md")
         columns = {"pose": np.concatenate(poses), "betas": np.concatenate(betas)}
-        return columns, {"files without frames": empty} if empty else {}
+        return columns, {"clip(s) without frames": empty} if empty else {}
 
     def __len__(self) -> int:
         return len(CAMERAS) * self.records.count

@@ -51,7 +51,7 @@ class COCO(RecordDataset):
             record = f"annotation {annotation['id']}"
             fit = find(fit_path, record, fits, str(annotation["id"]))
             if whole_number(path, record, annotation, "iscrowd"):
-                people.skip("crowds")
+                people.skip("marked as crowd")
             elif whole_number(path, record, annotation, "num_keypoints") == 0:
                 people.skip("without keypoints")
             elif fit is None:
@@ -75,5 +75,6 @@ def _weak(path: Path, record: str, fit: dict) -> list:
     """sx, sy, tx, ty; the scale may be one number or two."""
     scale, shift = (field(path, record, fit, "cam_param", key) for key in ("s", "t"))
     scale = scale if isinstance(scale, list) else [scale]
-    # anything odd is found when the column is made
-    return (scale * 2 if len(scale) == 1 else scale) + (shift if isinstance(shift, list) else [shift])
+    if len(scale) not in (1, 2) or not isinstance(shift, list) or len(shift) != 2:
+        raise ValueError(f"{path}: {record}: cam_param must be one or two numbers s and two numbers t")
+    return (scale * 2 if len(scale) == 1 else scale) + shift

@@ -49,7 +49,7 @@ class FreiHAND(RecordDataset):
                 continue
             image, record = data.image_of(annotation), f"annotation {annotation['id']}"
             index = whole_number(path, f"image {image['id']}", image, "db_idx")
-            hand = field(data_path, f"the db_idx of image {image['id']}: the file", hands, str(index))
+            hand = field(data_path, f"for db_idx of image {image['id']}, the file", hands, str(index))
             people.add(annotation, image, db_idx=index, **self._hand(data_path, record, hand))
         columns, skipped = people.columns()
         columns = sort_rows(columns, np.argsort(columns["image_id"], kind="stable"))
@@ -58,9 +58,12 @@ class FreiHAND(RecordDataset):
         return columns, skipped
 
     def _hand(self, path: Path, record: str, hand: dict) -> dict:
-        lens = field(path, record, hand, "cam_param")
         if self.mode == "test":
-            field(path, record, hand, "scale")  # an evaluation file without it is not the official one
+            # an evaluation file without these is not the official one
+            for key in ("cam_param", "scale"):
+                field(path, record, hand, key)
             return {"pose": [1.0] * HAND_POSE, "betas": [1.0] * 10, "trans": (0, 0, 0), "cam_R": np.eye(3)}
-        values = {"cam_R": field(path, record, lens, "R"), "trans": field(path, record, lens, "t")}
+        values = {
+            column: field(path, record, hand, "cam_param", key) for column, key in (("cam_R", "R"), ("trans", "t"))
+        }
         return values | body_fit(path, record, field(path, record, hand, "mano_param"), trans=False)

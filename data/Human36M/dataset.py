@@ -113,7 +113,7 @@ class Human36M(RecordDataset):
                 people.skip("without an SMPL fit")
             elif people.usable(annotation):
                 camera = str(whole_number(path, view, image, "cam_idx"))
-                lens = field(cameras, f"the camera of {view}: the file", trees[cameras], camera)
+                lens = field(cameras, f"for cam_idx of {view}, the file", trees[cameras], camera)
                 people.add(
                     annotation,
                     image,

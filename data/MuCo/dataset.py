@@ -62,7 +62,7 @@ class MuCo(RecordDataset):
                 break
             nearest = min(data.annotations_of(image), key=lambda person: _depth(path, person), default=None)
             if nearest is None:
-                people.skip("images without a person")
+                people.skip("without a person")
                 continue
             record = f"annotation {nearest['id']}"
             fit = find(fit_path, record, fits, str(nearest["id"]))

@@ -46,7 +46,7 @@ class SURREAL(RecordDataset):
                 break
             persons = data.annotations_of(image)
             if not persons:
-                people.skip("images without a person")
+                people.skip("without a person")
             elif people.usable(persons[0]):
                 record = f"annotation {persons[0]['id']}"
                 fit = body_fit(path, record, field(path, record, persons[0], "smpl_param"), gender=True)
