@@ -147,6 +147,25 @@ def test_edge_loss_starts_after_its_epoch(data):
     assert_close((after - before).detach(), later["edge loss"], 1e-4)
 
 
+def test_rejected_fits_shape_the_mesh_unless_masked(data):
+    regressor, (mesh, pose3d), targets, meta = mesh_batch(data)
+    meta["mesh_valid"] = torch.ones_like(meta["mesh_valid"])
+    meta["mesh_valid"][1] = 0
+    cfg = Config()
+    cfg.MODEL.joint_loss_weight = 0.0
+    kept = [0, 2, 3]
+    for masked in (False, True):
+        cfg.TRAIN.mask_mesh_losses = masked
+        total, parts = Pose2MeshLoss(cfg, data["faces"], regressor)((mesh, pose3d), targets, meta, epoch=16)
+        (gradient,) = torch.autograd.grad(total, mesh)
+        assert (gradient[1] == 0).all() == masked
+        # the rejected sample stays in the denominator, as in the coordinate losses
+        chosen, share = (kept, 0.75) if masked else ([0, 1, 2, 3], 1.0)
+        for name, weight, loss in (("normal loss", 0.1, normal_loss), ("edge loss", 20, edge_length_loss)):
+            expected = share * weight * loss(mesh[chosen], targets["mesh"][chosen], data["faces"])
+            assert_close(parts[name], expected.detach(), what=name)
+
+
 def test_criterion_has_no_state_and_follows_the_dtype_of_the_model(data):
     regressor, *_ = mesh_batch(data)
     criterion = Pose2MeshLoss(Config(), data["faces"].numpy(), regressor)

@@ -57,13 +57,20 @@ def _face_normals(edges: tuple[Tensor, Tensor, Tensor]) -> Tensor:
     return normals / _length(normals)
 
 
-def _normal_term(edges: tuple[Tensor, ...], lengths: tuple[Tensor, ...], normals: Tensor) -> Tensor:
-    cosines = [((edge * normals).sum(1, keepdim=True) / length).abs().mean() for edge, length in zip(edges, lengths)]
-    return sum(cosines) / 3
+def _mean(errors: Tensor, valid: Tensor | None) -> Tensor:
+    """Mean of (F, 1, B); samples that ``valid`` (B,) rejects add nothing, as in ``coord_loss``."""
+    return (errors if valid is None else errors * valid).mean()
 
 
-def _edge_term(lengths: tuple[Tensor, ...], true_lengths: tuple[Tensor, ...]) -> Tensor:
-    return sum((length - true).abs().mean() for length, true in zip(lengths, true_lengths)) / 3
+def _normal_term(
+    edges: tuple[Tensor, ...], lengths: tuple[Tensor, ...], normals: Tensor, valid: Tensor | None = None
+) -> Tensor:
+    cosines = (((edge * normals).sum(1, keepdim=True) / length).abs() for edge, length in zip(edges, lengths))
+    return sum(_mean(cosine, valid) for cosine in cosines) / 3
+
+
+def _edge_term(lengths: tuple[Tensor, ...], true_lengths: tuple[Tensor, ...], valid: Tensor | None = None) -> Tensor:
+    return sum(_mean((length - true).abs(), valid) for length, true in zip(lengths, true_lengths)) / 3
 
 
 def normal_vector_loss(pred: Tensor, gt: Tensor, faces: Tensor) -> Tensor:
@@ -116,7 +123,8 @@ class Pose2MeshLoss(nn.Module):
     A module only so that faces and regressor follow ``.to(device)``; it has no parameters and an empty state dict.
 
     Args:
-        cfg: reads MODEL.normal_loss_weight, edge_loss_weight, joint_loss_weight and TRAIN.edge_loss_start.
+        cfg: reads MODEL.normal_loss_weight, edge_loss_weight, joint_loss_weight, TRAIN.edge_loss_start and
+            mask_mesh_losses. As published, rejected fits (``mesh_valid`` 0) still act on normals and edges.
         faces: (F, 3) vertex indices.
         joint_regressor: (Jt, V) weights that turn mesh vertices into the target joints.
     """
@@ -127,6 +135,7 @@ class Pose2MeshLoss(nn.Module):
         self.edge_weight = cfg.MODEL.edge_loss_weight
         self.joint_weight = cfg.MODEL.joint_loss_weight
         self.edge_loss_start = cfg.TRAIN.edge_loss_start
+        self.mask_mesh_losses = cfg.TRAIN.mask_mesh_losses
         self.register_buffer("faces", torch.as_tensor(faces, dtype=torch.int64).clone(), persistent=False)
         regressor = torch.as_tensor(joint_regressor, dtype=torch.float32).clone()
         self.register_buffer("joint_regressor", regressor, persistent=False)
@@ -153,13 +162,16 @@ class Pose2MeshLoss(nn.Module):
             true_edges = _edges(targets["mesh"], self.faces)
             normals = _face_normals(true_edges)
 
+        # a fit is rejected as a whole, so one vertex tells
+        valid = meta["mesh_valid"][:, 0, 0] if self.mask_mesh_losses else None
+
         vertex = coord_loss(mesh, targets["mesh"], meta["mesh_valid"])
-        normal = self.normal_weight * _normal_term(edges, lengths, normals)
+        normal = self.normal_weight * _normal_term(edges, lengths, normals, valid)
         edge = mesh.new_zeros(())
         if epoch > self.edge_loss_start:
             with torch.no_grad():
                 true_lengths = tuple(map(_length, true_edges))
-            edge = self.edge_weight * _edge_term(lengths, true_lengths)
+            edge = self.edge_weight * _edge_term(lengths, true_lengths, valid)
         joints = torch.matmul(self.joint_regressor, mesh * MM_PER_METRE)
         mesh_joint = self.joint_weight * coord_loss(joints, targets["reg_pose3d"], meta["reg_pose3d_valid"])
         lift_joint = self.joint_weight * coord_loss(pose3d, targets["lift_pose3d"], meta["lift_pose3d_valid"])
