@@ -3,6 +3,7 @@
     python main/train.py --cfg asset/yaml/posenet_cocoJ_train_synthetic.yml
     python main/train.py --cfg asset/yaml/pose2mesh_cocoJ_train_synthetic.yml --gpu 0,1
     python main/train.py --cfg asset/yaml/posenet_cocoJ_train_synthetic.yml --resume_training
+    python main/train.py --cfg asset/yaml/posenet_human36J_train_human36.yml --root /disk/pose2mesh
     torchrun --nproc_per_node 4 main/train.py --cfg ...
 
 Checkpoints, plots and metrics go to experiment/exp_*/.
