@@ -2,6 +2,9 @@
 
 ``build_evaluator`` has the published protocol of every data set. The errors of the progress bar and the epoch log are
 means of batch means, as in the original; the final figures are exact means over all samples.
+
+In the original's words: ``update`` of a ``LiftEvaluator`` is ``compute_joint_err`` and its ``lines`` are printed by
+``evaluate_joint``; of a ``MeshEvaluator``, ``compute_both_err`` and ``evaluate``.
 """
 
 from .base import Evaluator, Figure, Groups, SampleTable
