@@ -1,0 +1,159 @@
+"""The measured work: one function per case that prepares a side and returns what a repeat calls.
+
+A repeat returns the number of items it did and a few numbers that both sides must agree on.
+"""
+
+from collections.abc import Callable, Sequence
+
+import torch
+
+from lib.benchmark import models
+from lib.benchmark.cases_data import data_case, demo_case, evaluation_case
+from lib.benchmark.cases_scaling import loading_case, processes_case
+from lib.benchmark.machine import sgemm_rate
+from lib.core.loss import Pose2MeshLoss, PoseNetLoss
+from lib.core.optim import build_optimizer
+from lib.mesh_graph import MeshGraph
+from lib.models.posenet import build_posenet
+from lib.models.project_net import CROP_SIZE, fit_weak_perspective, project
+from tests.plain.camera import fit_camera
+from tests.plain.graph import levels_in_use, plain_coarse_graphs
+from tests.plain.networks import PlainPoseNet
+from tests.plain.training import PlainTrainer, posenet_step
+
+Repeat = Callable[..., tuple[float, Sequence[float]]]
+CHECKED_VERTICES = 500  # every so many vertices of the first mesh are compared
+SEED = 0
+
+
+def inference_case(side: str) -> Repeat:
+    """Whole network in evaluation mode, 2D poses to meshes in the mesh's own order; ``part="meshnet"``: MeshNet."""
+    if side == "ours":
+        model = models.our_pose2mesh().eval()
+
+        def predict(pose2d):
+            return model(pose2d)[0]
+    else:
+        model, rows = models.plain_pose2mesh().eval(), torch.from_numpy(models.graph().reverse)
+
+        def predict(pose2d):
+            return model(pose2d)[0][:, rows, :]
+
+    def repeat(batch: int, part: str = ""):
+        with torch.inference_mode():
+            pose2d = models.poses(batch)
+            if part == "meshnet":
+                mesh = model.pose2mesh(torch.cat([pose2d, torch.zeros(*pose2d.shape[:2], 3)], dim=2))
+            else:
+                mesh = predict(pose2d)
+        return batch, mesh[0, ::CHECKED_VERTICES].flatten().tolist()
+
+    return repeat
+
+
+def training_case(side: str) -> Repeat:
+    """Forward, five losses, backward, RMSprop of Pose2Mesh."""
+    faces, regressor = models.mesh_model().faces, models.regressor()
+    if side == "ours":
+        cfg, model = models.config(), models.our_pose2mesh().train()
+        criterion, optimizer = Pose2MeshLoss(cfg, faces, regressor), build_optimizer(cfg, model.parameters())
+
+        def step(batch):
+            total, _ = criterion(model(batch[0]["pose2d"]), batch[1], batch[2], epoch=1)
+            optimizer.zero_grad()
+            total.backward()
+            optimizer.step()
+            return total.item()
+    else:
+        step = PlainTrainer(models.plain_pose2mesh().train(), faces, regressor, models.graph().reverse).step
+
+    def repeat(batch: int):
+        torch.manual_seed(SEED)
+        step(models.training_batch(batch))
+        return batch, ()
+
+    return repeat
+
+
+def posenet_case(side: str) -> Repeat:
+    """The same of PoseNet alone."""
+    cfg = models.config(MODEL={"name": "posenet"})
+    if side == "ours":
+        model = models.fill(build_posenet(cfg)).train()
+        criterion, optimizer = PoseNetLoss(), build_optimizer(cfg, model.parameters())
+
+        def step(pose2d, target, valid):
+            total, _ = criterion(model(pose2d.flatten(1)).view(target.shape), target, valid)
+            optimizer.zero_grad()
+            total.backward()
+            optimizer.step()
+    else:
+        model = models.fill(PlainPoseNet(models.joint_set().joint_num)).train()
+        optimizer = torch.optim.RMSprop(model.parameters(), lr=cfg.TRAIN.lr, foreach=False)
+
+        def step(pose2d, target, valid):
+            posenet_step(model, optimizer, pose2d, target, valid)
+
+    def repeat(batch: int):
+        inputs, targets, meta = models.training_batch(batch)
+        step(inputs["pose2d"], targets["lift_pose3d"], meta["lift_pose3d_valid"])
+        return batch, ()
+
+    return repeat
+
+
+def graph_case(side: str) -> Repeat:
+    """From faces to Laplacians and the rows of the vertices."""
+    faces, joints = models.mesh_model().faces, models.joint_set()
+
+    def repeat():
+        if side == "ours":
+            graph = MeshGraph.build(faces, joints)
+            return 1, [*graph.reverse[:50], *graph.sizes]
+        _, laplacians, _, reverse = plain_coarse_graphs(
+            faces, joints.joint_num, joints.bones, joints.graph_links, models.graph().levels
+        )
+        return 1, [*reverse[:50], *(L.shape[0] for L in levels_in_use(laplacians))]
+
+    return repeat
+
+
+def camera_case(side: str) -> Repeat:
+    """Weak-perspective camera of one pose; the residual (crop pixels) is reported."""
+    joints = models.regressor() @ models.meshes(1)[0]
+    noise = torch.randn(len(joints), 2, generator=torch.Generator().manual_seed(SEED))
+    target = project(torch.tensor([[0.8, 0.05, -0.1]]), joints[None])[0] + 5 * noise
+
+    def repeat():
+        torch.manual_seed(SEED)
+        if side == "ours":
+            residual = fit_weak_perspective(joints[None], target[None], CROP_SIZE)[1].item()
+        else:
+            residual = fit_camera(joints, target)[1]
+        return 1, [residual]
+
+    return repeat
+
+
+def sgemm_case(side: str) -> Repeat:
+    """Rate of dense float32 products on this machine, operations per second (as the number to agree on)."""
+
+    def repeat(size: int):
+        return 1, [sgemm_rate(size)]
+
+    return repeat
+
+
+CASES: dict[str, Callable[[str], Repeat]] = {
+    "inference": inference_case,
+    "training": training_case,
+    "posenet": posenet_case,
+    "data": data_case,
+    "graph": graph_case,
+    "evaluation": evaluation_case,
+    "camera": camera_case,
+    "demo": demo_case,
+    "sgemm": sgemm_case,
+    "loading": loading_case,
+    "processes": processes_case,
+}

@@ -1,0 +1,116 @@
+"""The measured work on data: items, evaluation, the demo's command. See ``lib.benchmark.cases``."""
+
+import itertools
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch.utils.data import DataLoader, Subset
+
+from data.evaluation import BodyEvaluator, Figure
+from data.loader import BatchLoader
+from lib import ROOT
+from lib.benchmark import models
+from lib.benchmark.generated import GeneratedHuman36M, generated_columns
+from lib.core.checkpoint import save_checkpoint
+from lib.joint_sets import HUMAN36
+from tests.plain.dataset import PlainHuman36M
+from tests.plain.metrics import batch_errors, evaluate_meshes
+
+BATCH = 64
+ROWS = 4096  # generated records
+BANK = 1024  # different meshes that an evaluation goes through again and again; more than any cache holds
+FIGURES = ("H36M MPJPE", "H36M PA-MPJPE", "SMPL MPJPE", "MPVPE", "PA-MPVPE")
+SAMPLE = ROOT / "demo" / "sample_pose_human36.npy"
+
+
+def plain_items(columns, input_set: str = "coco", noise: bool = True) -> PlainHuman36M:
+    """The one-by-one data set on some columns."""
+    model = models.mesh_model()
+    regressors = model.joint_regressor("human36"), model.joint_regressor("coco")
+    return PlainHuman36M(columns, model.arrays(), *regressors, input_set=input_set, noise=noise)
+
+
+def data_case(side: str):
+    """Batches of Pose2Mesh training items with COCO joints and synthesised errors, in the measured process."""
+    if side == "ours":
+        dataset = GeneratedHuman36M(ROWS, models.config("coco"), models.mesh_model())
+        loader = BatchLoader(dataset, BATCH, shuffle=True, workers=0)
+
+        def repeat(items: int):
+            for _ in itertools.islice(loader.epoch(1), items // BATCH):
+                pass
+            return items, ()
+
+        return repeat
+
+    items_of = plain_items(generated_columns(ROWS, models.mesh_model()))
+
+    def repeat(items: int):
+        for _ in DataLoader(Subset(items_of, range(items)), batch_size=BATCH):
+            pass
+        return items, ()
+
+    return repeat
+
+
+def evaluation_case(side: str):
+    """All errors of predicted meshes, batch by batch as a test meets them."""
+    target = 1000 * models.meshes(BANK, seed=1)
+    generator = torch.Generator().manual_seed(2)
+    turned = torch.randn(BANK, 3, 3, generator=generator) * 0.05 + torch.eye(3)
+    pred = target @ turned + 20 * torch.randn(target.shape, generator=generator)
+    smpl, human36 = models.regressor("smpl"), models.regressor("human36")
+
+    def batches(samples: int):
+        for start in range(0, samples, BATCH):
+            low = start % BANK
+            high = min(low + BATCH, low + samples - start)
+            yield pred[low:high], target[low:high]
+
+    def ours(samples: int):
+        figures = tuple(Figure(name, "") for name in FIGURES)
+        evaluator = BodyEvaluator(HUMAN36, human36, figures, smpl, human36)
+        for pred_mesh, target_mesh in batches(samples):
+            evaluator.update(pred_mesh, target_mesh)
+        evaluator.results()
+        columns = evaluator.columns()
+        return samples, [columns[name][:BATCH].mean() for name in FIGURES]
+
+    def plain(samples: int):
+        kept = []
+        for pred_mesh, target_mesh in batches(samples):
+            joints = human36[None] @ pred_mesh, human36[None] @ target_mesh
+            batch_errors(pred_mesh, target_mesh, *joints, HUMAN36.root, HUMAN36.eval_joints)
+            kept.append((pred_mesh.numpy(), target_mesh.numpy()))
+        meshes = (np.concatenate(side) for side in zip(*kept))
+        errors = evaluate_meshes(*meshes, smpl.numpy(), human36.numpy(), HUMAN36.eval_joints)
+        return samples, [errors[name][:BATCH].mean() for name in FIGURES]
+
+    return ours if side == "ours" else plain
+
+
+def demo_case(side: str):
+    """The command that a user starts, with weights of a full-size network, until its files are written."""
+    folder = tempfile.TemporaryDirectory(prefix="pose2mesh-benchmark-")
+    weights, output = Path(folder.name) / "final.pth.tar", Path(folder.name) / side
+    output.mkdir()
+    save_checkpoint(
+        weights, epoch=0, model=models.our_pose2mesh(), train_log=[], test_log={"surface": [], "joint": []},
+        graph_state=models.graph().to_state(), config=models.config().to_dict(),
+    )  # fmt: skip
+    script = ROOT / "demo" / "run.py" if side == "ours" else ROOT / "tests" / "plain" / "demo.py"
+    command = [sys.executable, script, "--weights", weights, "--body", models.BODY, "--input_pose", SAMPLE]
+    command += ["--output", output] + (["--joint_set", models.JOINTS, "--device", "cpu"] if side == "ours" else [])
+    models.our_pose2mesh.cache_clear()
+
+    def repeat(_keep=folder):
+        subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
+        if not (output / "demo_mesh.obj").is_file():
+            raise FileNotFoundError(f"{output}: the demo wrote no mesh")
+        return 1, ()
+
+    return repeat

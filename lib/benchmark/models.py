@@ -1,0 +1,103 @@
+"""The full-size models that are measured: equal weights on both sides, whatever the order of construction."""
+
+import functools
+from zlib import crc32
+
+import numpy as np
+import torch
+
+from lib.core.config import Config, merge
+from lib.joint_sets import JointSet, get_joint_set
+from lib.mesh_graph import MeshGraph
+from lib.mesh_model import MeshModel, load_mesh_model
+from lib.models.meshnet import MeshNetPlan
+from lib.models.pose2mesh_net import Pose2Mesh, build_pose2mesh
+from tests.plain.networks import PlainMeshNet, PlainPose2Mesh, PlainPoseNet
+
+BODY, JOINTS = "open_6890", "human36"
+
+
+@functools.cache
+def mesh_model() -> MeshModel:
+    return load_mesh_model("body", BODY)
+
+
+def joint_set() -> JointSet:
+    return get_joint_set(JOINTS)
+
+
+@functools.cache
+def graph() -> MeshGraph:
+    return MeshGraph.build(mesh_model().faces, joint_set())
+
+
+def our_plan() -> MeshNetPlan:
+    return MeshNetPlan.paper(joint_set().body)
+
+
+def config(input_set: str = JOINTS, **sections) -> Config:
+    """Published settings on the open body."""
+    values = {
+        "DATASET": {"input_joint_set": input_set, "target_joint_set": JOINTS, "use_gt_input": False, "cache": ""},
+        "MODEL": {"body": BODY},
+        "TRAIN": {"edge_loss_start": 0},
+    }
+    for section, entries in sections.items():
+        values[section].update(entries)
+    return merge(values)
+
+
+def fill(model: torch.nn.Module) -> torch.nn.Module:
+    """Weights drawn from each tensor's own name; plain enough for outputs of a person's size."""
+    state = {}
+    for name, tensor in model.state_dict().items():
+        generator = torch.Generator().manual_seed(crc32(name.encode()))
+        values = torch.rand(tensor.shape, generator=generator)
+        if name.endswith("num_batches_tracked"):
+            values = torch.zeros(tensor.shape)
+        elif name.endswith("running_var") or (name.endswith("weight") and tensor.dim() == 1):
+            values = 0.5 + values
+        else:
+            bound = (2.0 / sum(tensor.shape)) ** 0.5 if tensor.dim() == 2 else 0.1
+            values = bound * (2 * values - 1)
+        state[name] = values.to(tensor.dtype)
+    model.load_state_dict(state)
+    return model
+
+
+@functools.cache
+def our_pose2mesh() -> Pose2Mesh:
+    return fill(build_pose2mesh(config(), graph()))
+
+
+@functools.cache
+def plain_pose2mesh() -> PlainPose2Mesh:
+    mesh_net = PlainMeshNet(graph().laplacians, our_plan().channels)
+    return fill(PlainPose2Mesh(PlainPoseNet(joint_set().joint_num), mesh_net))
+
+
+def poses(batch: int, seed: int = 0) -> torch.Tensor:
+    """Standardised random 2D poses (batch, J, 2)."""
+    values = torch.randn(batch, joint_set().joint_num, 2, generator=torch.Generator().manual_seed(seed))
+    return (values - values.mean(1, keepdim=True)) / values.std(1, keepdim=True, unbiased=False)
+
+
+def meshes(count: int, seed: int = 0) -> torch.Tensor:
+    """Disturbed body meshes (count, V, 3) in metres, root-relative."""
+    template = torch.from_numpy(np.asarray(mesh_model().arrays()["v_template"], dtype=np.float32))
+    noise = torch.randn(count, *template.shape, generator=torch.Generator().manual_seed(seed))
+    return template + 0.02 * noise
+
+
+@functools.cache
+def regressor(name: str = JOINTS) -> torch.Tensor:
+    return torch.from_numpy(mesh_model().joint_regressor(name))
+
+
+def training_batch(batch: int) -> tuple[dict, dict, dict]:
+    """Inputs, targets and masks of Pose2Mesh."""
+    mesh = meshes(batch)
+    joints = 1000 * regressor() @ mesh
+    targets = {"mesh": mesh, "lift_pose3d": joints, "reg_pose3d": joints}
+    meta = {f"{name}_valid": torch.ones_like(value[..., :1]) for name, value in targets.items()}
+    return {"pose2d": poses(batch)}, targets, meta

@@ -1,0 +1,93 @@
+"""The printed table."""
+
+from lib.benchmark.rows import COLUMNS, MEMORY_ROW, Row, Target
+
+_HEADER = ("", "column", "ours", "plain", "ratio", "target", "", "throughput", "peak memory", "repeats")
+
+
+def _seconds(value: float) -> str:
+    if value >= 1:
+        return f"{value:.2f} s"
+    if value >= 1e-3:
+        return f"{1e3 * value:.1f} ms"
+    return f"{1e6 * value:.0f} us"
+
+
+def _rate(value: float) -> str:
+    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
+
+
+def _gib(value: float) -> str:
+    return f"{value / 2**30:.2f}"
+
+
+def _verdict(target: Target, column: str, ratio: float) -> str:
+    met = target.met(column, ratio)
+    return "" if met is None else "met" if met else "missed"
+
+
+def _line(row: Row, column: str, figures: dict) -> tuple[str, ...]:
+    ours, plain = figures["ours"], figures["plain"]
+    # a side that does less work in a repeat is shown as if it did the other one's
+    scale = ours["items_per_repeat"]
+    return (
+        row.title,
+        column,
+        _seconds(scale * ours["seconds_per_item"]),
+        _seconds(scale * plain["seconds_per_item"]),
+        f"{figures['ratio']:.2f}x",
+        row.target.text(column),
+        _verdict(row.target, column, figures["ratio"]),
+        f"{_rate(1 / ours['seconds_per_item'])} / {_rate(1 / plain['seconds_per_item'])} {row.unit}/s",
+        f"{_gib(ours['peak_bytes'])} / {_gib(plain['peak_bytes'])} GiB",
+        f"{len(ours['seconds'])} / {len(plain['seconds'])}",
+    )
+
+
+def table(rows: list[Row], results: dict[str, dict], quick: bool) -> str:
+    """All rows as text, ours / plain where two numbers stand together."""
+    lines = [_HEADER]
+    for row in rows:
+        for column in COLUMNS:
+            figures = results[row.name][column]
+            lines.append(_line(row, column, figures))
+            name, title, target = MEMORY_ROW
+            if name == row.name:
+                ratio = figures["memory_ratio"]
+                peaks = _gib(figures["ours"]["peak_bytes"]), _gib(figures["plain"]["peak_bytes"])
+                verdict = _verdict(target, column, ratio)
+                lines.append(
+                    (title, column, *(f"{peak} GiB" for peak in peaks), f"{ratio:.2f}x", target.text(column), verdict)
+                )
+    if quick:  # the targets are for the full sizes
+        lines = [(*line[:5], "", "", *line[7:]) for line in lines]
+    lines = [tuple(line) + ("",) * (len(_HEADER) - len(line)) for line in lines]
+    used = [i for i in range(len(_HEADER)) if any(line[i] for line in lines)]
+    widths = {i: max(len(line[i]) for line in lines) for i in used}
+    return "\n".join("  ".join(line[i].ljust(widths[i]) for i in used).rstrip() for line in lines)
+
+
+def disagreements(rows: list[Row], results: dict[str, dict]) -> list[str]:
+    """Rows in which the two sides gave different results."""
+    return [
+        f"{row.title} ({column}): ours {figures['ours']['check'][:5]}, plain {figures['plain']['check'][:5]}"
+        for row in rows
+        for column, figures in results[row.name].items()
+        if figures["agree"] is False
+    ]
+
+
+def machine_text(machine: dict) -> str:
+    return (
+        f"{machine['cpu']}, {machine['cores']} cores, {machine['threads']} threads, {machine['memory_gib']} GiB; "
+        f"Python {machine['python']}, torch {machine['torch']}, numpy {machine['numpy']}; {machine['system']}"
+    )
+
+
+def arithmetic_text(figures: dict) -> str:
+    rate, share = figures["sgemm_flops"] / 1e9, 100 * figures["meshnet_share"]
+    operations, seconds = figures["meshnet_operations_per_sample"] / 1e9, _seconds(figures["meshnet_seconds"])
+    return (
+        f"dense float32 products: {rate:.0f} GFLOP/s; MeshNet, batch {figures['meshnet_batch']}: {seconds} for "
+        f"{operations:.2f} GFLOP per sample = {share:.0f} % of that rate (memory kept)"
+    )

@@ -1,0 +1,80 @@
+"""Speed of this project against the published algorithm, on this machine.
+
+    python main/benchmark.py
+    python main/benchmark.py --quick
+    python main/benchmark.py --rows inference64 training64
+    python main/benchmark.py --scaling
+
+Both sides run in processes of their own, in turns, on the CPU: full-size networks, 6,890 vertices, human36 joints,
+random weights. Two columns: "as run" = both programs as a user starts them; "memory kept" = both with an allocator that
+is told to keep freed memory. Takes up to ten minutes on two quiet cores, --quick less than one, with small sizes.
+"""
+
+import argparse
+import json
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from tqdm import tqdm
+
+from lib.benchmark.machine import describe
+from lib.benchmark.report import arithmetic_text, disagreements, machine_text, table
+from lib.benchmark.rows import COLUMNS, ROWS
+from lib.benchmark.runner import Turns, measure, measure_arithmetic, timed
+from lib.benchmark.scaling import measure_scaling, scaling_text
+
+BUSY = 0.5  # processes that wait for a core before the start
+
+
+def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description="Speed against the published algorithm", epilog=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )  # fmt: skip
+    names = [row.name for row in ROWS]
+    parser.add_argument("--quick", action="store_true", help="small sizes, less than a minute; targets do not apply")
+    parser.add_argument("--rows", nargs="+", choices=names, default=names, help="lines of the table (default: all)")
+    parser.add_argument("--threads", type=int, default=2, help="threads of every measured process (default 2)")
+    parser.add_argument("--scaling", action="store_true", help="measure workers, data set sizes and processes instead")
+    parser.add_argument("--output", type=Path, help="write all figures to this JSON file")
+    return parser.parse_args(arguments)
+
+
+def run_table(args: argparse.Namespace) -> dict:
+    rows = [row for row in ROWS if row.name in args.rows]
+    steps = len(COLUMNS) * sum(Turns.steps(row, args.quick) for row in rows)
+    with tqdm(total=steps, desc="benchmark", unit="step", leave=False, dynamic_ncols=True) as progress:
+        results, seconds = timed(measure, rows, args.threads, args.quick, progress.update)
+    report = {"rows": results, "seconds": round(seconds, 1)}
+    print(table(rows, results, args.quick))
+    for line in disagreements(rows, results):
+        print(f"Warning: the two sides differ in {line}")
+    if "inference64" in args.rows:
+        report["arithmetic"] = measure_arithmetic(args.threads, args.quick)
+        print(arithmetic_text(report["arithmetic"]))
+    return report
+
+
+def main() -> None:
+    args = parse_arguments()
+    machine = describe(args.threads)
+    print(machine_text(machine))
+    if machine["load_at_start"] > BUSY:
+        print(f"Warning: the machine is busy (load {machine['load_at_start']}), figures will be off")
+    if args.quick:
+        print("quick: small sizes and few repeats; the targets are for the full sizes and are not shown")
+    if args.scaling:
+        report = measure_scaling(args.threads, args.quick)
+        print(scaling_text(report))
+    else:
+        report = run_table(args)
+        print(f"{report['seconds']:.0f} s in all; medians; ours / plain where two numbers stand together")
+    if args.output is not None:
+        args.output.write_text(json.dumps({"machine": machine, "quick": args.quick, **report}, indent=1))
+        print(f"Wrote {args.output}")
+
+
+if __name__ == "__main__":
+    main()
