@@ -23,6 +23,9 @@ def main() -> None:
         description="Test Pose2Mesh", epilog=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--cfg", help="YAML file of asset/yaml (default: the settings of lib/core/config.py)")
+    parser.add_argument(
+        "--set", nargs="+", default=[], metavar="KEY=VALUE", help="replace settings, e.g. TRAIN.lr=0.01 TEST.vis=True"
+    )
     parser.add_argument("--gpu", default="0,", help="GPU id; the CPU is used where there is none")
     parser.add_argument("--seed", type=int, default=123, help="seed of all random numbers (default 123)")
     parser.add_argument("--debug", action="store_true", help="use a small part of the data")

@@ -24,6 +24,9 @@ def main() -> None:
         description="Train Pose2Mesh", epilog=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--cfg", help="YAML file of asset/yaml (default: the settings of lib/core/config.py)")
+    parser.add_argument(
+        "--set", nargs="+", default=[], metavar="KEY=VALUE", help="replace settings, e.g. TRAIN.lr=0.01 TEST.vis=True"
+    )
     parser.add_argument("--gpu", default="0,1", help="GPU ids, one process each; the CPU is used where there is none")
     parser.add_argument("--resume_training", action="store_true", help="continue the newest run of this config")
     parser.add_argument("--seed", type=int, default=123, help="seed of all random numbers (default 123)")

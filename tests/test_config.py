@@ -109,3 +109,20 @@ def test_every_key_is_documented_by_type():
     for section in dataclasses.fields(Config):
         for key in dataclasses.fields(section.type):
             assert not dataclasses.is_dataclass(key.type), f"{section.name}.{key.name}: merging is one level deep"
+
+
+def test_single_settings_replace_those_of_the_file(tmp_path):
+    path = tmp_path / "a.yml"
+    path.write_text("TRAIN: {lr: 0.5, batch_size: 8}")
+    cfg = load_config(path, ["TRAIN.lr=0.25", "DATASET.train_list=[AMASS]", "TEST.vis=True"])
+    assert (cfg.TRAIN.lr, cfg.TRAIN.batch_size, cfg.DATASET.train_list, cfg.TEST.vis) == (0.25, 8, ["AMASS"], True)
+    assert load_config(None, ["TEST.batch_size=3"]).TEST.batch_size == 3
+
+
+@pytest.mark.parametrize("change, words", [
+    ("TRAIN.lr", "expected SECTION.key=value"), ("lr=1", "expected SECTION.key=value"),
+    ("TRAIN.lrr=1.0", "did you mean lr"), ("TRAIN.lr=fast", "expected a number"), ("TRAIN.lr=[", "not valid YAML"),
+])  # fmt: skip
+def test_bad_single_settings_are_named(change, words):
+    with pytest.raises(ValueError, match=f"--set .*{words}"):
+        load_config(None, [change])

@@ -46,7 +46,7 @@ def _exit_text(error: Exception) -> int:
 
 def train(args: argparse.Namespace) -> None:
     """Train on the GPUs of ``--gpu`` (one process each), under torchrun, or on the CPU."""
-    cfg = load_config(args.cfg)
+    cfg = load_config(args.cfg, args.set)
     _check_seed(args.seed)
     distributed.launch(_train_process, distributed.parse_gpus(args.gpu), cfg, args)
 
@@ -91,7 +91,7 @@ def _train_process(device: str, cfg: Config, args: argparse.Namespace) -> None:
 
 def test(args: argparse.Namespace) -> None:
     """Evaluate weights, a baseline or saved predictions on the first test set."""
-    cfg = load_config(args.cfg)
+    cfg = load_config(args.cfg, args.set)
     _check_seed(args.seed)
     seed_everything(args.seed)
     device = distributed.first_device(distributed.parse_gpus(args.gpu))

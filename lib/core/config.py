@@ -13,6 +13,7 @@ additions; their defaults reproduce the published behaviour.
 import dataclasses
 import difflib
 import typing
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -239,23 +240,38 @@ def merge(values: dict, source: str = "configuration") -> Config:
     return cfg
 
 
-def load_config(path: str | Path | None = None) -> Config:
+def load_config(path: str | Path | None = None, changes: Sequence[str] = ()) -> Config:
     """Read a YAML file over the defaults.
 
     Args:
         path: YAML file; None gives the defaults, an empty file too.
+        changes: ``SECTION.key=value`` texts that replace entries of the file, values in YAML
+            (``TRAIN.lr=0.01``, ``DATASET.train_list=[Human36M, COCO]``).
 
     Raises:
         FileNotFoundError: no such file.
         ValueError: not YAML, unknown key, wrong type (see ``merge``).
     """
-    if path is None:
-        return Config()
-    path = Path(path)
-    if not path.is_file():
-        raise FileNotFoundError(f"config file {path} not found; the shipped ones are in asset/yaml/")
+    values, source = {}, "configuration"
+    if path is not None:
+        path = Path(path)
+        if not path.is_file():
+            raise FileNotFoundError(f"config file {path} not found; the shipped ones are in asset/yaml/")
+        values, source = _parse_yaml(path.read_text(), str(path)) or {}, str(path)
+    merge(values, source)  # errors of the file are the file's
+    for change in changes:
+        name, separator, text = change.partition("=")
+        section, _, key = name.strip().partition(".")
+        if not separator or not key:
+            raise ValueError(f"--set {change}: expected SECTION.key=value, for example TRAIN.lr=0.01")
+        changed = {section: {key: _parse_yaml(text, f"--set {change}")}}
+        merge(changed, f"--set {change}")
+        values = {**values, section: {**(values.get(section) or {}), **changed[section]}}
+    return merge(values, source)
+
+
+def _parse_yaml(text: str, source: str):
     try:
-        values = yaml.safe_load(path.read_text())
+        return yaml.safe_load(text)
     except yaml.YAMLError as error:
-        raise ValueError(f"{path} is not valid YAML: {error}") from error
-    return merge(values if values is not None else {}, str(path))
+        raise ValueError(f"{source} is not valid YAML: {error}") from error
