@@ -63,38 +63,72 @@ class Groups:
         return np.divide(sums, counts, out=np.full(len(sums), np.nan), where=counts > 0)
 
 
-class SampleTable:
-    """One number per sample and metric. Batches stay on their device until ``columns`` is asked for."""
+class GrowingArray:
+    """Rows that come block by block, side by side in memory.
+
+    Thousands of small tensors would do as well, but each would pin the freed memory of large ones around it.
+    """
 
     def __init__(self):
-        self._indices: list[np.ndarray] = []
-        self._errors: list[dict[str, torch.Tensor]] = []
+        self._buffer: np.ndarray | None = None
+        self._length = 0
 
     def __len__(self) -> int:
-        return sum(len(indices) for indices in self._indices)
+        return self._length
+
+    def append(self, block: np.ndarray) -> None:
+        """Add rows (B, ...)."""
+        end = self._length + len(block)
+        if self._buffer is None or end > len(self._buffer):
+            grown = np.empty((max(2 * end, 1024), *block.shape[1:]), block.dtype)
+            grown[: self._length] = self.rows() if self._length else 0
+            self._buffer = grown
+        self._buffer[self._length : end] = block
+        self._length = end
+
+    def rows(self) -> np.ndarray:
+        """(N, ...) all rows so far, as a view."""
+        return self._buffer[: self._length]
+
+
+class SampleTable:
+    """One number per sample and metric."""
+
+    def __init__(self):
+        self._names: tuple[str, ...] = ()
+        self._indices = GrowingArray()
+        self._values = GrowingArray()
+
+    def __len__(self) -> int:
+        return len(self._indices)
 
     def add(self, errors: dict[str, torch.Tensor], indices: np.ndarray) -> None:
-        """Metric -> (B,) errors of the samples ``indices`` (B,)."""
+        """Metric -> (B,) errors of the samples ``indices`` (B,); the same metrics every time."""
+        if errors:
+            self._names = tuple(errors)
+            # one transfer from the device for all metrics
+            self._values.append(torch.stack([values.double() for values in errors.values()], dim=1).cpu().numpy())
         self._indices.append(np.asarray(indices))
-        self._errors.append({name: values.detach() for name, values in errors.items()})
 
-    def columns(self) -> dict[str, np.ndarray]:
-        """Metric -> (N,) float64 in the order of sample indices.
+    @property
+    def order(self) -> np.ndarray:
+        """(N,) rows in the order of sample indices.
 
         Raises:
             ValueError: a sample is missing or came twice.
         """
-        if not self._errors:
-            return {}
-        indices = np.concatenate(self._indices)
-        if not np.array_equal(np.sort(indices), np.arange(len(indices))):
+        indices = self._indices.rows()
+        order = np.argsort(indices, kind="stable")
+        if not np.array_equal(indices[order], np.arange(len(indices))):
             raise ValueError("every sample must be evaluated once: some are missing or came twice")
-        columns = {}
-        for name in self._errors[0]:
-            values = torch.cat([errors[name] for errors in self._errors]).double().cpu().numpy()
-            columns[name] = np.empty_like(values)
-            columns[name][indices] = values
-        return columns
+        return order
+
+    def columns(self) -> dict[str, np.ndarray]:
+        """Metric -> (N,) float64 in the order of sample indices; see ``order``."""
+        if not self._names:
+            return {}
+        values = self._values.rows()[self.order]
+        return {name: values[:, column] for column, name in enumerate(self._names)}
 
 
 class Evaluator:

@@ -13,7 +13,7 @@ from lib.core.metrics import (
 from lib.core.video_metrics import Videos, smoothed_errors
 from lib.joint_sets import HUMAN36, JointSet
 
-from .base import Evaluator, Figure, Groups
+from .base import Evaluator, Figure, Groups, GrowingArray
 from .lift import joints_text
 from .regressor import JointRegressor
 
@@ -148,19 +148,18 @@ class VideoEvaluator(BodyEvaluator):
     def __init__(self, *args, smooth: bool = False, **others):
         super().__init__(*args, **others)
         self.smooth = smooth
-        self._joints: list[tuple[np.ndarray, torch.Tensor, torch.Tensor]] = []
+        self._joints = GrowingArray()
 
     def errors(self, pred_mesh, target_mesh, indices):
         errors, pred, target = self.scores(pred_mesh, target_mesh, indices)
-        self._joints.append((indices, pred.cpu(), target.cpu()))
+        self._joints.append(torch.stack([pred, target], dim=1).cpu().numpy())
         return errors
 
     def columns(self):
         columns = super().columns()
-        if not self._joints:
+        if not len(self._joints):
             return columns
-        order = np.argsort(np.concatenate([indices for indices, _, _ in self._joints]))
-        pred, target = (torch.cat([batch[side] for batch in self._joints]).numpy()[order] for side in (1, 2))
+        pred, target = self._joints.rows()[self.samples.order].swapaxes(0, 1)
         videos = Videos(self.groups.index)
         columns["acceleration error"] = videos.acceleration_error(pred, target)
         if self.smooth:
