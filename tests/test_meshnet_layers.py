@@ -158,7 +158,11 @@ def test_copies_of_a_fake_vertex_are_found(graph):
 @pytest.mark.parametrize("padded", [True, False])
 def test_network_equals_the_padded_computation(graph, training, padded):
     """Output, all gradients and running statistics, float64."""
-    model = filled(graph, padded=padded).double().train(training)
+    torch.set_default_dtype(torch.float64)  # operators are made in it, from float64
+    try:
+        model = filled(graph, padded=padded).train(training)
+    finally:
+        torch.set_default_dtype(torch.float32)
     # detach() shares memory, so the plain version would see the network's updates of running statistics
     state = {key: value.detach().clone() for key, value in model.state_dict().items()}
     names = [name for name, _ in model.named_parameters()]

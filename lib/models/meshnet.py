@@ -1,11 +1,11 @@
 """MeshNet: grows a mesh from 2D and 3D joints, coarse to fine, with Chebyshev graph convolutions.
 
-Source: Pose2Mesh (ECCV 2020), section 5. Activations are vertex-major, (V, B, F), from the first layer to the last.
+Source: Pose2Mesh (ECCV 2020), section 5. Activations are vertex-major, (V, B, F), on a GPU and sample-major, (B, V, F),
+on a CPU.
 """
 
 import itertools
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -16,80 +16,17 @@ from torch.nn import functional as F
 from lib.mesh_graph import MeshGraph
 from lib.models.backbones.batch_norm import batch_norm_relu
 from lib.models.backbones.cheby_graph_conv import ChebyGraphConv
+from lib.models.backbones.chebyshev_mixer import ChebyshevMixer
 from lib.models.backbones.mesh_levels import MeshLevel, SparseOperator, level_rows
-
-_PAPER_CHANNELS = {
-    "body": (
-        (5, 32, 64, 64),  # joint graph
-        (64, 128, 256),
-        (256, 256, 256),
-        (256, 256, 256),
-        (256, 256, 256),
-        (256, 256, 256),
-        (256, 128, 128),
-        (128, 128, 128),
-        (128, 128, 128),
-        (128, 64, 3),
-    ),
-    "hand": (
-        (5, 32, 64, 64),  # joint graph
-        (64, 128, 256),
-        (256, 256, 256),
-        (256, 256, 256),
-        (256, 256, 256),
-        (256, 128, 128),
-        (128, 64, 3),
-    ),
-}
-
-
-@dataclass(frozen=True)
-class MeshNetPlan:
-    """Channels through the successive convolutions of each block.
-
-    Block 0 works on the joint graph, blocks 1 ... n - 2 on the mesh levels from coarse to fine, block n - 1 again on
-    the finest level.
-
-    Raises:
-        ValueError: fewer than 3 blocks, a block without a convolution, a channel count below 1, or a block that does
-            not start with the channels the previous one ends with.
-    """
-
-    channels: tuple[tuple[int, ...], ...]
-
-    def __post_init__(self):
-        object.__setattr__(self, "channels", tuple(tuple(block) for block in self.channels))
-        if len(self.channels) < 3:
-            raise ValueError(f"a MeshNet plan needs at least 3 blocks (joints, mesh, output), got {len(self.channels)}")
-        for i, block in enumerate(self.channels):
-            if len(block) < 2 or min(block) < 1:
-                raise ValueError(f"MeshNet block {i} needs two or more positive channel counts, got {list(block)}")
-            if i and block[0] != self.channels[i - 1][-1]:
-                raise ValueError(
-                    f"MeshNet block {i} starts with {block[0]} channels, but block {i - 1} ends with "
-                    f"{self.channels[i - 1][-1]}"
-                )
-
-    @classmethod
-    def paper(cls, kind: str) -> "MeshNetPlan":
-        """The published plan for a ``body`` (8 mesh levels in use) or a ``hand`` (5)."""
-        if kind not in _PAPER_CHANNELS:
-            raise ValueError(f"there are MeshNet plans for {' and '.join(_PAPER_CHANNELS)}, not for {kind!r}")
-        return cls(_PAPER_CHANNELS[kind])
-
-    @classmethod
-    def from_config(cls, mesh_channels: Sequence[Sequence[int]], kind: str) -> "MeshNetPlan":
-        """``MODEL.mesh_channels`` of a configuration, or the published plan of ``kind`` when it is empty."""
-        return cls(tuple(map(tuple, mesh_channels))) if mesh_channels else cls.paper(kind)
-
-    def check_levels(self, mesh_levels: int) -> None:
-        """Raises ValueError unless there is one block per mesh level in use, plus the joint and the output block."""
-        if len(self.channels) != mesh_levels + 2:
-            raise ValueError(
-                f"the MeshNet plan has {len(self.channels)} blocks, but a graph with {mesh_levels} mesh levels in use "
-                f"needs {mesh_levels + 2}: one for the joints, one per mesh level, one for the output "
-                "(MODEL.mesh_channels and MODEL.graph_levels must fit together)"
-            )
+from lib.models.backbones.sample_major import (
+    AddUpsampled,
+    GraphConv,
+    conv_norm_relu,
+    convolve,
+    fold,
+    samples_per_step,
+)
+from lib.models.mesh_plan import PAPER_CHANNELS, MeshNetPlan
 
 
 def resize_channels(x: Tensor, channels: int) -> Tensor:
@@ -149,11 +86,15 @@ class MeshNet(nn.Module):
         self.cl = nn.ModuleList(ChebyGraphConv(*pair) for pair in pairs)
         self.bn = nn.ModuleList(nn.BatchNorm1d(width) for _, width in pairs[:-1])
 
-        self.levels = nn.ModuleList(MeshLevel(r, L) for r, L in zip(rows, graph.laplacians[-2::-1]))
+        order = self.cl[0].order
+        self.levels = nn.ModuleList(MeshLevel(r, L, order) for r, L in zip(rows, graph.laplacians[-2::-1]))
         self.joint_laplacian = SparseOperator(graph.laplacians[-1])
+        self.joint_mixer = ChebyshevMixer(graph.laplacians[-1], order)
         self.register_buffer("coarse_order", torch.from_numpy(rows[0].position), persistent=False)
         output = rows[-1].representative if padded else rows[-1].representative[graph.reverse]
         self.register_buffer("output_order", torch.from_numpy(np.ascontiguousarray(output)), persistent=False)
+        kept = rows[-1].position if padded else rows[-1].position[: rows[-1].real]
+        self.output_mixer = ChebyshevMixer(graph.laplacians[0][kept][:, kept], order, rows=output)
 
     @property
     def vertex_num(self) -> int:
@@ -176,6 +117,65 @@ class MeshNet(nn.Module):
             raise ValueError(
                 f"MeshNet takes (B, {self.joint_num}, {self.joint_channels}) joints, got {tuple(joints.shape)}"
             )
+        if joints.device.type == "cpu" and not torch.is_autocast_enabled("cpu"):
+            if self.training and all(norm.training for norm in self.bn):
+                return self._train_by_sample(joints)
+            if not self.training and not torch.is_grad_enabled():
+                return self._evaluate_by_sample(joints)
+        return self._forward_vertex_major(joints)
+
+    def _evaluate_by_sample(self, joints: Tensor) -> Tensor:
+        """``forward`` with fixed statistics and without gradients."""
+        layers = [fold(conv, norm) for conv, norm in itertools.zip_longest(self.cl, self.bn)]
+        joint_layers = len(self.plan.channels[0]) - 1
+        x = joints.to(self.fc.weight.dtype)
+        for weights, bias in layers[:joint_layers]:
+            x = convolve(x, weights, self.joint_mixer).add_(bias).relu_()
+        order = self.coarse_order if self.padded else self.coarse_order[: self.levels[0].real]
+        x = self.fc(x.flatten(1)).view(len(x), self.coarse_size, -1)[:, order]
+        return self._grow(x, 0, layers[joint_layers:])
+
+    def _grow(self, x: Tensor, number: int, layers: list[tuple[Tensor, Tensor]]) -> Tensor:
+        """Meshes (B, V, 3) from the rows (B, N, F) that enter a level, and the layers from there on."""
+        level, block, real = self.levels[number], self.plan.channels[number + 1], not self.padded
+        size = samples_per_step(level.real if real else level.padded_size, self.cl[0].order * max(block[1:]))
+        if len(x) > size:
+            return torch.cat([self._grow(part, number, layers) for part in x.split(size)])
+        y, mixer = x, level.enter
+        for weights, bias in layers[: len(block) - 1]:
+            y, mixer = convolve(y, weights, mixer, real).add_(bias).relu_(), level.stay
+        x = resize_channels(x, block[-1])
+        if number:
+            x = x.index_select(1, level.parent_real if real else level.parent)
+        y += x
+        layers = layers[len(block) - 1 :]
+        if number + 1 < len(self.levels):
+            return self._grow(y, number + 1, layers)
+        for weights, bias in layers[:-1]:
+            y = convolve(y, weights, level.stay, real).add_(bias).relu_()
+        weights, bias = layers[-1]
+        return convolve(y, weights, self.output_mixer).add_(bias)
+
+    def _train_by_sample(self, joints: Tensor) -> Tensor:
+        """``forward`` with the statistics of the batch."""
+        layers = iter(zip(self.cl, self.bn))
+        x = joints.to(self.fc.weight.dtype)
+        for _ in self.plan.channels[0][1:]:
+            x = conv_norm_relu(x, *next(layers), self.joint_mixer)
+        x = self.fc(x.flatten(1)).view(len(x), self.coarse_size, -1)[:, self.coarse_order]
+        for level, block in zip(self.levels, self.plan.channels[1:]):
+            y, mixer = x, level.enter
+            for _ in block[1:]:
+                y, mixer = conv_norm_relu(y, *next(layers), mixer, level.extra, level.padded_size), level.stay
+            x = resize_channels(x, block[-1])
+            x = y + x if level.parent is None else AddUpsampled.apply(y, x, level.parent, level.siblings)
+        for conv, norm in layers:
+            x = conv_norm_relu(x, conv, norm, level.stay, level.extra, level.padded_size)
+        if not self.padded:  # no statistics are taken after the last layer
+            x = x[:, : level.real]
+        return GraphConv.apply(x, self.cl[-1].weight, self.cl[-1].bias, self.output_mixer)
+
+    def _forward_vertex_major(self, joints: Tensor) -> Tensor:
         batch = len(joints)
         blocks = self.plan.channels
         with_fakes = self.training or self.padded
@@ -233,7 +233,7 @@ def get_model(num_joint_input_chan: int, num_mesh_output_chan: int, graph_L: Seq
     Raises:
         ValueError: neither published plan has this number of levels.
     """
-    plans = {len(channels) - 1: MeshNetPlan(channels) for channels in _PAPER_CHANNELS.values()}
+    plans = {len(channels) - 1: MeshNetPlan(channels) for channels in PAPER_CHANNELS.values()}
     if len(graph_L) - 1 not in plans:
         known = " or ".join(map(str, plans))
         raise ValueError(f"published MeshNets have {known} coarsening levels, got {len(graph_L) - 1}")

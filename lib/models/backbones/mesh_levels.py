@@ -17,6 +17,7 @@ from scipy import sparse
 from torch import Tensor, nn
 
 from lib.mesh_graph import MeshGraph
+from lib.models.backbones.chebyshev_mixer import ChebyshevMixer, RowSums, upsampling
 
 
 @dataclass(frozen=True)
@@ -114,7 +115,7 @@ class SparseOperator(nn.Module):
         self.size = matrix.shape
         self.register_buffer("starts", torch.from_numpy(matrix.indptr.astype(np.int32)), persistent=False)
         self.register_buffer("columns", torch.from_numpy(matrix.indices.astype(np.int32)), persistent=False)
-        self.register_buffer("values", torch.from_numpy(matrix.data.copy()), persistent=False)
+        self.register_buffer("values", torch.tensor(matrix.data, dtype=torch.get_default_dtype()), persistent=False)
         with warnings.catch_warnings():  # torch says once per process that the format is in beta
             warnings.filterwarnings("ignore", message="Sparse CSR tensor support", category=UserWarning)
             self()
@@ -131,19 +132,30 @@ class MeshLevel(nn.Module):
         parent: gather index from the coarser level; parent_real: the same among real vertices (None when coarsest).
         extra: multiplicity minus one of the last representatives; all earlier ones stand for themselves only.
         padded_size: rows of the padded level.
+        enter: convolution of the coarser level's rows behind the upsampling (at the coarsest level: of its own rows).
+        stay: convolution of the level's own rows. The leading rows of both are the real vertices.
+        siblings: sums over the rows that share a parent, the transpose of upsampling (None when coarsest).
     """
 
-    def __init__(self, rows: LevelRows, laplacian: sparse.csr_matrix):
+    def __init__(self, rows: LevelRows, laplacian: sparse.csr_matrix, order: int):
         super().__init__()
         self.real, self.padded_size = rows.real, len(rows.representative)
         index = rows.position
         self.laplacian = SparseOperator(laplacian[index][:, index])
         index = index[: rows.real]
         self.laplacian_real = SparseOperator(laplacian[index][:, index])
-        self._constant("extra", torch.from_numpy(rows.multiplicity[rows.multiplicity > 1] - 1).float())
+        self._constant(
+            "extra", torch.from_numpy(rows.multiplicity[rows.multiplicity > 1] - 1).to(torch.get_default_dtype())
+        )
         parent = None if rows.parent is None else torch.from_numpy(rows.parent)
         self._constant("parent", parent)
         self._constant("parent_real", None if parent is None else parent[: rows.real].clone())
+        representatives = laplacian[rows.position][:, rows.position]
+        self.stay = ChebyshevMixer(representatives, order, leading=rows.real)
+        self.enter, self.siblings = self.stay, None
+        if parent is not None:
+            self.enter = ChebyshevMixer(representatives, order, rows.parent, leading=rows.real)
+            self.siblings = RowSums(upsampling(rows.parent).T)
 
     def _constant(self, name: str, value: Tensor | None) -> None:
         self.register_buffer(name, value, persistent=False)
