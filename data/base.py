@@ -112,6 +112,7 @@ class PoseDataset(Dataset):
             return self.transform(rows, generator, train=self.mode == "train")
         except BadSamples as error:
             samples = rows["sample"][error.samples].tolist() if "sample" in rows else error.samples
+            samples = list(dict.fromkeys(samples))  # mixing may draw one several times
             names = ", ".join(self.record_name(sample) for sample in samples[:MAX_NAMES])
             more = f" and {len(samples) - MAX_NAMES} more" if len(samples) > MAX_NAMES else ""
             raise ValueError(f"{self.name} {self.mode}: {error.reason}: {names}{more}") from error

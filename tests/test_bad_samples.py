@@ -60,7 +60,9 @@ def test_loaders_name_them_in_one_line(damaged, tiny_root, tmp_path, workers, mi
 
 
 def test_many_unusable_samples_are_not_all_listed(damaged):
-    data, _ = damaged("MuCo")
+    data, words = damaged("MuCo")
+    with pytest.raises(ValueError, match=rf"{words}\)$"):
+        data.build().batch([2, 0, 2], stream(0))  # one of them twice
     data.edit("MuCo-3DHP.json", lambda content: [image.update(f=[0, 0]) for image in content["images"]])
     with pytest.raises(ValueError, match="and 3 more$"):
         data.build().batch(range(8), stream(0))

@@ -74,7 +74,7 @@ class Human36M(RecordDataset):
         for subject in self.subjects:
             self._read(people, subject)
         columns, skipped = people.columns()
-        names = np.array([Path(name.decode()).name for name in columns["image"]])
+        names = np.array([_bare(name.decode()) for name in columns["image"]])
         order = np.argsort(names, kind="stable")
         columns = sort_rows(columns, order)
         columns["betas"] = clamp_betas(columns["betas"])
@@ -127,9 +127,14 @@ class Human36M(RecordDataset):
                 )
 
 
+def _bare(name: str) -> str:
+    """An image's name without its folder."""
+    return name.rpartition("/")[2]
+
+
 def _action(path: Path, view: str, image: dict, index: int) -> int:
     """Index into ``ACTIONS`` of an image: what its name says, or else what the entry says."""
-    match = ACTION_PATTERN.search(Path(text(path, view, image, "file_name")).name)
+    match = ACTION_PATTERN.search(_bare(text(path, view, image, "file_name")))
     action = (int(match[1]) if match else index) - FIRST_ACTION
     if not 0 <= action < len(ACTIONS):
         last = FIRST_ACTION + len(ACTIONS) - 1
