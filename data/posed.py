@@ -6,6 +6,7 @@ from lib.body.hand import order_hand_joints
 from lib.body.lbs import BodyParams, lbs
 from lib.body.rotation import rotate_root
 from lib.coord_utils import project
+from lib.joint_regressor import JointRegressor
 from lib.joint_sets import get_joint_set
 from lib.mesh_model import GENDERS, MeshModel
 
@@ -30,7 +31,10 @@ class PosedBodies:
                 used |= (regressor != 0).any(dim=0)
             self._vertex_ids = used.nonzero().squeeze(1)
             regressors = {name: regressor[:, self._vertex_ids] for name, regressor in regressors.items()}
-        self.regressors = {name: r.to(self.device, torch.float32) for name, r in regressors.items()}
+        place = torch.empty(0, device=self.device)
+        self.regressors = {name: JointRegressor(regressor).to(place) for name, regressor in regressors.items()}
+        # rows of the published human36 regressor do not sum to exactly 1: joints are those of the translated mesh
+        self.regressor_sums = {name: r.sum(dim=1)[:, None].to(place) for name, r in regressors.items()}
         self._params: dict[str, BodyParams] = {}
 
     def params(self, gender: str) -> BodyParams:
@@ -70,7 +74,7 @@ def _regressor(model: MeshModel, joint_set: str) -> torch.Tensor:
 
 
 class Posed:
-    """One batch of posed bodies. Vertices are computed when first needed.
+    """One batch of posed bodies. Vertices and joints are computed when first needed, once.
 
     Args:
         bodies: skinning parameters and regressors.
@@ -84,6 +88,7 @@ class Posed:
         self.bodies, self.rows = bodies, rows
         self.input_set, self.annotated_set = input_set, annotated_set
         self._skinned = None
+        self._joints: dict[str, torch.Tensor] = {}
 
     @property
     def _body(self) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
@@ -108,11 +113,10 @@ class Posed:
         turned = torch.einsum("bij,bj->bi", rotation, trans + root)
         return turned + translation - root
 
-    @property
-    def vertices(self) -> torch.Tensor:
-        """(B, V', 3) metres, camera frame."""
+    def vertices_from(self, origin: torch.Tensor) -> torch.Tensor:
+        """(B, V', 3) metres relative to points (B, 3) of the camera frame."""
         vertices, _, trans = self._body
-        return vertices + trans
+        return vertices + (trans - origin[:, None])  # one pass over the mesh for both shifts
 
     def joints(self, name: str) -> torch.Tensor:
         """Joints of a set, derived ones included, from the body: (B, J, 3) metres, camera frame.
@@ -120,16 +124,18 @@ class Posed:
         human36 and coco joints are regressed from the mesh; smpl and mano joints are the kinematic ones of the layer
         (and fingertip vertices), which is what SURREAL and FreiHAND annotate.
         """
+        if name not in self._joints:
+            self._joints[name] = self._body_joints(name)
+        return self._joints[name]
+
+    def _body_joints(self, name: str) -> torch.Tensor:
         vertices, kinematic, trans = self._body
-        joint_set = get_joint_set(name)
         if name == "smpl":
             return kinematic + trans
-        regressor = self.bodies.regressors[name]
-        # rows of the published human36 regressor do not sum to exactly 1: joints are those of the translated mesh
-        joints = regressor @ vertices + regressor.sum(dim=1)[:, None] * trans
+        joints = self.bodies.regressors[name] @ vertices + self.bodies.regressor_sums[name] * trans
         if name == "mano":
             return order_hand_joints(torch.cat([kinematic + trans, joints], dim=1))
-        return joint_set.add_derived(joints)
+        return get_joint_set(name).add_derived(joints)
 
     def targets(self, name: str) -> torch.Tensor:
         """Joints of a set as the network shall predict them: annotated ones where there are such, else ``joints``."""

@@ -108,7 +108,7 @@ class BodyTransform:
         keep = self._kept(posed)
         if not self.with_mesh:
             return pose2d, lift, _mask(lift, "lift" in self.masked, keep)
-        mesh = posed.vertices - posed.targets(self.root_set.name)[:, self.root_set.root, None]
+        mesh = posed.vertices_from(posed.targets(self.root_set.name)[:, self.root_set.root])
         reg = MM * _relative(posed.targets(self.target_set.name), self.target_set.root)
         targets = {"mesh": mesh, "lift_pose3d": lift, "reg_pose3d": reg}
         meta = {

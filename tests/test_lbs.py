@@ -1,6 +1,7 @@
 """Linear blend skinning: against a slow obvious version, invariances, gradients."""
 
 import numpy as np
+import pytest
 import torch
 from scipy.spatial.transform import Rotation
 
@@ -114,6 +115,16 @@ def test_mirrored_pose_gives_the_mirrored_open_body(body):
     other, _ = lbs(body.params(), mirrored.reshape(3, 72), betas)
     flipped = vertices[:, body.flip_vertex_ids] * torch.tensor([-1.0, 1.0, 1.0])
     assert (other - flipped).norm(dim=-1).max() < 2e-6
+
+
+@pytest.mark.parametrize("count", [0, 1, 40, 300])
+def test_blocks_of_vertices_change_nothing(body, count):
+    params = body.params()
+    pose, betas = (torch.from_numpy(a).float() for a in random_pose(24, count, seed=6))
+    vertices, joints = lbs(params, pose, betas)
+    whole, same_joints = lbs(params, pose.requires_grad_(), betas)  # gradients need all vertices at once
+    assert_close(vertices, whole.detach(), 1e-6)
+    assert torch.equal(joints, same_joints)
 
 
 def test_lbs_gradients(body):

@@ -7,6 +7,11 @@ import torch
 
 from lib.body.rotation import axis_angle_to_matrix
 
+# Vertices are blended in blocks whose largest temporary (a 3 x 4 matrix per vertex and sample) has about this many
+# numbers: it stays in a core's cache, and as a whole (21 MB for 64 bodies) it would cost more than the arithmetic.
+_BLOCK_NUMBERS = 200_000
+_SMALLEST_BLOCK = 64  # vertices
+
 
 @dataclass(frozen=True)
 class BodyParams:
@@ -182,17 +187,39 @@ def skin(params: BodyParams, rotations: torch.Tensor, betas: torch.Tensor) -> tu
     turn, joints = world[..., :3, :3], world[..., :3, 3]
     shift = joints - (turn @ rest_joints[..., None]).squeeze(-1)
 
-    # vertex-major with the batch innermost: two large matrix products, then long contiguous element-wise rows
     identity = torch.eye(3, dtype=rotations.dtype, device=rotations.device)
     pose_feature = (rotations[:, 1:] - identity).flatten(1)
-    coefficients = torch.cat([torch.ones_like(betas[:, :1]), betas, pose_feature], dim=1)
-    rest = (params.blend.flatten(0, 1) @ coefficients.t()).view(-1, 3, 1, batch)
-    bones = torch.cat([turn, shift[..., None]], dim=-1).permute(1, 3, 2, 0).reshape(joint_num, -1)
-    blended = (params.weights @ bones).view(-1, 4, 3, batch)
+    coefficients = torch.cat([torch.ones_like(betas[:, :1]), betas, pose_feature], dim=1).t().contiguous()
+    bones = torch.cat([turn, shift[..., None]], dim=-1).permute(1, 3, 2, 0).reshape(joint_num, 12 * batch)
+    # gradients and other devices want few large steps instead
+    whole = coefficients.requires_grad or bones.requires_grad or bones.device.type != "cpu"
+    block = max(_SMALLEST_BLOCK, _BLOCK_NUMBERS // max(12 * batch, 1))
+    if whole or block >= params.vertex_num:
+        return _blend(params.blend, params.weights, coefficients, bones).permute(2, 0, 1).contiguous(), joints
+    vertices = rotations.new_empty(batch, params.vertex_num, 3)
+    for start in range(0, params.vertex_num, block):
+        part = slice(start, start + block)
+        vertices[:, part] = _blend(params.blend[part], params.weights[part], coefficients, bones).permute(2, 0, 1)
+    return vertices, joints
+
+
+def _blend(blend: torch.Tensor, weights: torch.Tensor, coefficients: torch.Tensor, bones: torch.Tensor) -> torch.Tensor:
+    """Posed vertices (V, 3, B), without translation.
+
+    Vertex-major with the batch innermost: two matrix products, then long contiguous element-wise rows.
+
+    Args:
+        blend: (V, 3, C) as in ``BodyParams``. weights: (V, K).
+        coefficients: (C, B) factors of the blend shapes.
+        bones: (K, 12 B) transforms of the joints: columns of the matrices, their rows, samples.
+    """
+    vertex_num, batch = len(weights), coefficients.shape[1]
+    rest = (blend.flatten(0, 1) @ coefficients).view(vertex_num, 3, 1, batch)
+    blended = (weights @ bones).view(vertex_num, 4, 3, batch)
     vertices = blended[:, 3]
     for axis in range(3):
         vertices = torch.addcmul(vertices, blended[:, axis], rest[:, axis])
-    return vertices.permute(2, 0, 1).contiguous(), joints
+    return vertices
 
 
 def lbs(params: BodyParams, pose: torch.Tensor, betas: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
