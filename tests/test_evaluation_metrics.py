@@ -148,18 +148,18 @@ def test_perfect_hands_get_full_marks(hands):
 @pytest.mark.parametrize("unit", ["mm", "m"])
 def test_submission_in_either_unit(tmp_path, unit):
     poses = torch.randn(3, 21, 3) * 100
-    submission = Submission(tmp_path / "pred.json", np.array([7, 3, 5]), 21, unit, None)
+    submission = Submission(tmp_path / "pred.json", 3, 21, unit, None)
     submission.add({"joints": poses[2:]}, None, np.array([2]))
     submission.add({"joints": poses[:2]}, None, np.array([0, 1]))
     submission.close(True)
     joints, meshes = json.loads((tmp_path / "pred.json").read_text())
     assert joints == meshes
-    assert_close(joints, poses[[1, 2, 0]] * (1 if unit == "mm" else 1e-3))
+    assert_close(joints, poses * (1 if unit == "mm" else 1e-3))
     assert [path.name for path in tmp_path.iterdir()] == ["pred.json"]
 
 
 def test_interrupted_submission_leaves_nothing(tmp_path):
-    submission = Submission(tmp_path / "pred.json", np.array([0, 1]), 21, "mm", None)
+    submission = Submission(tmp_path / "pred.json", 2, 21, "mm", None)
     submission.close(False)
     assert list(tmp_path.iterdir()) == []
 

@@ -133,26 +133,25 @@ class FreiHandEvaluator(Evaluator):
 
 
 class Submission:
-    """``pred.json``: a list of joints (N, 21, 3) and meshes (N, V, 3), rows in the order of the database index.
+    """``pred.json``: a list of joints (N, 21, 3) and meshes (N, V, 3), rows in the order of the data set (image id).
 
     PoseNet has no mesh: its joints are written twice, as released. Meshes wait in a hidden file, not in memory.
 
     Args:
         path: file to write.
-        db_index: (N,) database index of each sample.
+        count: number of samples.
         points: rows of a mesh (of a pose, for PoseNet).
         unit: ``mm`` or ``m``.
         regressor: (21, V) for meshes; None for PoseNet.
     """
 
-    def __init__(self, path: Path, db_index: np.ndarray, points: int, unit: str, regressor: torch.Tensor | None):
+    def __init__(self, path: Path, count: int, points: int, unit: str, regressor: torch.Tensor | None):
         self.path, self.scale = path, {"mm": 1.0, "m": 1e-3}[unit]
         self.decimals = 4 if unit == "mm" else 7
-        self.order = np.argsort(db_index, kind="stable")
         self.regressor = None if regressor is None else JointRegressor(regressor)
         self._aside = path.with_name(f".{path.name}.{os.getpid()}-{secrets.token_hex(4)}.tmp")
-        self._joints = np.zeros((len(db_index), 21, 3), dtype=np.float32)
-        self._points = np.memmap(self._aside, dtype=np.float32, mode="w+", shape=(len(db_index), points, 3))
+        self._joints = np.zeros((count, 21, 3), dtype=np.float32)
+        self._points = np.memmap(self._aside, dtype=np.float32, mode="w+", shape=(count, points, 3))
 
     def add(self, prediction: dict[str, torch.Tensor], batch, indices: np.ndarray) -> None:
         """Add a batch: ``joints`` (B, 21, 3) or ``mesh`` (B, V, 3), mm."""
@@ -176,7 +175,7 @@ class Submission:
             self._aside.unlink(missing_ok=True)
 
     def _write(self, stream, values: np.ndarray) -> None:
-        for number, row in enumerate(self.order):
-            rounded = (values[row].astype(np.float64) * self.scale).round(self.decimals)
+        for number, row in enumerate(values):
+            rounded = (row.astype(np.float64) * self.scale).round(self.decimals)
             stream.write(f"{', ' if number else '['}{json.dumps(rounded.tolist())}")
         stream.write("]")

@@ -39,7 +39,8 @@ def _writers(dataset, cfg, stage, run: Path) -> Iterator:
     if dataset.name == "FreiHAND":
         regressor = stage.regressor
         points = stage.joint_set.joint_num if regressor is None else dataset.mesh_model.vertex_num
-        index = np.asarray(dataset.records["db_idx"])
-        yield Submission(run / "pred.json", index, points, cfg.TEST.freihand_unit, regressor)
+        if (np.diff(dataset.records["db_idx"]) < 0).any():
+            print("pred.json: rows are in the order of image ids, the benchmark's server expects that of db_idx")
+        yield Submission(run / "pred.json", len(dataset), points, cfg.TEST.freihand_unit, regressor)
     if cfg.TEST.vis:
         yield SampleWriter(run / "vis", dataset, stage.joint_set, tuple(cfg.MODEL.input_shape))

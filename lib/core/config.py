@@ -114,7 +114,8 @@ class TestConfig:
     batch_size: int = 64
     shuffle: bool = False  # accepted for old files; tests always run in order
     weight_path: str = "./experiment/pose2mesh_cocoJ_gt_train_human36_coco"  # file, or folder with final/best
-    vis: bool = False  # write sample meshes (.obj) and pose pictures of the data set to the run's vis/
+    # 16 pose pictures and meshes (Human36M, FreiHAND every 500th, PW3D every 10th, SURREAL all) to the run's vis/
+    vis: bool = False
     smooth: bool = False  # new: PW3D: also evaluate after One-Euro smoothing of each person's joints over time
     save_predictions: bool = False  # new: keep predictions in the run's result/, to evaluate again without a model
     freihand_unit: str = "mm"  # new: FreiHAND: pred.json in mm as released, or m as the official evaluation expects
