@@ -22,7 +22,8 @@ from lib.models.pose2mesh_net import Pose2Mesh
 from lib.models.posenet import PoseNet
 from tests.helpers import assert_close, golden
 from tests.meshes import grid
-from tests.padded_meshnet import named_weights, padded_meshnet
+from tests.named_weights import named_weights
+from tests.plain.networks import PlainMeshNet
 
 PLAN = MeshNetPlan(((5, 6, 8), (8, 7, 12), (12, 9, 6), (6, 10, 3)))
 
@@ -163,14 +164,11 @@ def test_network_equals_the_padded_computation(graph, training, padded):
         model = filled(graph, padded=padded).train(training)
     finally:
         torch.set_default_dtype(torch.float32)
-    # detach() shares memory, so the plain version would see the network's updates of running statistics
-    state = {key: value.detach().clone() for key, value in model.state_dict().items()}
-    names = [name for name, _ in model.named_parameters()]
-    for name in names:
-        state[name].requires_grad_()
+    plain = PlainMeshNet(graph.laplacians, PLAN.channels).double().train(training)
+    plain.load_state_dict(model.state_dict())
     joints = torch.randn(3, 17, 5, generator=torch.Generator().manual_seed(1), dtype=torch.float64, requires_grad=True)
 
-    expected = padded_meshnet(graph, PLAN, state, joints, training)
+    expected = plain(joints)
     if not padded:
         expected = expected[:, graph.reverse]
     actual = model(joints)
@@ -178,13 +176,15 @@ def test_network_equals_the_padded_computation(graph, training, padded):
 
     weighting = torch.randn(expected.shape, generator=torch.Generator().manual_seed(2), dtype=torch.float64)
     actual = torch.autograd.grad((actual * weighting).sum(), [joints, *model.parameters()])
-    wanted = torch.autograd.grad((expected * weighting).sum(), [joints, *(state[name] for name in names)])
+    wanted = torch.autograd.grad((expected * weighting).sum(), [joints, *plain.parameters()])
     scale = max(float(w.abs().max()) for w in wanted)
+    names = [name for name, _ in model.named_parameters()]
+    assert names == [name for name, _ in plain.named_parameters()]
     for name, a, b in zip(["joints", *names], actual, wanted):
         assert float((a - b).abs().max()) <= 1e-10 * scale, name
     for name, buffer in model.state_dict().items():
         if "running" in name:
-            assert_close(buffer, state[name].detach(), 1e-11, name)
+            assert_close(buffer, plain.state_dict()[name], 1e-11, name)
 
 
 def test_evaluation_does_not_depend_on_fakes(graph):

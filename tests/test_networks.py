@@ -17,7 +17,7 @@ from lib.models.meshnet import MeshNet, MeshNetPlan
 from lib.models.posenet import PoseNet
 from tests.helpers import GOLDEN, assert_close, golden
 from tests.meshes import grid, joint_graph
-from tests.padded_meshnet import named_weights
+from tests.named_weights import named_weights
 
 SETS = tuple(JOINT_SETS)
 PARAMETERS = {

@@ -61,7 +61,7 @@ class PlainTrainer:
         normal_weight, edge_weight, joint_weight = self.weights
         padded, pose3d = self.model(inputs["pose2d"])
         mesh = padded[:, self.reverse, :]
-        joints = torch.matmul(self.regressor[None], mesh * 1000)
+        joints = torch.matmul(self.regressor[None].to(mesh), mesh * 1000)
         edge = edge_weight * edge_loss(mesh, targets["mesh"], self.faces) if with_edges else mesh.new_zeros(())
         return [
             coordinate_loss(mesh, targets["mesh"], meta["mesh_valid"]),
