@@ -11,6 +11,7 @@ KEPT = {
     "MALLOC_MMAP_THRESHOLD_": str(2**40),
     "MALLOC_TOP_PAD_": str(2**28),
 }
+_UNIT = 1 if sys.platform == "darwin" else 1024  # of ru_maxrss, bytes
 _STATUS, _CLEAR = Path("/proc/self/status"), Path("/proc/self/clear_refs")
 
 
@@ -30,15 +31,21 @@ def reset_peak() -> None:
 
 
 def peak_memory() -> int:
-    """Largest resident memory in bytes of this process since ``reset_peak``, or of its largest child process."""
-    unit = 1 if sys.platform == "darwin" else 1024
-    children = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * unit
+    """Largest resident memory in bytes of this process since ``reset_peak``."""
     if _STATUS.is_file():
         line = next(line for line in _STATUS.read_text().splitlines() if line.startswith("VmHWM"))
-        own = int(line.split()[1]) * 1024
-    else:
-        own = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
-    return max(own, children)
+        return int(line.split()[1]) * 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * _UNIT
+
+
+def peak_of_children() -> int:
+    """Largest resident memory in bytes of the largest ended child process."""
+    return resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * _UNIT
+
+
+def children_time() -> float:
+    """Seconds of arithmetic of ended child processes."""
+    return resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime
 
 
 def page_faults() -> int:

@@ -26,12 +26,12 @@ def _verdict(target: Target, column: str, ratio: float) -> str:
     return "" if met is None else "met" if met else "missed"
 
 
-def _line(row: Row, column: str, figures: dict) -> tuple[str, ...]:
+def _line(row: Row, column: str, figures: dict, quick: bool) -> tuple[str, ...]:
     ours, plain = figures["ours"], figures["plain"]
     # a side that does less work in a repeat is shown as if it did the other one's
     scale = ours["items_per_repeat"]
     return (
-        row.title,
+        row.text(quick),
         column,
         _seconds(scale * ours["seconds_per_item"]),
         _seconds(scale * plain["seconds_per_item"]),
@@ -50,7 +50,7 @@ def table(rows: list[Row], results: dict[str, dict], quick: bool) -> str:
     for row in rows:
         for column in COLUMNS:
             figures = results[row.name][column]
-            lines.append(_line(row, column, figures))
+            lines.append(_line(row, column, figures, quick))
             name, title, target = MEMORY_ROW
             if name == row.name:
                 ratio = figures["memory_ratio"]

@@ -30,7 +30,7 @@ class Row:
 
     Attributes:
         name: for ``--rows``.
-        title: printed.
+        title: printed; may name arguments of ours in braces.
         case: name in ``lib.benchmark.cases.CASES``; rows of one case share their processes.
         unit: what throughput counts.
         target: see there.
@@ -65,6 +65,10 @@ class Row:
     tolerance: float = 1e-3
     may_be_smaller: bool = False
 
+    def text(self, quick: bool) -> str:
+        """The title with its sizes."""
+        return self.title.format(**self.arguments("ours", quick))
+
     def arguments(self, side: str, quick: bool) -> dict:
         return getattr(self, f"quick_{side}" if quick else side)
 
@@ -79,19 +83,19 @@ def _batch(full: int, quick: int, **options) -> dict:
 
 
 ROWS = (
-    Row("inference1", "inference, batch 1", "inference", "samples", _speed(3.5, 2.5),
+    Row("inference1", "inference, batch {batch}", "inference", "samples", _speed(3.5, 2.5),
         **_batch(1, 1, warmups=3, repeats=15, plain_warmup={"batch": 1}, plain_seconds=8)),
-    Row("inference64", "inference, batch 64", "inference", "samples", _speed(12, 4.5),
+    Row("inference64", "inference, batch {batch}", "inference", "samples", _speed(12, 4.5),
         **_batch(64, 4, plain_warmup={"batch": 1}, plain_seconds=60)),
-    Row("training64", "training step, batch 64", "training", "samples", _speed(8, 3),
+    Row("training64", "training step, batch {batch}", "training", "samples", _speed(8, 3),
         **_batch(64, 2, plain_warmup={"batch": 2}, repeats=3, plain_seconds=30, alone=True)),
-    Row("posenet64", "PoseNet training step, batch 64", "posenet", "samples", _speed(1.3, 1.3),
+    Row("posenet64", "PoseNet training step, batch {batch}", "posenet", "samples", _speed(1.3, 1.3),
         **_batch(64, 64, warmups=2, repeats=9, plain_warmup={"batch": 64}, plain_seconds=15)),
     Row("data", "data path, COCO errors, one process", "data", "items", _speed(30),
         ours={"items": 2048}, plain={"items": 64}, quick_ours={"items": 512}, quick_plain={"items": 16},
         plain_warmup={"items": 16}),
     Row("graph", "building the graph", "graph", "graphs", _speed(3)),
-    Row("evaluation", "evaluation of 10,000 meshes", "evaluation", "samples", _speed(30),
+    Row("evaluation", "evaluation of {samples:,} meshes", "evaluation", "samples", _speed(30),
         ours={"samples": 10000}, plain={"samples": 2000}, quick_ours={"samples": 1024}, quick_plain={"samples": 128},
         plain_warmup={"samples": 64}),
     Row("camera", "camera fit", "camera", "fits", _speed(200), warmups=3, tolerance=1e-5, may_be_smaller=True),

@@ -27,6 +27,7 @@ class Turns:
         self.row, self.column, self.quick, self.advance = row, column, quick, advance
         self.repeats = self.repeats_of(row, quick)
         self.plain_seconds = min(row.plain_seconds, QUICK_SECONDS) if quick else row.plain_seconds
+        self.start = time.perf_counter()
         self.answers: dict[str, list[dict]] = {side: [] for side in SIDES}
         self._steps = 0
 
@@ -111,6 +112,7 @@ class Turns:
             "target": self.row.target.ratio.get(self.column),
             "met": self.row.target.met(self.column, ratio),
             "agree": _agreement(self.row, ours["check"], plain["check"]),
+            "elapsed_seconds": round(time.perf_counter() - self.start, 1),
         }
 
 
