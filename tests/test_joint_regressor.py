@@ -24,6 +24,12 @@ def test_equals_the_full_product(batch, side_by_side):
     assert joints.is_contiguous()
 
 
+def test_joints_of_moved_meshes():
+    matrix, mesh = sparse_matrix(7, 200), torch.randn(3, 200, 3)
+    origin = torch.randn(3, 3)
+    torch.testing.assert_close(JointRegressor(matrix).about(mesh, origin), matrix @ (mesh - origin[:, None]))
+
+
 def test_strided_meshes_and_other_number_types():
     matrix = sparse_matrix(4, 50)
     mesh = torch.randn(3, 100, 3, dtype=torch.float64)[:, ::2]

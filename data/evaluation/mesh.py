@@ -3,13 +3,7 @@
 import numpy as np
 import torch
 
-from lib.core.metrics import (
-    coordinate_major,
-    joint_protocol,
-    mesh_protocol,
-    pa_mpvpe,
-    training_protocol,
-)
+from lib.core.metrics import joint_protocol, mesh_protocol, pa_mpvpe, training_protocol
 from lib.core.video_metrics import Videos, smoothed_errors
 from lib.joint_sets import HUMAN36, JointSet
 
@@ -68,7 +62,6 @@ class MeshEvaluator(Evaluator):
         """
         indices = self.next_indices(len(pred_mesh), indices)
         regressor, root, joints = self.regressor.to(pred_mesh), self.joint_set.root, self.joint_set.eval_joints
-        pred_mesh, target_mesh = coordinate_major(pred_mesh), coordinate_major(target_mesh)
         pred_joint = regressor @ pred_mesh
         if target_joint is None or not self.annotated_joints:
             target_joint = regressor @ target_mesh

@@ -10,13 +10,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-
-def coordinate_major(mesh: Tensor) -> Tensor:
-    """The same (B, V, 3) values with all x, all y, all z of a mesh side by side in memory.
-
-    Every step of the metrics keeps this layout and is several times faster in it.
-    """
-    return mesh.transpose(1, 2).contiguous().transpose(1, 2)
+from lib.core import surface
+from lib.joint_regressor import JointRegressor
 
 
 def root_align(points: Tensor, root: int | Tensor) -> Tensor:
@@ -45,13 +40,8 @@ def similarity(source: Tensor, target: Tensor, reflect: bool = False) -> tuple[T
     centre_s, centre_t = source.mean(-2, keepdim=True), target.mean(-2, keepdim=True)
     centred = source - centre_s
     covariance = centred.transpose(-1, -2) @ (target - centre_t) / source.shape[-2]
-    u, s, vh = torch.linalg.svd(covariance)
-    sign = torch.ones_like(s)
-    if not reflect:
-        sign[..., 2] = torch.where(torch.linalg.det(u @ vh) < 0, -1.0, 1.0)
-    rotation = (vh.transpose(-1, -2) * sign[..., None, :]) @ u.transpose(-1, -2)
-    variance = centred.square().mean(-2).sum(-1)
-    scale = torch.where(variance > 0, (s * sign).sum(-1) / variance.clamp_min(torch.finfo(s.dtype).tiny), 0.0)
+    rotation, stretch = surface.rotation_and_stretch(covariance, reflect)
+    scale = surface.scale_of(stretch, centred.square().mean(-2).sum(-1))
     moved_centre = scale[..., None] * (rotation @ centre_s.transpose(-1, -2))[..., 0]
     return scale, rotation, centre_t[..., 0, :] - moved_centre
 
@@ -82,7 +72,7 @@ def mpjpe(pred: Tensor, target: Tensor) -> Tensor:
 
 def mpvpe(pred: Tensor, target: Tensor) -> Tensor:
     """Mean per-vertex position error of each sample: (B, V, 3) mm -> (B,) mm; aligning is the caller's job."""
-    return point_errors(pred, target).mean(-1)
+    return surface.mean_distance(pred, target)
 
 
 def pa_mpjpe(pred: Tensor, target: Tensor) -> Tensor:
@@ -92,7 +82,7 @@ def pa_mpjpe(pred: Tensor, target: Tensor) -> Tensor:
 
 def pa_mpvpe(pred: Tensor, target: Tensor) -> Tensor:
     """MPVPE after Procrustes alignment on all vertices: (B, V, 3) mm -> (B,) mm."""
-    return mpvpe(rigid_align(pred, target), target)
+    return surface.distances(pred, target, pred.mean(1), target.mean(1))[1]
 
 
 def accel_error(pred: Tensor, target: Tensor, visible: Tensor | None = None) -> Tensor:
@@ -152,7 +142,7 @@ def training_protocol(
     Returns:
         joint error (B,) over the evaluation joints and mesh error (B,) over all vertices, mm.
     """
-    mesh_error = mpvpe(root_align(pred_mesh, pred_joint[:, root]), root_align(target_mesh, target_joint[:, root]))
+    mesh_error = surface.mean_distance(pred_mesh, target_mesh, target_joint[:, root] - pred_joint[:, root])
     return mpjpe(*scored_joints(pred_joint, target_joint, root, eval_joints)), mesh_error
 
 
@@ -189,19 +179,29 @@ def mesh_protocol(
         (B, len(eval_joints), 3) mm, root-aligned.
     """
     pred_joint, target_joint = model_regressor @ pred_mesh, model_regressor @ target_mesh
-    pred_mesh, target_mesh = root_align(pred_mesh, pred_joint[:, 0]), root_align(target_mesh, target_joint[:, 0])
-    errors = {
-        "SMPL MPJPE": mpjpe(root_align(pred_joint, 0), root_align(target_joint, 0)),
-        "MPVPE": mpvpe(pred_mesh, target_mesh),
-    }
+    pred_root, target_root = pred_joint[:, 0], target_joint[:, 0]
+    errors = {"SMPL MPJPE": mpjpe(root_align(pred_joint, 0), root_align(target_joint, 0))}
+    if pa_mesh:
+        errors["MPVPE"], aligned_error = surface.distances(pred_mesh, target_mesh, pred_root, target_root)
+    else:
+        errors["MPVPE"] = surface.mean_distance(pred_mesh, target_mesh, target_root - pred_root)
     if human36_regressor is not None:
-        target = human36_regressor @ target_mesh if human36_target is None else human36_target
-        pred_joint, target_joint = scored_joints(human36_regressor @ pred_mesh, target, 0, eval_joints)
+        pred_joint = _regress_about(human36_regressor, pred_mesh, pred_root)
+        if human36_target is None:
+            human36_target = _regress_about(human36_regressor, target_mesh, target_root)
+        pred_joint, target_joint = scored_joints(pred_joint, human36_target, 0, eval_joints)
         errors["H36M MPJPE"] = mpjpe(pred_joint, target_joint)
         errors["H36M PA-MPJPE"] = pa_mpjpe(pred_joint, target_joint)
     if pa_mesh:
-        errors["PA-MPVPE"] = pa_mpvpe(pred_mesh, target_mesh)
+        errors["PA-MPVPE"] = aligned_error
     return (errors, pred_joint, target_joint) if return_joints else errors
+
+
+def _regress_about(regressor: Tensor | JointRegressor, mesh: Tensor, origin: Tensor) -> Tensor:
+    """``regressor @ root_align(mesh, origin)``, of the vertices that are read only."""
+    if isinstance(regressor, JointRegressor):
+        return regressor.about(mesh, origin)
+    return regressor @ root_align(mesh, origin)
 
 
 class MetricAccumulator:
