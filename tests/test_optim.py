@@ -68,7 +68,7 @@ def test_every_optimizer_follows_the_plain_implementation(kind, expected):
     model, reference = linear(), linear()
     cfg = config(optimizer=kind, lr=0.01, momentum=0.9, nesterov=True, weight_decay=0.1)
     optimizer = build_optimizer(cfg, model.parameters())
-    assert type(optimizer) is expected
+    assert isinstance(optimizer, expected)
     options = {"sgd": {"momentum": 0.9, "nesterov": True, "weight_decay": 0.1}, "adamw": {"weight_decay": 0.1}}
     plain = expected(reference.parameters(), lr=0.01, foreach=False, **options.get(kind, {}))
     for step in range(4):

@@ -8,6 +8,7 @@ import torch
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import CosineAnnealingLR, LRScheduler, MultiStepLR, ReduceLROnPlateau
 
+from lib.core.blocked_rmsprop import BlockedRMSprop
 from lib.core.config import Config
 
 STATE_OF = {"rmsprop": "square_avg", "adam": "exp_avg", "adamw": "exp_avg", "sgd": "momentum_buffer"}
@@ -28,7 +29,7 @@ def build_optimizer(cfg: Config, params: Iterable[torch.nn.Parameter]) -> Optimi
         raise ValueError("the model has no trainable parameters")
     kind = train.optimizer
     if kind == "rmsprop":
-        return torch.optim.RMSprop(trainable, lr=train.lr)
+        return BlockedRMSprop(trainable, lr=train.lr)
     if kind == "adam":
         return torch.optim.Adam(trainable, lr=train.lr, fused=True)
     if kind == "adamw":

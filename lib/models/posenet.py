@@ -12,6 +12,7 @@ from torch.nn import functional as F
 from lib.core.checkpoint import load_checkpoint, load_weights
 from lib.core.config import Config
 from lib.joint_sets import get_joint_set
+from lib.models.backbones.dense import linear
 
 
 class ResidualStage(nn.Module):
@@ -28,8 +29,8 @@ class ResidualStage(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, width) to (B, width)."""
-        y = self.w1(self.dropout(F.relu(self.batch_norm1(x), inplace=True)))
-        y = self.w2(self.dropout(F.relu(self.batch_norm2(y), inplace=True)))
+        y = linear(self.dropout(F.relu(self.batch_norm1(x), inplace=True)), self.w1)
+        y = linear(self.dropout(F.relu(self.batch_norm2(y), inplace=True)), self.w2)
         return x + y
 
 

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from lib.models.backbones.cheby_graph_conv import ChebyGraphConv
 from lib.models.backbones.chebyshev_mixer import ChebyshevMixer, RowSums
+from lib.models.backbones.dense import product
 
 # Numbers in the table of a dense product: about those of one sample at the finest level, which fit the cache.
 TABLE_SIZE = 2**21
@@ -48,7 +49,7 @@ def convolve(x: Tensor, weights: Tensor, mixer: ChebyshevMixer, leading: bool = 
     """
     samples, rows, width = x.shape
     order = mixer.order
-    table = x.reshape(-1, width) @ weights
+    table = product(x.reshape(-1, width), weights)
     return _each(mixer.mix, table.view(samples, rows * order, -1), leading)
 
 
@@ -186,16 +187,16 @@ def _backward(needed, x: Tensor, weight: Tensor, mixer: ChebyshevMixer, grad_of)
     columns = weights.shape[1]
     need_x, need_weight, *_ = needed
     grad_x = torch.empty_like(x) if need_x else None
-    product = torch.zeros_like(weights)
+    grad_weights = torch.zeros_like(weights)
     for step in steps(batch, rows, columns):
         tables = _each(mixer.adjoint, grad_of(step)).view(-1, columns)
         if need_x:
-            torch.mm(tables, weights.t(), out=grad_x[step].view(-1, width))
+            grad_x[step].view(-1, width).copy_(product(tables, weights.t()))
         if need_weight:
-            product.addmm_(x[step].reshape(-1, width).t(), tables)
+            grad_weights.addmm_(x[step].reshape(-1, width).t(), tables)
     if not need_weight:
         return grad_x, None
-    return grad_x, product.view(width, order, -1).permute(2, 0, 1).reshape(weight.shape)
+    return grad_x, grad_weights.view(width, order, -1).permute(2, 0, 1).reshape(weight.shape)
 
 
 class AddUpsampled(torch.autograd.Function):
