@@ -1,0 +1,198 @@
+"""What the readers of detector files share: JSON, keypoint lists, which source a number of joints stands for."""
+
+import json
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from lib.joint_sets import get_joint_set
+
+from .people import Frame, PoseSequence
+from .sources import OWN_SOURCES, SOURCES, get_source, sources_with
+
+# lists that hold a body and hands: source and place of the part that is used
+_PARTS = {
+    133: {"body": ("wholebody23", slice(0, 23)), "hand": ("mano21", slice(112, 133))},
+    136: {"body": ("halpe26", slice(0, 26)), "hand": ("mano21", slice(115, 136))},
+}
+
+
+@dataclass(frozen=True)
+class Request:
+    """What the user said about the file.
+
+    Attributes:
+        joint_set: joint set that is wanted, where it is known: decides between body and hand, and between sources with
+            as many joints.
+        source: source that was named; None finds it by the number of joints.
+        image_size: width and height, needed for coordinates that are fractions of the image.
+    """
+
+    joint_set: str | None = None
+    source: str | None = None
+    image_size: tuple[int, int] | None = None
+
+    @property
+    def body(self) -> str:
+        """``body`` or ``hand``."""
+        if self.source is not None:
+            return get_source(self.source).body
+        return "body" if self.joint_set is None else get_joint_set(self.joint_set).body
+
+
+def read_json(path: Path):
+    """The content of a JSON file.
+
+    Raises:
+        FileNotFoundError: no such file.
+        ValueError: not JSON, for example cut off.
+    """
+    if not path.is_file():
+        raise FileNotFoundError(f"pose file {path} not found")
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"{path} is not valid JSON, perhaps it was not copied completely: {error}") from error
+
+
+def found(content) -> str:
+    """A JSON value in a few words, for messages."""
+    if isinstance(content, dict):
+        keys = ", ".join(map(str, list(content)[:6])) + (", ..." if len(content) > 6 else "")
+        return f"a dict with the keys {keys}" if content else "an empty dict"
+    if isinstance(content, list):
+        return f"a list of {len(content)}, the first {found(content[0])}" if content else "an empty list"
+    return "a number" if isinstance(content, int | float) else f"a {type(content).__name__}"
+
+
+def numbers(values, where: str, layout: str) -> np.ndarray:
+    """A (nested) list of numbers as float64; ``null`` becomes NaN.
+
+    Raises:
+        ValueError: text or ragged lists; names the place and the layout that was expected.
+    """
+    try:
+        return np.array(values, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"{where} holds something else than numbers: {found(values)}; expected {layout}") from error
+
+
+def triples(values, where: str, layout: str) -> np.ndarray:
+    """A flat list x, y, score, x, y, score, ... as (J, 3).
+
+    Raises:
+        ValueError: not numbers, or their count does not divide by three.
+    """
+    flat = numbers(values, where, layout)
+    if flat.ndim != 1 or len(flat) % 3 or not len(flat):
+        raise ValueError(f"{where} holds numbers of shape {flat.shape}; expected {layout}")
+    return flat.reshape(-1, 3)
+
+
+def source_of(joint_num: int, request: Request, where: str, detector: bool = True) -> tuple[str, slice]:
+    """The source that poses with a number of joints come from, and the part of them it takes.
+
+    Args:
+        joint_num: joints in the file.
+        request: what the user said.
+        where: file or record, for messages.
+        detector: the file format is one of detectors, so 17 joints are COCO's unless the user names another source;
+            otherwise the joint set decides between sources of as many joints.
+
+    Raises:
+        ValueError: no source has so many joints, or several have.
+    """
+    part = _PARTS.get(joint_num, {}).get(request.body)
+    if part is not None and request.source in (None, part[0]):
+        return part
+    if request.source is not None:
+        source = get_source(request.source)
+        if source.joint_num != joint_num:
+            raise ValueError(
+                f"{where} has {joint_num} joints; {source.name} has {source.joint_num}: {source.describe()}"
+            )
+        return source.name, slice(None)
+    names = sources_with(joint_num, request.joint_set)
+    if not names:
+        known = sorted({(source.joint_num, source.name) for source in SOURCES.values() if source.body == request.body})
+        raise ValueError(
+            f"{where} has {joint_num} joints, which no known source of a {request.body} has; known: "
+            f"{', '.join(f'{count} {name}' for count, name in known)}; 133 and 136 with hands and face"
+        )
+    if len(names) == 1 or names[0] in OWN_SOURCES.get(request.joint_set, ()):
+        return names[0], slice(None)
+    if detector and "coco17" in names:
+        return "coco17", slice(None)
+    if SOURCES[names[0]].joints == SOURCES[names[1]].joints:
+        return names[0], slice(None)
+    raise ValueError(
+        f"{where} has {joint_num} joints, which may be {' or '.join(names)}; name the joints with --format "
+        f"{names[0]}, or with --joint_set"
+    )
+
+
+def natural_key(name: str) -> tuple:
+    """Sort key by which frame 10 comes after frame 9."""
+    return tuple((0, int(part), "") if part.isdigit() else (1, 0, part) for part in re.split(r"(\d+)", name) if part)
+
+
+@dataclass
+class FrameBuilder:
+    """Collects the people of a file, frame by frame, and checks that all have the same joints.
+
+    Args:
+        path: file, for messages. request: what the user said. layout: expected layout, for messages.
+    """
+
+    path: Path
+    request: Request
+    layout: str
+
+    def __post_init__(self):
+        self.names: list[str] = []
+        self._poses: dict[str, list[np.ndarray]] = {}
+        self._tracks: dict[str, list[int | None]] = {}
+        self._joints: tuple[int, str, slice] | None = None
+
+    def add_frame(self, name: str) -> None:
+        """A frame, which may stay empty."""
+        if name not in self._poses:
+            self.names.append(name)
+            self._poses[name], self._tracks[name] = [], []
+
+    def add(self, name: str, pose: np.ndarray, where: str, track: int | None = None) -> None:
+        """One person: pose (J, 3) of x, y, score."""
+        if self._joints is None:
+            self._joints = (len(pose), *source_of(len(pose), self.request, f"{self.path}: {where}"))
+        count, _, part = self._joints
+        if len(pose) != count:
+            raise ValueError(
+                f"{self.path}: {where} has {len(pose)} joints, others have {count}; expected {self.layout}"
+            )
+        self.add_frame(name)
+        self._poses[name].append(pose[part])
+        self._tracks[name].append(track)
+
+    def sequence(self, format_name: str, is_video: bool = False, notes: Iterable[str] = ()) -> PoseSequence:
+        """The frames.
+
+        Raises:
+            ValueError: nobody in any frame.
+        """
+        if self._joints is None:
+            raise ValueError(f"{self.path} holds no people: {len(self.names)} frame(s), all empty")
+        source = self._joints[1]
+        joint_num = SOURCES[source].joint_num
+        tracked = all(track is not None for tracks in self._tracks.values() for track in tracks)
+        frames = [
+            Frame(
+                name,
+                np.array(self._poses[name], dtype=np.float32).reshape(-1, joint_num, 3),
+                np.array(self._tracks[name], dtype=np.int64) if tracked else None,
+            )
+            for name in self.names
+        ]
+        return PoseSequence(frames, source, self.request.image_size, is_video, format_name, tuple(notes))

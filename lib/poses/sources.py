@@ -1,0 +1,166 @@
+"""Which joints each source of poses has, in order: the one table of these facts.
+
+Joint orders are those of the tools' own documentation: COCO keypoints, OpenPose (BODY_25 and COCO models), Halpe,
+COCO-WholeBody, MediaPipe (BlazePose and Hands), and the joint sets of ``lib.joint_sets``.
+
+A joint has a *role*, its name in the common vocabulary that ``lib.poses.mapping`` maps by. Equal names do not always
+mean equal joints (``Head`` is the top of the head in Human3.6M and the base of the skull in SMPL), so the roles of the
+spine and the head are told apart: LowSpine, MidSpine, HighSpine, Thorax (base of the neck), Neck (between the
+shoulders), Skull (its base), HeadTop.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from lib.joint_sets import COCO, HUMAN36, JOINT_SETS, MANO, SMPL, JointSet, Pairs
+
+
+@dataclass(frozen=True)
+class Source:
+    """A source of 2D poses.
+
+    Attributes:
+        name: key of ``SOURCES``, and what ``--format`` and messages call it.
+        joints: joint names in order.
+        about: where such poses come from.
+        body: ``body`` or ``hand``.
+        roles: role of each joint; the name itself where it is not listed.
+    """
+
+    name: str
+    joints: tuple[str, ...]
+    about: str
+    body: str = "body"
+    roles: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def joint_num(self) -> int:
+        return len(self.joints)
+
+    @property
+    def role_names(self) -> tuple[str, ...]:
+        """Role of each joint, in order."""
+        return tuple(self.roles.get(joint, joint) for joint in self.joints)
+
+    @property
+    def flip_pairs(self) -> Pairs:
+        """Left/right index pairs that swap when a pose is mirrored."""
+        return tuple(
+            (index, self.joints.index(mirrored(joint)))
+            for index, joint in enumerate(self.joints)
+            if joint.startswith("L_")
+        )
+
+    @property
+    def bones(self) -> Pairs:
+        """Index pairs to draw, of the joints that have a part in the usual skeleton."""
+        if self.body == "hand":
+            return MANO.bones
+        place = {role: index for index, role in enumerate(self.role_names)}
+        return tuple((place[a], place[b]) for a, b in _DRAWN_BONES if a in place and b in place)
+
+    def describe(self) -> str:
+        """Joint order as one line of text."""
+        return ", ".join(f"{index} {joint}" for index, joint in enumerate(self.joints))
+
+
+def mirrored(joint: str) -> str:
+    """Name of a joint's partner on the other side; middle joints are their own."""
+    return {"L_": "R_", "R_": "L_"}.get(joint[:2], joint[:2]) + joint[2:]
+
+
+def get_source(name: str) -> Source:
+    """The source of a name.
+
+    Raises:
+        ValueError: unknown name; the message lists the known ones.
+    """
+    if name not in SOURCES:
+        raise ValueError(f"unknown source of poses {name!r}; choose one of {', '.join(SOURCES)}")
+    return SOURCES[name]
+
+
+def sources_with(joint_num: int, joint_set: str | None = None) -> tuple[str, ...]:
+    """Names of the sources with a number of joints that can serve a joint set, the set's own first.
+
+    Args:
+        joint_num: number of joints.
+        joint_set: name in ``lib.joint_sets``; None accepts body and hand.
+    """
+    names = [
+        name
+        for name, source in SOURCES.items()
+        if source.joint_num == joint_num and (joint_set is None or source.body == JOINT_SETS[joint_set].body)
+    ]
+    own = OWN_SOURCES.get(joint_set, ())
+    return tuple(sorted(names, key=lambda name: name not in own))
+
+
+def _sides(*names: str) -> tuple[str, ...]:
+    """Each name for the left, then the right side."""
+    return tuple(side + name for name in names for side in ("L_", "R_"))
+
+
+def _of_joint_set(name: str, joint_set: JointSet, about: str, roles: dict[str, str] | None = None) -> Source:
+    return Source(name, joint_set.joints, about, joint_set.body, roles or {})
+
+
+_COCO17 = COCO.joints[: COCO.keypoint_num]
+_BODY18 = (
+    "Nose", "Neck", "R_Shoulder", "R_Elbow", "R_Wrist", "L_Shoulder", "L_Elbow", "L_Wrist", "R_Hip", "R_Knee",
+    "R_Ankle", "L_Hip", "L_Knee", "L_Ankle", "R_Eye", "L_Eye", "R_Ear", "L_Ear",
+)  # fmt: skip
+_BODY25 = (
+    *_BODY18[:8], "Pelvis", *_BODY18[8:], "L_BigToe", "L_SmallToe", "L_Heel", "R_BigToe", "R_SmallToe", "R_Heel",
+)  # fmt: skip
+_HALPE26 = (*_COCO17, "HeadTop", "Neck", "Pelvis", *_sides("BigToe", "SmallToe", "Heel"))
+_WHOLEBODY23 = (*_COCO17, "L_BigToe", "L_SmallToe", "L_Heel", "R_BigToe", "R_SmallToe", "R_Heel")
+_BLAZEPOSE = (
+    "Nose", "L_EyeInner", "L_Eye", "L_EyeOuter", "R_EyeInner", "R_Eye", "R_EyeOuter",
+    *_sides("Ear", "Mouth", "Shoulder", "Elbow", "Wrist", "Pinky", "Index", "Thumb", "Hip", "Knee", "Ankle", "Heel"),
+    *_sides("FootIndex"),
+)  # fmt: skip
+
+SOURCES: dict[str, Source] = {
+    source.name: source
+    for source in (
+        Source("coco17", _COCO17, "COCO keypoints: HRNet, ViTPose, YOLO-pose, HigherHRNet, AlphaPose, MMPose, ..."),
+        _of_joint_set("coco19", COCO, "COCO keypoints followed by pelvis and neck, the demo's own"),
+        Source("openpose_body25", _BODY25, "OpenPose, model BODY_25"),
+        Source("openpose_coco18", _BODY18, "OpenPose, model COCO"),
+        Source("halpe26", _HALPE26, "AlphaPose and MMPose models for Halpe; also the first 26 of 136 joints"),
+        Source("wholebody23", _WHOLEBODY23, "COCO-WholeBody: body and feet, the first 23 of 133 joints"),
+        Source("mediapipe33", _BLAZEPOSE, "MediaPipe Pose (BlazePose)"),
+        _of_joint_set(
+            "human36", HUMAN36, "Human3.6M joints", {"Torso": "MidSpine", "Neck": "Thorax", "Head": "HeadTop"}
+        ),
+        _of_joint_set(
+            "smpl24",
+            SMPL,
+            "SMPL's joints",
+            {
+                **{"Torso": "LowSpine", "Spine": "MidSpine", "Chest": "HighSpine", "Neck": "Thorax", "Head": "Skull"},
+                **{"L_Thorax": "L_Collar", "R_Thorax": "R_Collar"},
+            },
+        ),
+        _of_joint_set("mano21", MANO, "MANO / FreiHAND hand joints; OpenPose and Halpe hands have the same order"),
+        Source("mediapipe_hand21", MANO.joints, "MediaPipe Hands", "hand"),
+    )
+}
+"""Sources by name."""
+
+OWN_SOURCES = {"human36": ("human36",), "coco": ("coco17", "coco19"), "smpl": ("smpl24",), "mano": ("mano21",)}
+"""The sources whose joints are those of a joint set (coco17: before pelvis and neck are derived)."""
+
+_DRAWN_BONES = (
+    ("L_Ear", "L_Eye"), ("R_Ear", "R_Eye"), ("L_Eye", "Nose"), ("R_Eye", "Nose"),
+    ("L_Shoulder", "L_Elbow"), ("L_Elbow", "L_Wrist"), ("R_Shoulder", "R_Elbow"), ("R_Elbow", "R_Wrist"),
+    ("L_Hip", "L_Knee"), ("L_Knee", "L_Ankle"), ("R_Hip", "R_Knee"), ("R_Knee", "R_Ankle"),
+    ("L_Shoulder", "R_Shoulder"), ("L_Hip", "R_Hip"), ("L_Shoulder", "L_Hip"), ("R_Shoulder", "R_Hip"),
+    ("Pelvis", "LowSpine"), ("LowSpine", "MidSpine"), ("Pelvis", "MidSpine"), ("MidSpine", "HighSpine"),
+    ("MidSpine", "Thorax"), ("HighSpine", "Thorax"), ("Thorax", "Skull"), ("Thorax", "Nose"), ("Nose", "HeadTop"),
+    ("Thorax", "L_Collar"), ("Thorax", "R_Collar"), ("Neck", "Nose"), ("Pelvis", "Neck"),
+    ("L_Ankle", "L_Toe"), ("R_Ankle", "R_Toe"), ("L_Ankle", "L_BigToe"), ("R_Ankle", "R_BigToe"),
+    ("L_Ankle", "L_Heel"), ("R_Ankle", "R_Heel"), ("L_Ankle", "L_FootIndex"), ("R_Ankle", "R_FootIndex"),
+    ("L_Wrist", "L_Hand"), ("R_Wrist", "R_Hand"), ("L_Wrist", "L_Index"), ("R_Wrist", "R_Index"),
+)  # fmt: skip
