@@ -19,6 +19,7 @@ from lib.coord_utils import process_boxes, tight_boxes
 from lib.core.checkpoint import load_checkpoint, load_weights
 from lib.core.checkpoint_paths import RELEASE, checkpoint_at, find_checkpoint
 from lib.core.config import Config, merge
+from lib.graph_cache import cached_graph
 from lib.joint_sets import JointSet, get_joint_set
 from lib.mesh_graph import MeshGraph
 from lib.mesh_model import MeshModel, load_mesh_model
@@ -259,7 +260,8 @@ def _mesh_and_graph(checkpoint: dict, joint_set: JointSet, body: str, root: str 
                 f"only, not {body}"
             )
         mesh_model = load_mesh_model(kind, licensed if body == "auto" else body, root)
-        return mesh_model, MeshGraph.build(mesh_model.faces, joint_set, mesh_name=licensed)
+        cache = Path(root) / Config().DATASET.cache
+        return mesh_model, cached_graph(mesh_model.faces, joint_set, mesh_name=licensed, folder=cache)
     graph = MeshGraph.from_state(checkpoint["graph"])
     mismatch = None
     for name in (body, *OPEN_MODELS[kind]) if body == "auto" else (body,):
