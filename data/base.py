@@ -151,15 +151,15 @@ class RecordDataset(PoseDataset):
         super().__init__(mode, cfg, model, debug, seed, root)
         allowed = self.protocol.input_sets
         if allowed and cfg.DATASET.input_joint_set not in allowed:
+            own = get_joint_set(cfg.DATASET.input_joint_set).name
             raise ValueError(
-                f"{self.name} has no {cfg.DATASET.input_joint_set} joints as input, only {', '.join(allowed)} "
-                "(DATASET.input_joint_set)"
+                f"{self.name} has no {own} joints as input, only {', '.join(allowed)} (DATASET.input_joint_set)"
             )
         target = self.protocol.target_set
         if cfg.MODEL.name == "pose2mesh_net" and target not in ("", cfg.DATASET.target_joint_set):
             raise ValueError(
                 f"{self.name} compares meshes by {target} joints: set DATASET.target_joint_set to {target!r}, not "
-                f"{cfg.DATASET.target_joint_set!r}"
+                f"{get_joint_set(cfg.DATASET.target_joint_set).name!r}"
             )
         options = {"mode": mode, "debug": debug, "detections": self.sources.detections, **self.options()}
         cache = self.root / cfg.DATASET.cache if cfg.DATASET.cache else None

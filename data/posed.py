@@ -7,7 +7,7 @@ from lib.body.lbs import BodyParams, lbs
 from lib.body.rotation import rotate_root
 from lib.coord_utils import project
 from lib.joint_regressor import JointRegressor
-from lib.joint_sets import get_joint_set
+from lib.joint_sets import JointSet, get_joint_set
 from lib.mesh_model import GENDERS, MeshModel
 
 
@@ -16,14 +16,18 @@ class PosedBodies:
 
     Args:
         model: mesh model.
-        joint_sets: names of the joint sets that will be asked for.
+        joint_sets: the joint sets that will be asked for (by name), see ``lib.joint_sets.get_joint_set``.
         whole_mesh: keep every vertex; otherwise only those that the regressors read.
         device: where batches are computed.
     """
 
     def __init__(self, model: MeshModel, joint_sets, whole_mesh: bool, device="cpu"):
         self.model, self.device = model, torch.device(device)
-        regressors = {name: _regressor(model, name) for name in sorted(joint_sets)}
+        sets = sorted(map(get_joint_set, joint_sets), key=lambda joint_set: joint_set.name)
+        self.joint_sets = {joint_set.name: joint_set for joint_set in sets}
+        if any(self.joint_sets[joint_set.name] != joint_set for joint_set in sets):
+            raise ValueError("two different joint sets have one name; give each file its own (name: ...)")
+        regressors = {name: _regressor(model, joint_set) for name, joint_set in self.joint_sets.items()}
         self._vertex_ids = None
         if not whole_mesh:
             used = torch.zeros(model.vertex_num, dtype=torch.bool)
@@ -64,11 +68,11 @@ class PosedBodies:
         return params.J_template[0] + betas @ params.J_shapedirs[0].t()
 
 
-def _regressor(model: MeshModel, joint_set: str) -> torch.Tensor:
+def _regressor(model: MeshModel, joint_set: JointSet) -> torch.Tensor:
     """(rows, V); of ``mano`` the five fingertips only, ``smpl`` needs no vertices."""
-    if joint_set == "smpl":
+    if joint_set.name == "smpl":
         return torch.zeros(0, model.vertex_num)
-    if joint_set == "mano":
+    if joint_set.name == "mano":
         return torch.nn.functional.one_hot(torch.tensor(model.layer_tips), model.vertex_num).float()
     return torch.from_numpy(model.joint_regressor(joint_set))
 
@@ -121,8 +125,8 @@ class Posed:
     def joints(self, name: str) -> torch.Tensor:
         """Joints of a set, derived ones included, from the body: (B, J, 3) metres, camera frame.
 
-        human36 and coco joints are regressed from the mesh; smpl and mano joints are the kinematic ones of the layer
-        (and fingertip vertices), which is what SURREAL and FreiHAND annotate.
+        human36, coco and users' joints are regressed from the mesh; smpl and mano joints are the kinematic ones of the
+        layer (and fingertip vertices), which is what SURREAL and FreiHAND annotate.
         """
         if name not in self._joints:
             self._joints[name] = self._body_joints(name)
@@ -135,7 +139,7 @@ class Posed:
         joints = self.bodies.regressors[name] @ vertices + self.bodies.regressor_sums[name] * trans
         if name == "mano":
             return order_hand_joints(torch.cat([kinematic + trans, joints], dim=1))
-        return get_joint_set(name).add_derived(joints)
+        return self.bodies.joint_sets[name].add_derived(joints)
 
     def targets(self, name: str) -> torch.Tensor:
         """Joints of a set as the network shall predict them: annotated ones where there are such, else ``joints``."""

@@ -8,7 +8,7 @@ import torch
 
 from lib.aug_utils import BadSamples, rotate_flip_3d, sample_augmentation
 from lib.core.config import Config
-from lib.joint_sets import get_joint_set
+from lib.joint_sets import COCO, HUMAN36, JointSet, get_joint_set
 from lib.mesh_model import MeshModel
 
 from .input2d import Input2D, Sources2D
@@ -44,8 +44,8 @@ class BodyTransform:
                 raise ValueError(
                     f"joint set {joint_set.name!r} is a {joint_set.body} set, the mesh model is {model.name}"
                 )
-        # the mesh is relative to human36's pelvis, unless targets are smpl or mano joints
-        self.root_set = self.target_set if self.target_set.name in ("smpl", "mano") else get_joint_set("human36")
+        # the mesh is relative to the root of the target joints; with coco targets to human36's pelvis, as published
+        self.root_set = HUMAN36 if self.target_set.name == COCO.name else self.target_set
         self.masked = ()
         if self.protocol.fit_check is not None:
             self.masked = self.protocol.fit_check.masks.get((cfg.MODEL.name, self.input_set.name), ())
@@ -53,12 +53,11 @@ class BodyTransform:
         self.bodies = PosedBodies(model, self._needed_sets(), whole_mesh=self.with_mesh, device=self.device)
         self.input_2d = Input2D(self.input_set, (cfg.MODEL.input_shape[1], cfg.MODEL.input_shape[0]), sources)
 
-    def _needed_sets(self) -> set[str]:
-        needed = {self.input_set.name}
-        if self.with_mesh:
-            needed |= {self.target_set.name, self.root_set.name}
-        needed.discard(self.protocol.annotated_set)
-        return needed | set(self.protocol.fit_check.joint_sets if self.masked else ())
+    def _needed_sets(self) -> list[JointSet]:
+        needed = [self.input_set, *((self.target_set, self.root_set) if self.with_mesh else ())]
+        needed = [joint_set for joint_set in needed if joint_set.name != self.protocol.annotated_set]
+        checked = self.protocol.fit_check.joint_sets if self.masked else ()
+        return needed + [get_joint_set(name) for name in checked]
 
     def __call__(self, rows: dict[str, torch.Tensor], generator: torch.Generator, train: bool):
         """One batch, augmented when ``train``; see ``assemble``."""

@@ -1,12 +1,17 @@
-"""The four joint sets: names, bones, flip pairs, roots (the one table of these facts in the project).
+"""The four built-in joint sets: names, bones, flip pairs, roots (the one table of these facts in the project).
+
+Users' own sets are files, see ``lib/joint_set_files.py``.
 
 Source: joint orders of Human3.6M, COCO, SMPL and FreiHAND/MANO as used by Pose2Mesh (ECCV 2020, section 3 and
 figure 3). Indices are 0-based.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
+
+from lib.joint_sources import JointSource
 
 Pairs = tuple[tuple[int, int], ...]
 
@@ -25,6 +30,7 @@ class JointSet:
         derived: ``(joint, (a, b))``: joints that no detector gives; each is the mean of joints a and b.
         eval_joints: indices that published MPJPE figures are taken over.
         body: ``body`` or ``hand``; decides the mesh model and MeshNet's channel plan.
+        sources: of a user's set: where each joint but the derived ones is on the mesh; empty for built-in sets.
     """
 
     name: str
@@ -36,6 +42,7 @@ class JointSet:
     eval_joints: tuple[int, ...]
     derived: tuple[tuple[int, tuple[int, int]], ...] = ()
     body: str = "body"
+    sources: tuple[JointSource, ...] = ()
 
     @property
     def joint_num(self) -> int:
@@ -166,12 +173,25 @@ MANO = JointSet(
 JOINT_SETS: dict[str, JointSet] = {s.name: s for s in (HUMAN36, COCO, SMPL, MANO)}
 
 
-def get_joint_set(name: str) -> JointSet:
-    """The joint set of a name.
+def get_joint_set(value: "str | Mapping | JointSet") -> JointSet:
+    """A joint set.
+
+    Args:
+        value: name of a built-in set, path of a joint set file (``.yml``) or its content as settings carry it; a joint
+            set itself is given back.
 
     Raises:
-        ValueError: unknown name; the message lists the known ones.
+        ValueError: unknown name (the message lists the known ones), or content that describes no joint set.
+        FileNotFoundError: no such file.
     """
-    if name not in JOINT_SETS:
-        raise ValueError(f"unknown joint set {name!r}; choose one of {', '.join(JOINT_SETS)}")
-    return JOINT_SETS[name]
+    if isinstance(value, JointSet):
+        return value
+    if isinstance(value, str) and value in JOINT_SETS:
+        return JOINT_SETS[value]
+    from lib.joint_set_files import SUFFIXES, read_joint_set
+
+    if isinstance(value, str) and not value.lower().endswith(SUFFIXES):
+        raise ValueError(
+            f"unknown joint set {value!r}; choose one of {', '.join(JOINT_SETS)} or a joint set file (.yml)"
+        )
+    return read_joint_set(value)

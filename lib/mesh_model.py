@@ -14,7 +14,8 @@ from lib import ROOT
 from lib.body.hand import TIP_VERTICES_LAYER, TIP_VERTICES_REGRESSOR, hand_joints, order_hand_joints
 from lib.body.lbs import BodyParams
 from lib.body.model_file import find_model_file, load_model_arrays, require_model_file
-from lib.joint_sets import get_joint_set
+from lib.joint_sets import JointSet, get_joint_set
+from lib.joint_sources import mesh_regressor
 from lib.mesh_graph import topology_hash
 
 GENDERS = ("neutral", "female", "male")
@@ -149,12 +150,13 @@ class MeshModel:
         # MANO's layer and its 21-row regressor disagree about the middle finger's tip
         return TIP_VERTICES_LAYER["right"] if self.name == "mano" else tuple(map(int, self.fingertip_vertex_ids))
 
-    def joint_regressor(self, joint_set: str) -> np.ndarray:
+    def joint_regressor(self, joint_set: str | dict | JointSet) -> np.ndarray:
         """Matrix that takes mesh vertices to joints.
 
         Args:
             joint_set: ``human36`` (17 joints), ``coco`` (17 keypoints; pelvis and neck follow by
-                ``JointSet.add_derived``), ``smpl`` (24) for a body, ``mano`` (21) for a hand.
+                ``JointSet.add_derived``), ``smpl`` (24) for a body, ``mano`` (21) for a hand; or a user's set, see
+                ``get_joint_set``.
 
         Returns:
             (joints, V) float32.
@@ -163,18 +165,21 @@ class MeshModel:
             ValueError: the joint set does not belong to this kind of mesh, or the file is for another mesh.
             FileNotFoundError: neither the model file nor, for SMPL's mesh, the data folder has the regressor.
         """
-        if get_joint_set(joint_set).body != self.kind:
-            raise ValueError(f"joint set {joint_set!r} does not belong to a {self.kind} mesh")
-        if joint_set == "smpl":
+        joint_set = get_joint_set(joint_set)
+        name = joint_set.name
+        if joint_set.body != self.kind:
+            raise ValueError(f"joint set {name!r} does not belong to a {self.kind} mesh")
+        if joint_set.sources:
+            return mesh_regressor(joint_set, self)
+        if name == "smpl":
             return self._arrays["J_regressor"].astype(np.float32)
-        if joint_set == "mano":
+        if name == "mano":
             return self._hand_regressor()
-        key = _REGRESSOR_KEYS[joint_set]
-        regressor = self._arrays[key] if key in self._arrays else self._regressor_file(joint_set)
-        rows = get_joint_set(joint_set).keypoint_num
-        expected = (rows, self.vertex_num)
+        key = _REGRESSOR_KEYS[name]
+        regressor = self._arrays[key] if key in self._arrays else self._regressor_file(name)
+        expected = (joint_set.keypoint_num, self.vertex_num)
         if regressor.shape != expected:
-            raise ValueError(f"{joint_set} regressor of {self.name} has shape {regressor.shape}, expected {expected}")
+            raise ValueError(f"{name} regressor of {self.name} has shape {regressor.shape}, expected {expected}")
         return regressor.astype(np.float32)
 
     def _hand_regressor(self) -> np.ndarray:

@@ -4,6 +4,7 @@ import pytest
 import yaml
 
 from lib.core.config import Config, load_config, merge
+from lib.joint_sets import get_joint_set
 from tests.helpers import ROOT
 
 YAMLS = sorted((ROOT / "asset" / "yaml").glob("*.yml"))
@@ -12,9 +13,8 @@ YAMLS = sorted((ROOT / "asset" / "yaml").glob("*.yml"))
 @pytest.mark.parametrize("path", YAMLS, ids=lambda path: path.stem)
 def test_every_shipped_config_loads(path):
     cfg = load_config(path)
-    assert cfg.DATASET.input_joint_set in path.stem or path.stem.split("_")[1].removesuffix("J") in (
-        cfg.DATASET.input_joint_set
-    )
+    named = path.stem.split("_")[1].removesuffix("J")
+    assert named == get_joint_set(cfg.DATASET.input_joint_set).name
     assert cfg.MODEL.name == ("posenet" if path.stem.startswith("posenet") else "pose2mesh_net")
 
 

@@ -22,6 +22,7 @@ import numpy as np
 import torch
 
 from lib.funcs_utils import atomic_write
+from lib.joint_sets import get_joint_set
 
 IDENTITY = ("image", "image_id", "annotation_id", "person_id", "db_idx")
 INFO = ("dataset", "model", "joint_set", "samples", "unit")
@@ -38,7 +39,7 @@ def prediction_info(dataset, cfg) -> dict:
     return {
         "dataset": dataset.name,
         "model": cfg.MODEL.name,
-        "joint_set": cfg.DATASET.input_joint_set,
+        "joint_set": get_joint_set(cfg.DATASET.input_joint_set).name,
         "samples": len(dataset),
         "unit": "mm",
     }

@@ -19,6 +19,8 @@ from pathlib import Path
 
 import yaml
 
+from lib.joint_set_files import joint_set_setting
+
 
 def _list(*values):
     return field(default_factory=lambda: list(values))
@@ -28,8 +30,10 @@ def _list(*values):
 class DatasetConfig:
     train_list: list[str] = _list("Human36M", "COCO", "MuCo")  # the first one sets mesh model and joint regressor
     test_list: list[str] = _list("PW3D")  # only the first is evaluated
-    input_joint_set: str = "coco"  # joints of the 2D input and of PoseNet's output
-    target_joint_set: str = "human36"  # joints that are regressed from the predicted mesh
+    # human36, coco, smpl, mano, or (new) the path of a joint set file, whose content takes the path's place when the
+    # settings are read: see lib/joint_set_files.py
+    input_joint_set: str | dict = "coco"  # joints of the 2D input and of PoseNet's output
+    target_joint_set: str | dict = "human36"  # joints that are regressed from the predicted mesh
     workers: int = 16  # data loading processes
     use_gt_input: bool = True  # projected ground truth instead of detections or synthesised errors
     human36_protocol: int = 2  # new: 2 trains on S1, 5, 6, 7, 8 and tests on S9, 11; 1 trains on S9 too, tests on S11
@@ -142,8 +146,6 @@ CHOICES = {
     "TRAIN.precision": ("float32", "bf16"),
     "TRAIN.optimizer": ("rmsprop", "adam", "adamw", "sgd"),
     "SYNTHETIC.noise": ("errors", "jitter"),
-    "DATASET.input_joint_set": ("human36", "coco", "smpl", "mano"),
-    "DATASET.target_joint_set": ("human36", "coco", "smpl", "mano"),
     "DATASET.human36_protocol": (1, 2),
     "DATASET.test_split": ("test", "validation"),
     "DATASET.muco_fit_check": ("published", "annotated"),
@@ -173,6 +175,8 @@ LIMITS = {
     "SYNTHETIC.clean_share": 0.0,
     "TEST.batch_size": 1,
 }
+# keys that hold a joint set
+JOINT_SET_KEYS = ("DATASET.input_joint_set", "DATASET.target_joint_set")
 # keys that hold two positive numbers
 PAIRS = ("MODEL.input_shape", "SYNTHETIC.distance")
 
@@ -204,7 +208,7 @@ def _checked(name: str, value, kind):
     if kind is float and isinstance(value, str):
         raise ValueError(f"{name}: expected a number, got the text {value!r} (YAML needs a dot: 1.0e-3, not 1e-3)")
     if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
-        raise ValueError(f"{name}: expected {kind.__name__}, got {type(value).__name__} {value!r}")
+        raise ValueError(f"{name}: expected {getattr(kind, '__name__', kind)}, got {type(value).__name__} {value!r}")
     return value
 
 
@@ -236,6 +240,8 @@ def merge(values: dict, source: str = "configuration") -> Config:
             if key not in kinds:
                 raise ValueError(f"{source}: {name} not exist in config.py{_nearest(str(key), list(kinds))}")
             value = _checked(f"{source}: {name}", value, kinds[key])
+            if name in JOINT_SET_KEYS:
+                value = joint_set_setting(value, f"{source}: {name}")
             _check_range(name, value, source)
             setattr(target, key, value)
     return cfg

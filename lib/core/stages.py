@@ -100,7 +100,7 @@ class MeshStage(LiftStage):
         self.graph = MeshGraph.build(mesh_model.faces, self.joint_set, levels, scaling, mesh_name=mesh_model.name)
         self.target_set = get_joint_set(cfg.DATASET.target_joint_set)
         # derived joints are means of other joints, so their rows are means of rows
-        self.regressor = torch.from_numpy(self.target_set.add_derived(mesh_model.joint_regressor(self.target_set.name)))
+        self.regressor = torch.from_numpy(self.target_set.add_derived(mesh_model.joint_regressor(self.target_set)))
         self.criterion = Pose2MeshLoss(cfg, mesh_model.faces, self.regressor)
 
     def use_graph_of(self, checkpoint: dict, source: str | Path) -> None:
