@@ -7,7 +7,8 @@
 
 Both sides run in processes of their own, in turns, on the CPU: full-size networks, 6,890 vertices, human36 joints,
 random weights. Two columns: "as run" = both programs as a user starts them; "memory kept" = both with an allocator that
-is told to keep freed memory. Takes up to ten minutes on two quiet cores, --quick less than one, with small sizes.
+is told to keep freed memory. Takes up to ten minutes on two quiet cores; --quick less than one, with small sizes and
+only those columns that have a target.
 """
 
 import argparse
@@ -21,7 +22,7 @@ from tqdm import tqdm
 
 from lib.benchmark.machine import describe
 from lib.benchmark.report import arithmetic_text, disagreements, machine_text, table
-from lib.benchmark.rows import COLUMNS, ROWS
+from lib.benchmark.rows import ROWS
 from lib.benchmark.runner import Turns, measure, measure_arithmetic, timed
 from lib.benchmark.scaling import measure_scaling, scaling_text
 
@@ -44,7 +45,7 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
 
 def run_table(args: argparse.Namespace) -> dict:
     rows = [row for row in ROWS if row.name in args.rows]
-    steps = len(COLUMNS) * sum(Turns.steps(row, args.quick) for row in rows)
+    steps = sum(len(row.columns(args.quick)) * Turns.steps(row, args.quick) for row in rows)
     with tqdm(total=steps, desc="benchmark", unit="step", leave=False, dynamic_ncols=True) as progress:
         results, seconds = timed(measure, rows, args.threads, args.quick, progress.update)
     report = {"rows": results, "seconds": round(seconds, 1)}

@@ -38,16 +38,6 @@ def peak_memory() -> int:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * _UNIT
 
 
-def peak_of_children() -> int:
-    """Largest resident memory in bytes of the largest ended child process."""
-    return resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * _UNIT
-
-
-def children_time() -> float:
-    """Seconds of arithmetic of ended child processes."""
-    return resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime
-
-
 def page_faults() -> int:
     """Pages that this process and its children have mapped so far."""
     return sum(resource.getrusage(who).ru_minflt for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))

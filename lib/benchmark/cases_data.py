@@ -1,6 +1,7 @@
 """The measured work on data: items, evaluation, the demo's command. See ``lib.benchmark.cases``."""
 
 import itertools
+import json
 import subprocess
 import sys
 import tempfile
@@ -105,12 +106,15 @@ def demo_case(side: str):
     script = ROOT / "demo" / "run.py" if side == "ours" else ROOT / "tests" / "plain" / "demo.py"
     command = [sys.executable, script, "--weights", weights, "--body", models.BODY, "--input_pose", SAMPLE]
     command += ["--output", output] + (["--joint_set", models.JOINTS, "--device", "cpu"] if side == "ours" else [])
+    launched = [sys.executable, "-S", ROOT / "lib" / "benchmark" / "launcher.py", *command]
     models.our_pose2mesh.cache_clear()
 
     def repeat(_keep=folder):
-        subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
+        done = subprocess.run(launched, cwd=ROOT, capture_output=True, text=True)
+        if done.returncode:
+            raise RuntimeError(f"the demo failed: {done.stderr}")
         if not (output / "demo_mesh.obj").is_file():
             raise FileNotFoundError(f"{output}: the demo wrote no mesh")
-        return 1, ()
+        return 1, (), json.loads(done.stdout)
 
     return repeat

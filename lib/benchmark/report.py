@@ -1,6 +1,6 @@
 """The printed table."""
 
-from lib.benchmark.rows import COLUMNS, MEMORY_ROW, Row, Target
+from lib.benchmark.rows import MEMORY_ROW, Row, Target
 
 _HEADER = ("", "column", "ours", "plain", "ratio", "target", "", "throughput", "peak memory", "repeats")
 
@@ -48,8 +48,7 @@ def table(rows: list[Row], results: dict[str, dict], quick: bool) -> str:
     """All rows as text, ours / plain where two numbers stand together."""
     lines = [_HEADER]
     for row in rows:
-        for column in COLUMNS:
-            figures = results[row.name][column]
+        for column, figures in results[row.name].items():
             lines.append(_line(row, column, figures, quick))
             name, title, target = MEMORY_ROW
             if name == row.name:

@@ -69,6 +69,10 @@ class Row:
         """The title with its sizes."""
         return self.title.format(**self.arguments("ours", quick))
 
+    def columns(self, quick: bool) -> tuple[str, ...]:
+        """Both; in a hurry those that have a target."""
+        return tuple(column for column in COLUMNS if not quick or column in self.target.ratio)
+
     def arguments(self, side: str, quick: bool) -> dict:
         return getattr(self, f"quick_{side}" if quick else side)
 

@@ -3,14 +3,14 @@
 import itertools
 import statistics
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 
 from lib.benchmark.process import Worker
 from lib.benchmark.rows import COLUMNS, Row
 
 SIDES = ("ours", "plain")
-QUICK_REPEATS, QUICK_SECONDS = 3, 2.0
+QUICK_REPEATS, QUICK_SECONDS = 2, 1.5
 SGEMM_SIZE = 3072
 
 
@@ -139,7 +139,7 @@ def _agreement(row: Row, ours: list[float], plain: list[float]) -> bool | None:
     return max(abs(a - b) for a, b in zip(ours, plain)) <= row.tolerance * scale
 
 
-def measure(rows: Iterable[Row], threads: int, quick: bool, advance: Callable[[int], object]) -> dict[str, dict]:
+def measure(rows: Sequence[Row], threads: int, quick: bool, advance: Callable[[int], object]) -> dict[str, dict]:
     """Row name -> column -> figures.
 
     Args:
@@ -148,10 +148,10 @@ def measure(rows: Iterable[Row], threads: int, quick: bool, advance: Callable[[i
         quick: small sizes, few repeats, one pair of processes for all rows.
         advance: see ``Turns``.
     """
-    rows = list(rows)
     results: dict[str, dict] = {row.name: {} for row in rows}
     for column in COLUMNS:
-        groups = [rows] if quick else [list(group) for _, group in itertools.groupby(rows, key=lambda row: row.case)]
+        chosen = [row for row in rows if column in row.columns(quick)]
+        groups = [list(group) for _, group in itertools.groupby(chosen, key=lambda row: quick or row.case)]
         for group in groups:
             _measure_group(group, column, threads, quick, advance, results)
     return results
