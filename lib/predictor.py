@@ -19,6 +19,7 @@ from lib.coord_utils import process_boxes, tight_boxes
 from lib.core.checkpoint import load_checkpoint, load_weights
 from lib.core.checkpoint_paths import RELEASE, checkpoint_at, find_checkpoint
 from lib.core.config import Config, merge
+from lib.core.skip_init import SkipInit
 from lib.graph_cache import cached_graph
 from lib.joint_sets import JointSet, get_joint_set
 from lib.mesh_graph import MeshGraph
@@ -193,8 +194,9 @@ class Pose2MeshPredictor:
         checkpoint = load_checkpoint(self.weights)
         cfg = _settings(checkpoint, self.joint_set, self.weights)
         self.mesh_model, graph = _mesh_and_graph(checkpoint, self.joint_set, body or cfg.MODEL.body, root)
-        self.network = build_pose2mesh(cfg, graph)
-        load_weights(self.network, checkpoint, self.weights)
+        with SkipInit():
+            self.network = build_pose2mesh(cfg, graph)
+        load_weights(self.network, checkpoint, self.weights, take_over=True)
         self.network.requires_grad_(False).eval().to(self.device)
         self._regressor = torch.from_numpy(self.mesh_model.joint_regressor(joint_set)).to(self.device)
 

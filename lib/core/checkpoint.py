@@ -172,13 +172,17 @@ def read_state_dict(checkpoint: dict) -> "OrderedDict[str, Tensor]":
     )
 
 
-def load_weights(model: nn.Module, checkpoint: dict, source: str | Path = "checkpoint") -> None:
+def load_weights(
+    model: nn.Module, checkpoint: dict, source: str | Path = "checkpoint", take_over: bool = False
+) -> None:
     """Copy the weights of a checkpoint into a model, strictly.
 
     Args:
         model: PoseNet or Pose2Mesh, not wrapped.
         checkpoint: from ``load_checkpoint``.
         source: named in the error message.
+        take_over: the model gets the checkpoint's tensors themselves, on their device, instead of copies: faster, for
+            a checkpoint that nobody else uses.
 
     Raises:
         ValueError: keys or shapes differ; the message says what the difference means.
@@ -187,10 +191,17 @@ def load_weights(model: nn.Module, checkpoint: dict, source: str | Path = "check
     problem = mismatch(state, wanted)
     if problem:
         raise ValueError(f"{source} does not fit the model.\n{problem}")
-    broken = [key for key, value in state.items() if value.is_floating_point() and not value.isfinite().all()]
+    broken = [key for key, value in state.items() if value.is_floating_point() and not _finite(value)]
     if broken:
         raise ValueError(f"{source} holds NaN or infinite weights: {', '.join(broken[:3])}")
-    model.load_state_dict(state)
+    if take_over:
+        state = OrderedDict((key, value.to(wanted[key].dtype)) for key, value in state.items())
+    model.load_state_dict(state, assign=take_over)
+
+
+def _finite(value: Tensor) -> bool:
+    """All numbers are finite; extremes tell without a temporary as long as the tensor."""
+    return value.numel() == 0 or all(bool(extreme.isfinite()) for extreme in value.aminmax())
 
 
 # ---------------------------------------------------------------------------------------------- random generators
