@@ -1,0 +1,136 @@
+"""Predictions as an ``.npz`` file: every array of ``lib.export.people.PeopleArrays`` under its name.
+
+The keys, shapes and units are listed there. ``numpy.load`` reads the file without pickled objects; ``vertices`` alone
+needs 83 kB for each person and frame of a 6,890-vertex mesh.
+"""
+
+import shutil
+import tempfile
+import zipfile
+from pathlib import Path
+
+import numpy as np
+
+from lib.export.people import COMMON, PeopleArrays
+from lib.funcs_utils import atomic_write
+
+_COPY_BYTES = 1 << 20
+
+
+def save_npz(path: str | Path, people: PeopleArrays) -> None:
+    """Write all arrays of some people.
+
+    Args:
+        path: file to write; missing folders are created.
+        people: keys, shapes and units are those of ``PeopleArrays``.
+    """
+    with NpzWriter(path) as writer:
+        writer.append(people)
+
+
+def load_npz(path: str | Path) -> PeopleArrays:
+    """The arrays of a file of ``save_npz`` or ``NpzWriter``.
+
+    Raises:
+        FileNotFoundError: no such file.
+        ValueError: another kind of file.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise FileNotFoundError(f"{path} not found")
+    try:
+        with np.load(path, allow_pickle=False) as arrays:
+            return PeopleArrays(**{key: arrays[key] for key in arrays.files})
+    except Exception as error:  # numpy's readers raise what their zip and header parsers do
+        raise ValueError(f"{path} is not an .npz file of predictions: {error}") from error
+
+
+class NpzWriter:
+    """Collects people batch by batch in memory that does not grow, and writes one ``.npz`` file at the end.
+
+    Usage::
+
+        with NpzWriter("result.npz") as writer:
+            for people in batches:
+                writer.append(people)
+
+    The rows wait in files beside ``path``. When the block raises nothing is written. Texts of ``frame`` are kept in 64
+    characters or what the longest of the first batch needs.
+    """
+
+    def __init__(self, path: str | Path):
+        self.path = Path(path)
+        self.rows = 0
+        self._common: dict[str, np.ndarray] = {}
+        self._columns: dict[str, tuple[np.dtype, tuple[int, ...]]] = {}
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        self._folder = Path(tempfile.mkdtemp(prefix=f".{self.path.name}-", dir=self.path.parent))
+
+    def append(self, people: PeopleArrays) -> None:
+        """Add rows.
+
+        Raises:
+            ValueError: another mesh, joint set, image size or focal length than before, or longer frame names.
+        """
+        arrays = people.arrays()
+        common = {key: arrays.pop(key) for key in COMMON}
+        arrays["frame"] = arrays["frame"].astype(self._frame_type(arrays["frame"]))
+        columns = {key: (values.dtype, values.shape[1:]) for key, values in arrays.items()}
+        if self.rows == 0 and not self._columns:
+            self._common, self._columns = common, columns
+        for key, values in common.items():
+            if not np.array_equal(values, self._common[key]):
+                raise ValueError(f"{self.path}: {key} differs from that of the people before")
+        for key, layout in columns.items():
+            if layout != self._columns[key]:
+                raise ValueError(f"{self.path}: {key} is {layout}, before it was {self._columns[key]}")
+            with open(self._folder / key, "ab") as stream:
+                stream.write(np.ascontiguousarray(arrays[key]).tobytes())
+        self.rows += len(people)
+
+    def _frame_type(self, frames: np.ndarray) -> np.dtype:
+        if not self._columns:
+            return np.dtype(f"<U{max(64, frames.dtype.itemsize // 4)}")
+        kept = self._columns["frame"][0]
+        if frames.dtype.itemsize > kept.itemsize:
+            raise ValueError(f"{self.path}: frame names are longer than {kept.itemsize // 4} characters")
+        return kept
+
+    def close(self) -> None:
+        """Write the file; without any people there is nothing to write and an error.
+
+        Raises:
+            ValueError: nothing was appended.
+        """
+        try:
+            if not self._columns:
+                raise ValueError(f"{self.path}: no people to write")
+            with atomic_write(self.path, "wb") as stream, zipfile.ZipFile(stream, "w") as archive:
+                for key, values in self._common.items():
+                    with archive.open(f"{key}.npy", "w", force_zip64=True) as entry:
+                        np.lib.format.write_array(entry, np.asarray(values), allow_pickle=False)
+                for key, (dtype, shape) in self._columns.items():
+                    with archive.open(f"{key}.npy", "w", force_zip64=True) as entry:
+                        self._copy(entry, key, dtype, shape)
+        finally:
+            self.discard()
+
+    def _copy(self, entry, key: str, dtype: np.dtype, shape: tuple[int, ...]) -> None:
+        descr = np.lib.format.dtype_to_descr(dtype)
+        header = {"descr": descr, "fortran_order": False, "shape": (self.rows, *shape)}
+        np.lib.format.write_array_header_2_0(entry, header)
+        with open(self._folder / key, "rb") as rows:
+            shutil.copyfileobj(rows, entry, _COPY_BYTES)
+
+    def discard(self) -> None:
+        """Remove the waiting rows."""
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+    def __enter__(self) -> "NpzWriter":
+        return self
+
+    def __exit__(self, kind, error, trace) -> None:
+        if kind is None:
+            self.close()
+        else:
+            self.discard()

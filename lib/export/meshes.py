@@ -1,0 +1,119 @@
+"""Mesh files of one or several people."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from lib.funcs_utils import atomic_write, save_obj
+
+MESH_FORMATS = ("obj", "glb", "ply")
+_GLTF_AXES = np.array([1.0, -1.0, -1.0])
+_GREY = (0.75, 0.75, 0.75)
+
+
+def save_mesh(
+    path: str | Path,
+    vertices: np.ndarray | Sequence[np.ndarray],
+    faces: np.ndarray,
+    colours: Sequence[tuple[float, float, float]] | None = None,
+    names: Sequence[str] | None = None,
+) -> None:
+    """Write meshes in metres; the suffix chooses the format.
+
+    ``.obj`` and ``.ply`` keep the frame of the network (x right, y down, z forward), ``.glb`` is y up, z towards the
+    viewer, as its format wants: a half turn about x, so that faces keep their orientation. One person in ``.obj`` is
+    written exactly as the original release did (``lib.funcs_utils.save_obj``); several are groups ``g``. ``.glb`` has
+    one node with a name per person, ``.ply`` one mesh with vertex colours.
+
+    Args:
+        path: ``.obj``, ``.glb`` or ``.ply``; missing folders are created.
+        vertices: (V, 3) of one person, or (N, V, 3), metres. Place several with ``lib.export.place_people`` first:
+            the network's meshes are all around the origin.
+        faces: (F, 3) vertex indices from 0, the same for all.
+        colours: (r, g, b) in 0..1 for each person; None: grey. Wavefront files have none.
+        names: of each person; None: ``person_0``, ``person_1``, ...
+
+    Raises:
+        ValueError: unknown suffix, wrong shapes, values that are not finite.
+    """
+    path = Path(path)
+    kind = path.suffix.lower().lstrip(".")
+    if kind not in MESH_FORMATS:
+        raise ValueError(f"{path}: unknown mesh format {path.suffix!r}; choose one of {', '.join(MESH_FORMATS)}")
+    people, faces = check_meshes(path, vertices, faces)
+    colours = [_GREY] * len(people) if colours is None else list(colours)
+    names = [f"person_{index}" for index in range(len(people))] if names is None else list(names)
+    if len(colours) != len(people) or len(names) != len(people) or len(set(names)) != len(names):
+        raise ValueError(f"{path}: {len(people)} meshes need as many colours and different names")
+    if kind == "obj":
+        _save_obj(path, people, faces, names)
+        return
+    data = (_glb if kind == "glb" else _ply)(people, faces, colours, names)
+    with atomic_write(path, "wb") as stream:
+        stream.write(data)
+
+
+def check_meshes(path: str | Path, vertices, faces) -> tuple[np.ndarray, np.ndarray]:
+    """Meshes as (N, V, 3) and faces as int64 (F, 3).
+
+    Raises:
+        ValueError: wrong shapes, no mesh, faces that name vertices that do not exist, values that are not finite.
+    """
+    people = np.asarray(vertices)
+    people = people[None] if people.ndim == 2 else people
+    if people.ndim != 3 or people.shape[2] != 3 or not len(people) or people.dtype.kind != "f":
+        raise ValueError(
+            f"{path}: vertices must be real numbers (V, 3) or (N, V, 3) with N > 0, got {people.dtype} {people.shape}"
+        )
+    if not np.isfinite(people).all():
+        raise ValueError(f"{path}: vertices hold NaN or infinite values")
+    faces = np.asarray(faces)
+    if faces.ndim != 2 or faces.shape[1] != 3 or faces.dtype.kind not in "iu" or not faces.size:
+        raise ValueError(f"{path}: faces must be integers (F, 3), got {faces.dtype} {faces.shape}")
+    if faces.min() < 0 or faces.max() >= people.shape[1]:
+        raise ValueError(f"{path}: faces use indices {faces.min()}..{faces.max()} of {people.shape[1]} vertices")
+    return people, faces.astype(np.int64)
+
+
+def _save_obj(path: Path, people: np.ndarray, faces: np.ndarray, names: list[str]) -> None:
+    if len(people) == 1:
+        save_obj(people[0], faces, path)
+        return
+    with atomic_write(path) as stream:
+        for index, (vertices, name) in enumerate(zip(people, names)):
+            numbers = [str(x) for x in vertices.ravel()]
+            stream.write(f"g {name}\n")
+            stream.writelines(f"v {x} {y} {z}\n" for x, y, z in zip(numbers[::3], numbers[1::3], numbers[2::3]))
+            shifted = (faces + 1 + index * people.shape[1]).tolist()
+            stream.writelines(f"f {a} {b} {c}\n" for a, b, c in shifted)
+
+
+def _glb(people: np.ndarray, faces: np.ndarray, colours: list, names: list[str]) -> bytes:
+    import trimesh
+
+    scene = trimesh.Scene()
+    for vertices, colour, name in zip(people, colours, names):
+        material = trimesh.visual.material.PBRMaterial(
+            name=name, baseColorFactor=_bytes(colour), metallicFactor=0.0, roughnessFactor=0.6
+        )
+        visual = trimesh.visual.TextureVisuals(material=material)
+        mesh = trimesh.Trimesh(vertices * _GLTF_AXES, faces, visual=visual, process=False)
+        mesh.vertex_normals  # noqa: B018  (computed on access; exported only then, for smooth shading)
+        scene.add_geometry(mesh, node_name=name, geom_name=name)
+    return scene.export(file_type="glb")
+
+
+def _ply(people: np.ndarray, faces: np.ndarray, colours: list, names: list[str]) -> bytes:
+    import trimesh
+
+    count, vertex_num = people.shape[:2]
+    all_faces = np.concatenate([faces + index * vertex_num for index in range(count)])
+    vertex_colours = np.repeat(np.array([_bytes(colour) for colour in colours], dtype=np.uint8), vertex_num, axis=0)
+    mesh = trimesh.Trimesh(people.reshape(-1, 3), all_faces, vertex_colors=vertex_colours, process=False)
+    return mesh.export(file_type="ply", encoding="binary_little_endian")
+
+
+def _bytes(colour) -> list[int]:
+    """(r, g, b) in 0..1 as red, green, blue, alpha in 0..255."""
+    return [*(round(255 * min(max(float(c), 0.0), 1.0)) for c in colour), 255]

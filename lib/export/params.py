@@ -1,0 +1,138 @@
+"""Body and hand parameters as files that tools for SMPL, MANO and AMASS read."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from lib.body.fit_params import ParamFit
+from lib.body.rotation import rotate_root
+from lib.funcs_utils import atomic_write
+from lib.mesh_model import MeshModel
+
+# columns of an SMPL+H pose, of which SMPL's joints without the hands are the first 66
+_SMPLH_POSE, _SMPLH_BODY = 156, 66
+_ROOT = 3
+
+
+def save_params(
+    path: str | Path,
+    fit: ParamFit,
+    mesh_model: MeshModel,
+    tracks: np.ndarray | None = None,
+    frames: Sequence[str] | None = None,
+    translation: np.ndarray | None = None,
+    gender: str = "neutral",
+) -> None:
+    """Write the parameters of N people, ``.npz`` arrays or ``.json`` lists by suffix.
+
+    Keys: ``global_orient`` (N, 3), ``body_pose`` (N, 69) of a body or ``hand_pose`` (N, 45) of a hand, ``betas``
+    (N, S), ``transl`` (N, 3): what the layers of the ``smplx`` package take (a hand with ``use_pca=False,
+    flat_hand_mean=False``). Further ``poses`` (N, 72 or 48), all joints side by side, and ``trans``, the names of
+    AMASS; ``residual`` (N,) metres, ``track`` (N,), ``frame`` (N,) text, ``gender`` and ``model`` text. Angles are
+    axis-angle in radians, lengths in metres, in the frame of the vertices that were fitted: x right, y down, z forward
+    for predictions, so that standing people have a ``global_orient`` near (pi, 0, 0).
+
+    Args:
+        path: ``.npz`` or ``.json``; missing folders are created.
+        fit: result of ``fit_params``.
+        mesh_model: model that was fitted. Parameters of the open models only fit the open models' files.
+        tracks: (N,) numbers of the people; None: -1.
+        frames: name of each row's frame; None: empty.
+        translation: (N, 3) metres added to the fitted ones, for example ``PeopleArrays.translation`` for the frame of
+            the camera.
+        gender: of the model file.
+
+    Raises:
+        ValueError: another suffix, lengths that do not agree.
+    """
+    path = Path(path)
+    if path.suffix.lower() not in (".npz", ".json"):
+        raise ValueError(f"{path}: parameters are written as .npz or .json, not {path.suffix!r}")
+    count = len(fit)
+    tracks = np.full(count, -1) if tracks is None else np.asarray(tracks)
+    frames = np.array([""] * count if frames is None else [str(name) for name in frames])
+    trans = _numpy(fit.trans)
+    if translation is not None:
+        translation = np.asarray(translation, dtype=np.float32)
+        if translation.shape != trans.shape:
+            raise ValueError(f"{path}: translation {translation.shape} for {count} people")
+        trans = trans + translation
+    if tracks.shape != (count,) or len(frames) != count:
+        raise ValueError(f"{path}: {count} people, but {tracks.shape} tracks and {len(frames)} frame names")
+    pose = _numpy(fit.pose)
+    arrays = {
+        "global_orient": pose[:, :_ROOT],
+        "hand_pose" if mesh_model.kind == "hand" else "body_pose": pose[:, _ROOT:],
+        "betas": _numpy(fit.betas),
+        "transl": trans,
+        "poses": pose,
+        "trans": trans,
+        "residual": _numpy(fit.residual),
+        "track": tracks.astype(np.int64),
+        "frame": frames,
+        "gender": np.array(gender),
+        "model": np.array(mesh_model.name),
+    }
+    if path.suffix.lower() == ".npz":
+        _save_arrays(path, arrays)
+        return
+    with atomic_write(path) as stream:
+        json.dump({key: values.tolist() for key, values in arrays.items()}, stream)
+
+
+def save_amass(
+    path: str | Path, fit: ParamFit, mesh_model: MeshModel, fps: float, gender: str = "neutral", smplh: bool = True
+) -> None:
+    """Write one person's motion as an AMASS file (``<clip>_poses.npz``), z up.
+
+    Keys: ``poses`` (T, 156) in SMPL+H's order with flat hands (T, 72 without ``smplh``), ``betas`` (S,), ``trans``
+    (T, 3) metres, ``dmpls`` (T, 8) zeros, ``gender``, ``mocap_framerate``. The fitted frame (y down, z forward) is
+    turned by a right angle about x: z of the file is the camera's up, its y the camera's forward.
+
+    Args:
+        path: file to write; missing folders are created.
+        fit: one body through T frames, fitted with one shape (``groups`` of ``fit_params``).
+        mesh_model: model that was fitted.
+        fps: frames per second.
+        gender: of the model file.
+        smplh: widen to SMPL+H's 52 joints, as AMASS has; SMPL's two hand joints are left out then.
+
+    Raises:
+        ValueError: a hand, or rows with different shapes.
+    """
+    pose, betas = _numpy(fit.pose), _numpy(fit.betas)
+    if pose.shape[1] != 72:
+        raise ValueError(f"{path}: AMASS files hold bodies with 72 pose values, not {pose.shape[1]}")
+    if np.abs(betas - betas[0]).max() > 1e-5:
+        raise ValueError(f"{path}: AMASS files hold one shape; fit with the same group for all frames")
+    # x stays, up is -y of the picture, forward stays forward
+    turn = np.array([[1, 0, 0], [0, 0, 1], [0, -1, 0]], dtype=np.float32)
+    params = mesh_model.params(gender)
+    pelvis = _numpy(params.J_template[0] + params.J_shapedirs[0] @ fit.betas[0].cpu())  # the root turns about it
+    root = rotate_root(torch.from_numpy(turn).expand(len(pose), 3, 3), torch.from_numpy(pose[:, :_ROOT].copy()))
+    pose = np.concatenate([root.numpy(), pose[:, _ROOT:]], axis=1)
+    if smplh:
+        pose = np.concatenate([pose[:, :_SMPLH_BODY], np.zeros((len(pose), _SMPLH_POSE - _SMPLH_BODY), np.float32)], 1)
+    _save_arrays(
+        Path(path),
+        {
+            "poses": pose,
+            "betas": betas[0],
+            "trans": (_numpy(fit.trans) + pelvis) @ turn.T - pelvis,
+            "dmpls": np.zeros((len(pose), 8), np.float32),
+            "gender": np.array(gender),
+            "mocap_framerate": np.array(float(fps)),
+        },
+    )
+
+
+def _save_arrays(path: Path, arrays: dict[str, np.ndarray]) -> None:
+    with atomic_write(path, "wb") as stream:
+        np.savez(stream, **arrays)
+
+
+def _numpy(tensor) -> np.ndarray:
+    return tensor.detach().cpu().numpy()

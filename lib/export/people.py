@@ -1,0 +1,134 @@
+"""Predictions of any number of people and frames side by side, in plain arrays: what the other writers take."""
+
+from dataclasses import dataclass, fields
+
+import numpy as np
+
+from lib.export.cameras import default_focal, full_perspective
+
+_MILLIMETRES = 1000.0
+
+
+@dataclass(frozen=True)
+class PeopleArrays:
+    """N people (rows); the same person in two frames is two rows. float32 where nothing else is said.
+
+    Frame of all 3D values: x right, y down, z away from the camera.
+
+    Attributes:
+        vertices: (N, V, 3) metres, each mesh about its own origin (the root joint, roughly).
+        faces: (F, 3) int64 vertex indices from 0, for all rows.
+        joints: (N, J, 3) millimetres, regressed from the mesh, same origin as ``vertices``.
+        pose3d: (N, J, 3) millimetres, the lifting network's joints relative to the root.
+        pose2d: (N, J, 2) pixels of the image, what the network was given.
+        confidence: (N, J) scores of the 2D joints; 1 where the input has none.
+        joint_names: (J,) text.
+        camera_crop: (N, 3) weak perspective s, tx, ty: (x, y) in metres lands at ((x, y) + t) * s * side/2 + side/2
+            pixels of the square crop ``box`` of that side.
+        box: (N, 4) x, y, width, height of the crop, pixels of the image.
+        camera_image: (N, 4) weak perspective sx, sy, tx, ty: lands at ((x + tx) * sx + 1) * width/2,
+            ((y + ty) * sy + 1) * height/2 pixels of the image.
+        translation: (N, 3) metres: vertices + translation stand in the frame of a perspective camera with ``focal`` and
+            the principal point in the middle of the image; joints + 1000 * translation likewise.
+        focal: () pixels.
+        image_size: (2,) int64 width, height, pixels.
+        residual: (N,) mean absolute distance per coordinate of projected joints and pose2d, pixels of a 500-pixel
+            crop; large where the mesh does not explain the pose.
+        track: (N,) int64 number of the person through the frames; -1 where unknown.
+        frame: (N,) text, file or number of the frame.
+    """
+
+    vertices: np.ndarray
+    faces: np.ndarray
+    joints: np.ndarray
+    pose3d: np.ndarray
+    pose2d: np.ndarray
+    confidence: np.ndarray
+    joint_names: np.ndarray
+    camera_crop: np.ndarray
+    box: np.ndarray
+    camera_image: np.ndarray
+    translation: np.ndarray
+    focal: np.ndarray
+    image_size: np.ndarray
+    residual: np.ndarray
+    track: np.ndarray
+    frame: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.vertices)
+
+    @classmethod
+    def from_prediction(
+        cls,
+        prediction,
+        faces: np.ndarray,
+        image_size: tuple[int, int],
+        joint_names: tuple[str, ...],
+        focal: float | None = None,
+        confidence: np.ndarray | None = None,
+        tracks: np.ndarray | None = None,
+        frames: list[str] | None = None,
+    ) -> "PeopleArrays":
+        """Rows of a ``lib.predictor.MeshPrediction``.
+
+        Args:
+            prediction: of B poses.
+            faces: (F, 3) of the predictor's mesh model.
+            image_size: width and height of the picture, pixels.
+            joint_names: of the predictor's joint set (J,).
+            focal: focal length in pixels; None: ``lib.export.default_focal``.
+            confidence: (B, J) scores; None: 1.
+            tracks: (B,) numbers of the people; None: -1.
+            frames: file names or frame numbers, one for each row; None: empty.
+
+        Raises:
+            ValueError: lengths that do not agree.
+        """
+        count, joint_num = prediction.pose2d.shape[:2]
+        confidence = np.ones((count, joint_num)) if confidence is None else np.asarray(confidence)
+        tracks = np.full(count, -1) if tracks is None else np.asarray(tracks)
+        frames = [""] * count if frames is None else list(frames)
+        if confidence.shape != (count, joint_num) or tracks.shape != (count,) or len(frames) != count:
+            raise ValueError(
+                f"{count} people with {joint_num} joints, but confidence {confidence.shape}, tracks {tracks.shape} "
+                f"and {len(frames)} frame names"
+            )
+        if len(joint_names) != joint_num:
+            raise ValueError(f"{joint_num} joints have {len(joint_names)} names")
+        focal = default_focal(image_size) if focal is None else float(focal)
+        camera = prediction.image_camera(image_size).numpy()
+        return cls(
+            vertices=_f32(prediction.mesh),
+            faces=np.asarray(faces, dtype=np.int64),
+            joints=_f32(prediction.joints) * np.float32(_MILLIMETRES),
+            pose3d=_f32(prediction.pose3d),
+            pose2d=_f32(prediction.pose2d),
+            confidence=_f32(confidence),
+            joint_names=np.array(joint_names),
+            camera_crop=_f32(prediction.camera),
+            box=_f32(prediction.box),
+            camera_image=_f32(camera),
+            translation=_f32(full_perspective(camera, image_size, focal)),
+            focal=np.float32(focal),
+            image_size=np.array(image_size, dtype=np.int64),
+            residual=_f32(prediction.residual),
+            track=tracks.astype(np.int64),
+            frame=np.array([str(name) for name in frames]),
+        )
+
+    @property
+    def placed(self) -> np.ndarray:
+        """(N, V, 3) metres in the camera's frame: vertices + translation."""
+        return self.vertices + self.translation[:, None]
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        return {field.name: np.asarray(getattr(self, field.name)) for field in fields(self)}
+
+
+# of all rows together; the others have one entry for each row
+COMMON = ("faces", "joint_names", "focal", "image_size")
+
+
+def _f32(values) -> np.ndarray:
+    return np.asarray(values, dtype=np.float32)
