@@ -64,12 +64,14 @@ def find(path: Path, record: str, tree: dict, *keys: str):
 
 
 def whole_number(path: Path, record: str, entry: dict, key: str) -> int:
-    """An integer field.
+    """An integer field, perhaps written as 7.0.
 
     Raises:
         ValueError: missing, or something else; names file and record.
     """
     value = field(path, record, entry, key)
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
     if not isinstance(value, int):
         raise ValueError(f"{path}: {record} has the {key} {shown(value)}, expected a whole number")
     return value
@@ -147,7 +149,7 @@ class CocoFile:
         by_id = {}
         for number, entry in enumerate(entries):
             for name in needed:
-                whole_number(self.path, f"entry {number} of {key}", entry, name)
+                entry[name] = whole_number(self.path, f"entry {number} of {key}", entry, name)
             by_id[entry["id"]] = entry
         if len(by_id) < len(entries):
             self.replaced[f"replaced by a later one of the same id in {key}"] = len(entries) - len(by_id)

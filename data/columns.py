@@ -132,9 +132,10 @@ class People:
             array = None
         if array is None or not _fits(array.shape[1:], shape) or not np.isfinite(array).all():
             self._raise_first_bad(name, shape, dtype)
+            array = np.stack([np.reshape(np.asarray(value, dtype=dtype), shape) for value in values])  # in two layouts
         return array.reshape(len(values), *shape)
 
-    def _raise_first_bad(self, name: str, shape: tuple[int, ...], dtype):
+    def _raise_first_bad(self, name: str, shape: tuple[int, ...], dtype) -> None:
         for row, value in enumerate(self._values[name]):
             source = next(source for first, source in reversed(self._sources) if first <= row)
             ids = (self._values[column][row] for column in ("annotation_id", "image_id"))
@@ -150,7 +151,6 @@ class People:
                 raise ValueError(f"{record}: {name} has the shape {numbers.shape}, expected {shape}")
             if not finite:
                 raise ValueError(f"{record}: {name} holds values that are missing or not finite")
-        raise ValueError(f"{self.path}: {name} is written in different ways; expected {shape} for every person")
 
 
 def _fits(found: tuple[int, ...], wanted: tuple[int, ...]) -> bool:

@@ -7,7 +7,9 @@ import os
 
 import pytest
 
-from tests.damaged_files import JSON_SETS, MISSING, SPLITS, Damaged, places, put
+from data.registry import dataset_class
+from lib.core.config import merge
+from tests.damaged_files import JSON_SETS, MISSING, SPLITS, Damaged, mesh_model, places, put
 
 NAN = float("nan")
 
@@ -89,3 +91,17 @@ def test_whatever_is_wrong_there_is_no_other_error(damaged, name):
         path.write_text(sound, encoding="utf-8")
     assert len(words) > 30
     assert max(map(len, words)) < 500
+
+
+def test_human36_detections_are_refused_for_coco_joints_cached_or_not(tiny_root, tmp_path):
+    def build(joint_set: str):
+        settings = {"input_joint_set": joint_set, "use_gt_input": False, "cache": str(tmp_path)}
+        model = mesh_model(tiny_root, "body")
+        return dataset_class("Human36M")(
+            "test", merge({"DATASET": settings, "MODEL": {"name": "posenet"}}), model, root=tiny_root
+        )
+
+    for _ in range(2):
+        with pytest.raises(ValueError, match="holds human36 joints"):
+            build("coco")
+        assert len(build("human36"))

@@ -157,14 +157,13 @@ def test_names_in_any_alphabet(damaged):
 def test_numbers_written_in_another_layout(damaged):
     data = damaged("MuCo")
     sound = data.build()
-    for number in ("0", "1"):
-        data.put("smpl_param.json", (number, "pose"), lambda pose: np.reshape(pose, (24, 3)).tolist())
-    with pytest.raises(ValueError, match="pose is written in different ways"):
-        data.build()  # only some of them
-    data.edit(
-        "smpl_param.json", lambda fits: [fit.update(pose=np.ravel(fit["pose"]).tolist()) for fit in fits.values()]
-    )
-    assert (data.build().records["pose"] == sound.records["pose"]).all()
+    data.put("smpl_param.json", ("0", "pose"), lambda pose: np.reshape(pose, (24, 3)).tolist())  # only this one
+    data.put("smpl_param.json", ("1", "trans"), lambda trans: [trans])
+    data.put("MuCo-3DHP.json", (*IMAGE, "id"), float)
+    data.put("MuCo-3DHP.json", (*FIRST, "id"), float)
+    found = data.build().records
+    for column in ("pose", "trans", "image_id", "annotation_id"):
+        assert (found[column] == sound.records[column]).all(), column
 
 
 AMASS_DAMAGE = {

@@ -9,11 +9,11 @@ from scipy.spatial.transform import Rotation
 
 from data.AMASS.dataset import CAMERAS
 from data.base import stream
+from data.input2d import JITTER_STD
 from data.loader import BatchLoader, index_batches
 from data.multiple_datasets import MultipleDatasets
 from data.registry import dataset_class
 from data.Synthetic.dataset import look_at_rotations
-from data.input2d import JITTER_STD
 from lib.body.lbs import lbs
 from lib.coord_utils import project
 from lib.joint_sets import COCO, get_joint_set

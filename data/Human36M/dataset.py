@@ -66,10 +66,22 @@ class Human36M(RecordDataset):
 
     def files(self) -> list[Path]:
         files = [self._file(subject, part) for subject in self.subjects for part in PARTS]
-        return [*files, self.folder / "absnet_output_on_testset.json"] if self.sources.detections else files
+        if not self.sources.detections:
+            return files
+        path = self.folder / "absnet_output_on_testset.json"
+        # here and not where it is read, which a cache makes unnecessary
+        if self.cfg.DATASET.input_joint_set != HUMAN36.name:
+            raise ValueError(
+                f"{path.name} holds human36 joints: test on Human36M with DATASET.input_joint_set human36, or with "
+                "use_gt_input True"
+            )
+        return [*files, path]
 
     def parse(self):
-        detections = self._detections() if self.sources.detections else None
+        detections = None
+        if self.sources.detections:
+            path = self.files()[-1]
+            detections = Detections(path, read_json(path, dict), HUMAN36.keypoint_num, "image")
         people = People()
         for subject in self.subjects:
             self._read(people, subject)
@@ -83,15 +95,6 @@ class Human36M(RecordDataset):
         if detections is not None:
             columns["detections"] = detections.of(names[order].tolist())
         return columns, skipped
-
-    def _detections(self) -> Detections:
-        path = self.files()[-1]
-        if self.cfg.DATASET.input_joint_set != HUMAN36.name:
-            raise ValueError(
-                f"{path.name} holds human36 joints: test on Human36M with DATASET.input_joint_set human36, or with "
-                "use_gt_input True"
-            )
-        return Detections(path, read_json(path, dict), HUMAN36.keypoint_num, "image")
 
     def _read(self, people: People, subject: int) -> None:
         """Adds the persons of a subject, in world millimetres still, and counts those that are left out."""
