@@ -28,7 +28,7 @@ def read_json(path: Path, kind: type | None = None):
     if not path.is_file():
         raise ValueError(f"{path} is not a file, expected a JSON file")
     try:
-        with open(path, encoding="utf-8") as file:
+        with open(path, encoding="utf-8-sig") as file:
             content = json.load(file)
     except (ValueError, RecursionError) as error:
         with open(path, "rb") as file:
@@ -229,6 +229,8 @@ class Detections:
             pose = np.asarray(self.poses[key], dtype=np.float32)
         except (TypeError, ValueError, OverflowError):
             raise ValueError(f"{self.path}: {record} is not a list of numeric joints") from None
+        if pose.ndim == 1 and pose.size in (2 * self.joints, 3 * self.joints):  # as COCO results have them
+            pose = pose.reshape(self.joints, -1)
         self._check(pose[None], record)
         return pose[:, :2]
 

@@ -6,6 +6,7 @@ import re
 
 import pytest
 
+from data.annotations import Detections
 from data.base import stream
 from tests.helpers import ROOT
 
@@ -51,3 +52,12 @@ def test_a_new_data_set_trains_and_tests(new_class, tmp_path, small_config, name
     assert pose2d.shape == (1, 19, 2)
     assert pose2d[0, :17, 1].argmax() == 16  # the detection, not the projection
     assert new_class("train", cfg, root=tmp_path).records.folder is not None  # from the cache
+
+
+def test_detections_may_be_flat_and_the_file_may_start_with_a_mark(tmp_path):
+    """COCO results list keypoints without nesting; some editors put a byte-order mark first."""
+    path = tmp_path / "detections.json"
+    entries = [{"image_id": 7, "keypoints": [1.0, 2.0, 0.5, 3.0, 5.0, 0.6]}, {"image_id": 8, "keypoints": [1, 2, 3, 5]}]
+    path.write_text(json.dumps(entries), encoding="utf-8-sig")
+    poses = Detections.from_list(path, 2, "image_id").of([8, 7])
+    assert poses.tolist() == [[[1, 2], [3, 5]], [[1, 2], [3, 5]]]

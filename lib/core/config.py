@@ -264,7 +264,7 @@ def load_config(path: str | Path | None = None, changes: Sequence[str] = ()) -> 
         path = Path(path)
         if not path.is_file():
             raise FileNotFoundError(f"config file {path} not found; the shipped ones are in asset/yaml/")
-        values, source = _parse_yaml(path.read_text(), str(path)) or {}, str(path)
+        values, source = _parse_yaml(path.read_text(encoding="utf-8"), str(path)) or {}, str(path)
     merge(values, source)  # errors of the file are the file's
     for change in changes:
         name, separator, text = change.partition("=")
