@@ -1,0 +1,80 @@
+"""Fit a joint regressor: a sparse matrix that takes mesh vertices to the joints of your own set.
+
+    python main/fit_regressor.py --pairs pairs.npz --output asset/joint_sets/mine.npy
+    python main/fit_regressor.py --pairs pairs.npz --output mine.npy --max_vertices 8 --holdout 0.2
+
+pairs.npz holds vertices (N, V, 3) and joints (N, J, 3) in metres, of the same meshes in the same frame: for example
+scans that the body was fitted to with their markers, or one template mesh (N = 1) with picked joints. The result goes
+into a joint set file as "regressor: mine.npy", see asset/joint_sets/README.md.
+"""
+
+import argparse
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from lib.core.commands import run_command
+from lib.funcs_utils import atomic_write
+from lib.regressor_fit import CANDIDATES, MAX_VERTICES, fit_regressor
+
+
+def read_pairs(path: Path) -> tuple[np.ndarray, np.ndarray]:
+    """Vertices (N, V, 3) and joints (N, J, 3) of a file.
+
+    Raises:
+        FileNotFoundError, ValueError: no such file, or not with these arrays.
+    """
+    if not path.is_file():
+        raise FileNotFoundError(f"{path} not found; expected a .npz with vertices (N, V, 3) and joints (N, J, 3)")
+    try:
+        with np.load(path, allow_pickle=False) as arrays:
+            found = {key: arrays[key] for key in arrays.files}
+    except Exception as error:  # numpy's readers raise what their zip and header parsers do
+        raise ValueError(f"{path} is not a .npz file of numbers ({error})") from error
+    if not {"vertices", "joints"} <= set(found):
+        raise ValueError(f"{path} holds {', '.join(found) or 'nothing'}; expected the arrays vertices and joints")
+    return found["vertices"], found["joints"]
+
+
+def fit(args: argparse.Namespace) -> None:
+    """Fit, print the residuals, save."""
+    vertices, joints = read_pairs(Path(args.pairs))
+    if not 0 <= args.holdout < 1:
+        raise ValueError(f"--holdout {args.holdout}: expected a share from 0 to below 1")
+    order = np.random.default_rng(0).permutation(len(vertices))
+    tested, trained = np.split(order, [round(args.holdout * len(order))])
+    start = time.perf_counter()
+    result = fit_regressor(vertices[trained], joints[trained], args.candidates, args.max_vertices)
+    print(f"{len(trained)} meshes of {vertices.shape[1]} vertices, {time.perf_counter() - start:.1f} s")
+    print("joint  vertices  mean mm  largest mm")
+    for joint, (used, mean, largest) in enumerate(zip(result.used, result.mean, result.largest)):
+        print(f"{joint:5d} {used:9d} {mean:8.2f} {largest:11.2f}")
+    print(f"  all {result.used.mean():9.1f} {result.mean.mean():8.2f} {result.largest.max():11.2f}")
+    if len(tested):
+        errors = np.linalg.norm(np.einsum("jv,nvc->njc", result.matrix, vertices[tested]) - joints[tested], axis=2)
+        print(
+            f"{len(tested)} held-out meshes: mean {1000 * errors.mean():.2f} mm, largest {1000 * errors.max():.2f} mm"
+        )
+    with atomic_write(args.output, "wb") as stream:
+        np.save(stream, result.matrix)
+    print(f"{args.output}: {result.matrix.shape[0]} joints, {result.matrix.shape[1]} vertices")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description="Fit a joint regressor", epilog=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--pairs", required=True, help=".npz with vertices (N, V, 3) and joints (N, J, 3), metres")
+    parser.add_argument("--output", required=True, help=".npy file to write, (J, V) float32")
+    parser.add_argument("--candidates", type=int, default=CANDIDATES, help=f"vertices tried per joint ({CANDIDATES})")
+    parser.add_argument("--max_vertices", type=int, default=MAX_VERTICES, help=f"most per joint ({MAX_VERTICES})")
+    parser.add_argument("--holdout", type=float, default=0.0, help="share of the meshes that only tests the fit (0)")
+    run_command(fit, parser.parse_args())
+
+
+if __name__ == "__main__":
+    main()
