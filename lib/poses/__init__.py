@@ -1,11 +1,16 @@
 """2D poses from detectors: reading their files, mapping their joints, filling missing ones, following people."""
 
+from .drawing import draw_check
+from .filters import filter_people
 from .mapping import approximated, describe_mapping, map_pose, unmapped
+from .missing import Completion, complete, missing_joints
 from .people import Frame, PoseSequence
 from .readers import FORMATS, read_poses
 from .sources import SOURCES, Source, get_source
+from .tracking import assign_tracks
 
 __all__ = [
-    "FORMATS", "SOURCES", "Frame", "PoseSequence", "Source", "approximated", "describe_mapping", "get_source",
-    "map_pose", "read_poses", "unmapped",
+    "FORMATS", "SOURCES", "Completion", "Frame", "PoseSequence", "Source", "approximated", "assign_tracks", "complete",
+    "describe_mapping", "draw_check", "filter_people", "get_source", "map_pose", "missing_joints", "read_poses",
+    "unmapped",
 ]  # fmt: skip

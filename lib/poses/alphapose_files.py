@@ -7,8 +7,8 @@ from .people import PoseSequence
 
 LAYOUT = (
     'AlphaPose JSON [{"image_id": "0.jpg", "category_id": 1, "keypoints": [x, y, score, ... of 17, 26, 133 or 136 '
-    'joints], "score": 2.9, "box": [...], "idx": track}], or its forms "open" {image: {"people": [{"pose_keypoints_2d": [18 '
-    'joints]}]}} and "cmu" {image: {"bodies": [{"joints": [18 joints]}]}}'
+    'joints], "score": 2.9, "box": [...], "idx": track}], or its forms "open" {image: {"people": '
+    '[{"pose_keypoints_2d": [18 joints]}]}} and "cmu" {image: {"bodies": [{"joints": [18 joints]}]}}'
 )
 _FORMS = {"people": "pose_keypoints_2d", "bodies": "joints"}
 

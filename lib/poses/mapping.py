@@ -9,8 +9,6 @@ the pose prior, and tested on the open benchmark: ``lib/poses/README.md`` has th
 than 3 % of the person's size from every such mean stay unmapped: ``lib.poses.missing`` fills them from all the others.
 """
 
-from functools import cache
-
 import numpy as np
 
 from lib.joint_sets import JointSet, get_joint_set
@@ -66,7 +64,8 @@ RECIPES: dict[str, dict[str, tuple[Recipe, ...]]] = {
     },
     "mano": {},
 }
-"""Ways to get the joints of a set; a joint that is not listed is the source's joint of the same role."""
+"""Ways to get the joints of a set; a joint that is not listed, and every joint of
+a user's own set, is the source's joint of that name."""
 
 
 def map_pose(poses: np.ndarray, source: str, joint_set: str, threshold: float = 0.0) -> np.ndarray:
@@ -131,16 +130,16 @@ def ways_used(source: str, joint_set: str) -> dict[str, Recipe | None]:
     return {joint: next((way for way in ways if set(way) <= known), None) for joint, ways in recipes(joint_set).items()}
 
 
-@cache
 def recipes(joint_set: str) -> dict[str, tuple[Recipe, ...]]:
     """The ways to get each joint of a set, in the set's order, both sides."""
-    table = RECIPES[get_joint_set(joint_set).name]
+    target = get_joint_set(joint_set)
+    table = RECIPES.get(target.name, {})
     table = table | {
         mirrored(joint): tuple({mirrored(role): weight for role, weight in way.items()} for way in ways)
         for joint, ways in table.items()
         if mirrored(joint) != joint
     }
-    return {joint: table.get(joint, ({joint: 1.0},)) for joint in get_joint_set(joint_set).joints}
+    return {joint: table.get(joint, ({joint: 1.0},)) for joint in target.joints}
 
 
 def _pair(source: str, joint_set: str) -> tuple[Source, JointSet]:

@@ -12,7 +12,7 @@ shoulders), Skull (its base), HeadTop.
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from lib.joint_sets import COCO, HUMAN36, JOINT_SETS, MANO, SMPL, JointSet, Pairs
+from lib.joint_sets import COCO, HUMAN36, MANO, SMPL, JointSet, Pairs, get_joint_set
 
 
 @dataclass(frozen=True)
@@ -90,7 +90,7 @@ def sources_with(joint_num: int, joint_set: str | None = None) -> tuple[str, ...
     names = [
         name
         for name, source in SOURCES.items()
-        if source.joint_num == joint_num and (joint_set is None or source.body == JOINT_SETS[joint_set].body)
+        if source.joint_num == joint_num and (joint_set is None or source.body == get_joint_set(joint_set).body)
     ]
     own = OWN_SOURCES.get(joint_set, ())
     return tuple(sorted(names, key=lambda name: name not in own))

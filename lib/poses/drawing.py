@@ -1,0 +1,133 @@
+"""A picture of detections with the joints' names: are they in the order that was assumed?"""
+
+import cv2
+import numpy as np
+
+from lib.joint_sets import get_joint_set
+
+from .people import Frame
+from .sources import SOURCES, get_source
+
+_SHORT_SIDE = 900  # pixels; smaller pictures are enlarged so that names fit
+_LARGEST_SIDE = 2400
+_NAMED_PEOPLE = 3  # in a crowd the others get numbers only
+_MARGIN = 0.35  # around the people where there is no image
+_FONT, _FONT_SCALE = cv2.FONT_HERSHEY_SIMPLEX, 0.45
+# blue, green, red: the person's left, right and middle, as in lib.vis
+_COLOURS = {"L": (80, 80, 235), "R": (90, 190, 60), "": (235, 160, 60)}
+
+
+def draw_check(image: np.ndarray | None, frame: Frame, joints: str, threshold: float = 0.1) -> np.ndarray:
+    """Draw the people of a frame with the number and name of each joint.
+
+    The person's left is red, right is green. A legend and the missing joints stand in the corner.
+
+    Args:
+        image: (H, W, 3) uint8, blue-green-red; None draws on a dark ground cut to the people.
+        frame: poses in pixels.
+        joints: name of a source or of a joint set, whose joints the poses have.
+        threshold: joints with a smaller or equal score are left out.
+
+    Returns:
+        (H', W', 3) uint8, enlarged where needed.
+
+    Raises:
+        ValueError: unknown name, or poses with another number of joints.
+    """
+    table = get_source(joints) if joints in SOURCES else get_joint_set(joints)
+    if frame.poses.shape[1] != len(table.joints):
+        raise ValueError(f"{joints} has {len(table.joints)} joints, the poses have {frame.poses.shape[1]}")
+    visible = np.isfinite(frame.poses[..., :2]).all(axis=2) & (frame.poses[..., 2] > threshold)
+    visible &= (frame.poses[..., :2] != 0).any(axis=2)
+    picture, scale, shift = _canvas(image, frame.poses[..., :2][visible])
+    points = (frame.poses[..., :2] + shift) * scale
+    occupied = [(0, 0, 0, 0)]
+    for pose, seen in zip(points, visible):
+        for a, b in table.bones:
+            if seen[a] and seen[b]:
+                colour = _colour(table.joints[a]) if _colour(table.joints[a]) != _COLOURS[""] else _colour(
+                    table.joints[b]
+                )  # fmt: skip
+                cv2.line(picture, _pixel(pose[a]), _pixel(pose[b]), colour, 2, cv2.LINE_AA)
+        for joint in np.flatnonzero(seen):
+            cv2.circle(picture, _pixel(pose[joint]), 5, (255, 255, 255), -1, cv2.LINE_AA)
+            cv2.circle(picture, _pixel(pose[joint]), 4, _colour(table.joints[joint]), -1, cv2.LINE_AA)
+            x, y = _pixel(pose[joint])
+            occupied.append((x - 6, y - 6, x + 6, y + 6))
+    largest = np.argsort([-np.ptp(p[s], axis=0).max() if s.any() else 0.0 for p, s in zip(points, visible)])
+    for person in largest[:_NAMED_PEOPLE]:
+        seen = visible[person]
+        centre = points[person][seen].mean(axis=0) if seen.any() else np.zeros(2)
+        for joint in np.flatnonzero(seen):
+            text = f"{joint} {table.joints[joint]}"
+            _label(picture, text, points[person][joint], centre, _colour(table.joints[joint]), occupied)
+    _legend(picture, joints, frame, visible, table.joints)
+    return picture
+
+
+def _canvas(image: np.ndarray | None, points: np.ndarray) -> tuple[np.ndarray, float, np.ndarray]:
+    """Picture to draw on, and the scale and shift that take pixels of the image to its pixels."""
+    if image is not None:
+        shift, size = np.zeros(2), np.array(image.shape[1::-1], dtype=np.float64)
+    else:
+        low, high = (points.min(axis=0), points.max(axis=0)) if len(points) else (np.zeros(2), np.ones(2))
+        margin = _MARGIN * max((high - low).max(), 1.0)
+        shift, size = margin - low, np.maximum(high - low + 2 * margin, 1.0)
+    scale = min(max(1.0 if image is not None else 0.0, _SHORT_SIDE / size.min()), _LARGEST_SIDE / size.max())
+    width, height = np.maximum(np.rint(size * scale).astype(int), 1)
+    if image is None:
+        return np.full((height, width, 3), 32, np.uint8), scale, shift
+    method = cv2.INTER_CUBIC if scale > 1 else cv2.INTER_AREA
+    return cv2.resize(image, (width, height), interpolation=method), scale, shift
+
+
+def _colour(joint: str) -> tuple[int, int, int]:
+    return _COLOURS[joint[0] if joint[:2] in ("L_", "R_") else ""]
+
+
+def _label(picture, text: str, point: np.ndarray, centre: np.ndarray, colour, occupied: list) -> None:
+    """Write text beside a joint where it covers nothing, the side away from the person's middle first."""
+    (width, height), base = cv2.getTextSize(text, _FONT, _FONT_SCALE, 1)
+    outward = np.arctan2(*(point - centre)[::-1])
+    limit = np.array(picture.shape[1::-1])
+    for radius in range(14, 200, 10):
+        for turn in (0, 0.4, -0.4, 0.8, -0.8, 1.2, -1.2, 1.6, -1.6, 2.2, -2.2, 3.1):
+            direction = np.array([np.cos(outward + turn), np.sin(outward + turn)])
+            anchor = point + radius * direction
+            left = anchor[0] - width * (1 - direction[0]) / 2
+            top = anchor[1] - height / 2
+            box = (left - 2, top - 2, left + width + 2, top + height + base + 2)
+            inside = box[0] >= 0 and box[1] >= 0 and box[2] < limit[0] and box[3] < limit[1]
+            if inside and not any(_overlap(box, other) for other in occupied):
+                occupied.append(box)
+                cv2.line(picture, _pixel(point), _pixel(anchor), (200, 200, 200), 1, cv2.LINE_AA)
+                _write(picture, text, (left, top + height), colour)
+                return
+    _write(picture, text, (point[0] + 8, point[1]), colour)
+
+
+def _overlap(box, other) -> bool:
+    return box[0] < other[2] and other[0] < box[2] and box[1] < other[3] and other[1] < box[3]
+
+
+def _legend(picture, joints: str, frame: Frame, visible: np.ndarray, names: tuple[str, ...]) -> None:
+    lines = [f"{frame.name}: {len(frame.poses)} people, joints of {joints}", "left red, right green"]
+    for person, seen in enumerate(visible[:_NAMED_PEOPLE]):
+        if not seen.all():
+            gone = [names[joint] for joint in np.flatnonzero(~seen)]
+            more = f" and {len(gone) - 8} more" if len(gone) > 8 else ""
+            lines.append(f"person {person} misses {', '.join(gone[:8])}{more}")
+    for row, line in enumerate(lines):
+        _write(picture, line, (8, 20 + 18 * row), (255, 255, 255))
+
+
+def _write(picture, text: str, place, colour) -> None:
+    """Text with a dark rim, readable on any ground."""
+    place = _pixel(place)
+    cv2.putText(picture, text, place, _FONT, _FONT_SCALE, (0, 0, 0), 3, cv2.LINE_AA)
+    light = tuple(round(0.45 * c + 0.55 * 255) for c in colour)
+    cv2.putText(picture, text, place, _FONT, _FONT_SCALE, light, 1, cv2.LINE_AA)
+
+
+def _pixel(point) -> tuple[int, int]:
+    return round(float(point[0])), round(float(point[1]))

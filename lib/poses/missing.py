@@ -1,0 +1,237 @@
+"""Missing joints: which ones count as missing, how they are filled, when a person is refused.
+
+The policy:
+
+1. A joint is missing when a coordinate is NaN or infinite, when it lies at exactly (0, 0), when its score is at most
+   the threshold, when it lies outside the image by more than the image's size, or when it is much further from the
+   person than limbs reach (``_STRAY``).
+2. A person is refused, with the reason, when more than half of the joints are missing or when the trunk is gone: fewer
+   than two of shoulders and hips, or of a hand's wrist and knuckles.
+3. Any other missing joint is filled from the visible ones: a linear regression on the sample poses
+   (``asset/pose_samples``) most like the person. It uses what bones, symmetry and typical posture tell at once.
+4. In a sequence the joint keeps the offset from that estimate it had in the frame before, fading out, as long as the
+   person did not jump: no flicker at the first missing frame, no drift in long gaps.
+
+``lib/poses/README.md`` has the measured errors.
+"""
+
+from dataclasses import dataclass
+from functools import cache
+
+import numpy as np
+
+from lib import ROOT
+from lib.joint_sets import JointSet, get_joint_set
+
+SAMPLES = ROOT / "asset" / "pose_samples"
+THRESHOLD = 0.1  # scores up to this are missing joints, as in the original demo
+_TRUNK = {"body": ("L_Shoulder", "R_Shoulder", "L_Hip", "R_Hip"),
+          "hand": ("Wrist", "Index_1", "Middle_1", "Ring_1", "Pinky_1")}  # fmt: skip
+_TRUNK_NEEDED = 2
+_STRAY = 10.0  # times the median distance to the person's middle; 7.2 is the largest in the open benchmark
+_NEIGHBOURS = 400
+_RIDGE = 0.01
+_CHUNK = 128  # people per block; bounds the memory
+_FADE = 0.9  # per frame
+_JUMP = 0.5  # of the person's size
+
+
+@dataclass(frozen=True)
+class Completion:
+    """Poses without gaps.
+
+    Attributes:
+        poses: (N, J, 2) float64 pixels; rows of refused people hold NaN where nothing is known.
+        filled: (N, J) joints that were filled; derived joints count when one they come from does.
+        refused: reason per person, None for those that can be used.
+    """
+
+    poses: np.ndarray
+    filled: np.ndarray
+    refused: list[str | None]
+
+    @property
+    def usable(self) -> np.ndarray:
+        """(N,) people that were not refused."""
+        return np.array([reason is None for reason in self.refused], dtype=bool)
+
+    def describe(self, joint_set: str) -> list[str]:
+        """Lines for the user: joints filled, people refused, with their numbers."""
+        names = np.array(get_joint_set(joint_set).joints)
+        lines = []
+        for person, (filled, reason) in enumerate(zip(self.filled, self.refused)):
+            if reason is not None:
+                lines.append(f"person {person} left out: {reason}")
+            elif filled.any():
+                lines.append(f"person {person}: {filled.sum()} joint(s) filled: {', '.join(names[filled])}")
+        return lines
+
+
+def missing_joints(
+    poses: np.ndarray, threshold: float = THRESHOLD, image_size: tuple[int, int] | None = None
+) -> np.ndarray:
+    """Joints that count as missing.
+
+    Args:
+        poses: (N, J, 3) x, y in pixels and score.
+        threshold: largest score of a missing joint.
+        image_size: width and height, where known.
+
+    Returns:
+        (N, J) bool.
+    """
+    points, scores = poses[..., :2], poses[..., 2]
+    missing = ~np.isfinite(points).all(axis=2) | (points == 0).all(axis=2) | ~(scores > threshold)
+    if image_size is not None:
+        missing |= ((points < np.negative(image_size)) | (points > 2 * np.asarray(image_size))).any(axis=2)
+    visible = np.where(missing[..., None], np.nan, points)
+    distance = np.linalg.norm(visible - _nan_median(visible, axis=1), axis=2)
+    with np.errstate(invalid="ignore"):
+        return missing | (distance > _STRAY * np.maximum(_nan_median(distance, axis=1), 1e-6))
+
+
+def complete(
+    poses: np.ndarray,
+    joint_set: str,
+    threshold: float = THRESHOLD,
+    previous: np.ndarray | None = None,
+    image_size: tuple[int, int] | None = None,
+) -> Completion:
+    """Fill missing joints or refuse the person; see the policy above.
+
+    Args:
+        poses: (N, J, 3) x, y in pixels and score, all joints of the set.
+        joint_set: name in ``lib.joint_sets``.
+        threshold: largest score of a missing joint.
+        previous: (N, J, 2) the same people's completed poses in the frame before; NaN for those who were not there.
+        image_size: width and height, where known.
+
+    Raises:
+        ValueError: wrong shape or unknown joint set.
+    """
+    joints = get_joint_set(joint_set)
+    if poses.ndim != 3 or poses.shape[1:] != (joints.joint_num, 3):
+        raise ValueError(f"expected poses (N, {joints.joint_num}, 3) of joint set {joint_set!r}, got {poses.shape}")
+    missing = missing_joints(poses, threshold, image_size)
+    points = np.where(missing[..., None], np.nan, poses[..., :2].astype(np.float64))
+    for joint, parts in joints.derived:
+        missing[:, joint] = missing[:, parts].any(axis=1)
+        points[:, joint] = np.where(missing[:, joint, None], np.nan, points[:, joint])
+    samples = _samples(joints.name, joints.body)
+    refused = [_refusal(joints, gone, samples is not None) for gone in missing]
+    usable = np.array([reason is None for reason in refused], dtype=bool)
+    known = joints.keypoint_num
+    chosen = usable & missing[:, :known].any(axis=1)
+    if chosen.any():
+        before = None if previous is None else np.asarray(previous, dtype=np.float64)[chosen, :known]
+        full = points[chosen]
+        full[:, :known] = _filled(full[:, :known], missing[chosen, :known], samples[:, :known], before)
+        for joint, (a, b) in joints.derived:
+            replace = missing[chosen, joint]
+            full[replace, joint] = (full[replace, a] + full[replace, b]) / 2
+        points[chosen] = full
+    return Completion(points, missing & usable[:, None], refused)
+
+
+def _refusal(joints: JointSet, missing: np.ndarray, fillable: bool) -> str | None:
+    """Why a person with these missing joints (J,) cannot be used; None when the person can."""
+    count, total = int(missing[: joints.keypoint_num].sum()), joints.keypoint_num
+    if count and not fillable:
+        return f"{count} of {total} joints missing, and there are no sample poses to fill those of {joints.name}"
+    trunk = _TRUNK[joints.body]
+    seen = [name for name in trunk if not missing[joints.index(name)]]
+    if count > total // 2:
+        return f"{count} of {total} joints missing, more than half"
+    if len(seen) < _TRUNK_NEEDED:
+        return f"only {len(seen)} of {', '.join(trunk)} visible, {_TRUNK_NEEDED} are needed"
+    return None
+
+
+def _filled(points: np.ndarray, missing: np.ndarray, samples: np.ndarray, before: np.ndarray | None) -> np.ndarray:
+    """(P, J, 2) keypoints with their gaps filled, people grouped by which joints are missing."""
+    result = points.copy()
+    patterns, members = np.unique(missing, axis=0, return_inverse=True)
+    for number, gone in enumerate(patterns):
+        people = np.flatnonzero(members.ravel() == number)
+        for part in np.split(people, range(_CHUNK, len(people), _CHUNK)):
+            estimate = _regressed(points[part][:, ~gone], samples, gone)
+            if before is not None:
+                near = _stayed(points[part], before[part], gone)
+                rows = part[near]
+                if len(rows):
+                    estimate[near] += _FADE * (
+                        before[rows][:, gone] - _regressed(before[rows][:, ~gone], samples, gone)
+                    )
+            result[np.ix_(part, np.flatnonzero(gone))] = estimate
+    return result
+
+
+def _regressed(visible: np.ndarray, samples: np.ndarray, gone: np.ndarray) -> np.ndarray:
+    """Missing joints (P, M, 2) of people with visible joints (P, V, 2), from samples (S, J, 2).
+
+    Locally weighted ridge regression in a frame that is centred and scaled by the visible joints.
+    """
+    centre, scale = _frame(visible)
+    inputs = ((visible - centre) / scale).reshape(len(visible), -1)
+    sample_centre, sample_scale = _frame(samples[:, ~gone])
+    samples = (samples - sample_centre) / sample_scale
+    seen, hidden = samples[:, ~gone].reshape(len(samples), -1), samples[:, gone].reshape(len(samples), -1)
+    distance = np.square(inputs).sum(1)[:, None] + np.square(seen).sum(1) - 2 * inputs @ seen.T
+    count = min(_NEIGHBOURS, len(samples))
+    near = np.argpartition(distance, count - 1, axis=1)[:, :count]
+    weight = np.take_along_axis(distance, near, axis=1)
+    weight = np.exp(-2 * weight / np.maximum(weight.max(axis=1, keepdims=True), 1e-12))[..., None]
+    weight /= weight.sum(axis=1, keepdims=True)
+    x, y = seen[near], hidden[near]
+    x_mean, y_mean = (weight * x).sum(axis=1, keepdims=True), (weight * y).sum(axis=1, keepdims=True)
+    x, y = x - x_mean, y - y_mean
+    weighted = (weight * x).swapaxes(1, 2)
+    normal = weighted @ x
+    ridge = _RIDGE * np.trace(normal, axis1=1, axis2=2)[:, None, None] / normal.shape[1]
+    slope = np.linalg.solve(normal + (ridge + 1e-9) * np.eye(normal.shape[1]), weighted @ y)
+    estimate = y_mean + (inputs[:, None] - x_mean) @ slope
+    return estimate.reshape(len(visible), -1, 2) * scale + centre
+
+
+def _frame(points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Middle (N, 1, 2) and root mean square extent (N, 1, 1) of points (N, V, 2)."""
+    centre = points.mean(axis=1, keepdims=True)
+    scale = np.sqrt(np.square(points - centre).sum(axis=2).mean(axis=1))
+    return centre, np.maximum(scale, 1e-6)[:, None, None]
+
+
+def _stayed(points: np.ndarray, before: np.ndarray, gone: np.ndarray) -> np.ndarray:
+    """(P,) people whose visible joints are near where they were one frame before, and who were complete then."""
+    _, scale = _frame(points[:, ~gone])
+    moved = np.linalg.norm(points - before, axis=2)[:, ~gone].max(axis=1)
+    with np.errstate(invalid="ignore"):
+        return np.isfinite(before).all(axis=(1, 2)) & (moved < _JUMP * scale[:, 0, 0])
+
+
+def _nan_median(values: np.ndarray, axis: int) -> np.ndarray:
+    """Median of the finite values along an axis, kept with length 1; NaN where there are none, without a warning."""
+    count = np.isfinite(values).sum(axis=axis, keepdims=True)
+    ordered = np.sort(np.where(np.isfinite(values), values, np.nan), axis=axis)  # NaN comes last
+    low = np.take_along_axis(ordered, np.maximum((count - 1) // 2, 0), axis=axis)
+    high = np.take_along_axis(ordered, np.maximum(count // 2, 0).clip(max=values.shape[axis] - 1), axis=axis)
+    return (low + high) / 2
+
+
+@cache
+def _samples(joint_set: str, body: str) -> np.ndarray | None:
+    """Sample poses (S, J, 2) float64 of a joint set; None where the file has none for it (a user's own set).
+
+    Raises:
+        FileNotFoundError: the file, which is part of the repository, is gone.
+    """
+    path = SAMPLES / f"{body}.npz"
+    if not path.is_file():
+        raise FileNotFoundError(
+            f"{path} not found: it is part of the repository; data/prepare/make_pose_samples.py makes it again"
+        )
+    with np.load(path, allow_pickle=False) as arrays:
+        if joint_set not in arrays.files:
+            return None
+        samples = arrays[joint_set].astype(np.float64)
+    samples.setflags(write=False)
+    return samples

@@ -1,0 +1,114 @@
+"""Who is who from frame to frame: track numbers for detections that have none."""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from scipy.optimize import linear_sum_assignment
+
+from .missing import missing_joints
+from .people import Frame, PoseSequence
+
+_MOMENTUM = 0.6  # share of the newest displacement in a track's velocity
+
+
+@dataclass
+class _Track:
+    """A person seen before: the newest pose, where it heads, and when it was seen."""
+
+    number: int
+    pose: np.ndarray  # (J, 2), NaN where missing
+    velocity: np.ndarray  # (2,) pixels per frame
+    frame: int
+
+    def expected(self, frame: int) -> np.ndarray:
+        return self.pose + self.velocity * (frame - self.frame)
+
+    def update(self, pose: np.ndarray, frame: int) -> None:
+        moved = (pose - self.pose)[np.isfinite(pose - self.pose).all(axis=1)]
+        if len(moved):
+            step = np.median(moved, axis=0) / (frame - self.frame)
+            self.velocity = (1 - _MOMENTUM) * self.velocity + _MOMENTUM * step
+        self.pose, self.frame = pose, frame
+
+
+def assign_tracks(
+    sequence: PoseSequence, max_distance: float = 0.4, max_gap: int = 15, threshold: float = 0.1
+) -> PoseSequence:
+    """The sequence with track numbers.
+
+    Each frame's people are matched to the tracks so far by the smallest sum of costs (Hungarian algorithm). The cost is
+    the mean distance of the joints that both show, the track moved on at its latest velocity, in units of the larger
+    box's longer side; 1 - IoU of the boxes where no joint is shared. People too far from every track start a new one.
+
+    Args:
+        sequence: frames in order of time. Numbers that the detector gave are kept when all frames have them.
+        max_distance: largest cost of a match.
+        max_gap: frames after which an unseen track ends.
+        threshold: joints with a score up to this do not count.
+
+    Returns:
+        the same poses; numbers start at 0 in order of appearance.
+    """
+    if all(frame.tracks is not None for frame in sequence.frames):
+        return sequence
+    active: list[_Track] = []
+    count = 0
+    frames = []
+    for number, frame in enumerate(sequence.frames):
+        active = [track for track in active if number - track.frame <= max_gap]
+        missing = missing_joints(frame.poses, threshold)
+        poses = np.where(missing[..., None], np.nan, frame.poses[..., :2].astype(np.float64))
+        numbers = np.full(len(poses), -1, dtype=np.int64)
+        cost = match_costs(poses, np.array([track.expected(number) for track in active]).reshape(-1, *poses.shape[1:]))
+        for person, place in zip(*linear_sum_assignment(np.minimum(cost, 2 * max_distance))):
+            if cost[person, place] <= max_distance:
+                active[place].update(poses[person], number)
+                numbers[person] = active[place].number
+        for person in np.flatnonzero(numbers < 0):
+            numbers[person] = count
+            if not missing[person].all():
+                active.append(_Track(count, poses[person], np.zeros(2), number))
+            count += 1
+        frames.append(Frame(frame.name, frame.poses, numbers))
+    return replace(sequence, frames=frames)
+
+
+def match_costs(poses: np.ndarray, others: np.ndarray) -> np.ndarray:
+    """How little two groups of people resemble each other.
+
+    Args:
+        poses: (N, J, 2) and others (M, J, 2) pixels, NaN where missing.
+
+    Returns:
+        (N, M) see ``assign_tracks``; infinite where one of the two shows nothing.
+    """
+    distance = np.linalg.norm(poses[:, None] - others[None], axis=3)
+    shared = np.isfinite(distance).sum(axis=2)
+    boxes, other_boxes = _boxes(poses), _boxes(others)
+    size = np.maximum(_longer_side(boxes)[:, None], _longer_side(other_boxes)[None])
+    mean = np.nansum(distance, axis=2) / np.maximum(shared, 1)
+    with np.errstate(invalid="ignore"):
+        overlap = box_iou(boxes, other_boxes)
+        cost = np.where(shared > 0, mean / np.maximum(size, 1e-6), 1 - overlap)
+    return np.where(np.isfinite(cost), cost, np.inf)
+
+
+def box_iou(boxes: np.ndarray, others: np.ndarray) -> np.ndarray:
+    """Intersection over union (N, M) of boxes (N, 4) and (M, 4): left, top, right, bottom."""
+    low = np.maximum(boxes[:, None, :2], others[None, :, :2])
+    high = np.minimum(boxes[:, None, 2:], others[None, :, 2:])
+    inside = np.prod(np.maximum(high - low, 0), axis=2)
+    areas = [np.prod(group[:, 2:] - group[:, :2], axis=1) for group in (boxes, others)]
+    return inside / np.maximum(areas[0][:, None] + areas[1][None] - inside, 1e-6)
+
+
+def _boxes(poses: np.ndarray) -> np.ndarray:
+    """(N, 4) left, top, right, bottom of the joints (N, J, 2) that are not NaN; NaN where all are."""
+    seen = np.isfinite(poses).all(axis=2)
+    low = np.where(seen[..., None], poses, np.inf).min(axis=1)
+    high = np.where(seen[..., None], poses, -np.inf).max(axis=1)
+    return np.where(seen.any(axis=1)[:, None], np.concatenate([low, high], axis=1), np.nan)
+
+
+def _longer_side(boxes: np.ndarray) -> np.ndarray:
+    return np.max(boxes[:, 2:] - boxes[:, :2], axis=1, initial=0.0)
