@@ -1,6 +1,7 @@
 """The fast code equals the slow reference: networks, gradients, training, items, metrics, camera, graph, body."""
 
 import copy
+import re
 
 import numpy as np
 import pytest
@@ -66,7 +67,7 @@ def hand_batch(hand, batch, seed=0):
     generator = torch.Generator().manual_seed(seed)
     template = torch.from_numpy(hand.arrays()["v_template"].astype(np.float32))
     mesh = template + 0.01 * torch.randn(batch, *template.shape, generator=generator)
-    joints = 1000 * torch.from_numpy(hand.joint_regressor("mano")) @ mesh
+    joints = 1000 * torch.from_numpy(hand.joint_regressor("mano")).to(mesh) @ mesh
     targets = {"mesh": mesh, "lift_pose3d": joints, "reg_pose3d": joints}
     meta = {f"{name}_valid": torch.ones_like(value[..., :1]) for name, value in targets.items()}
     meta["mesh_valid"][0] = 0
@@ -110,26 +111,48 @@ def our_step(hand, model, lr=1e-3):
     return step
 
 
-def test_losses_and_gradients(hand, hand_graph):
-    """Plain in float64: in float32 its own gradients are 2e-3 off, by ReLUs that rounding switches."""
-    fast, plain = same_networks(hand_graph, MeshNetPlan.paper("hand").channels)
-    batch = hand_batch(hand, 4)
-    trainer = PlainTrainer(plain.double().train(), hand.faces, hand.joint_regressor("mano"), hand_graph.reverse)
-    expected = sum(trainer.losses(in_float64(*batch)))
+NARROW = ((5, 8, 8), (8, 16), (16, 16), (16, 16), (16, 16), (16, 8), (8, 3))
+
+
+@pytest.fixture
+def double():
+    """Operators made and kept in float64."""
+    torch.set_default_dtype(torch.float64)
+    yield
+    torch.set_default_dtype(torch.float32)
+
+
+def check_gradients(hand, fast, plain, graph, batch, tolerance):
+    trainer = PlainTrainer(plain.train(), hand.faces, hand.joint_regressor("mano"), graph.reverse)
+    expected = sum(trainer.losses(batch))
     expected.backward()
     assert our_step(hand, fast)(batch) == pytest.approx(expected.item(), rel=1e-5)
     wanted = dict(plain.named_parameters())
     largest = max(float(p.grad.abs().max()) for p in wanted.values() if p.grad is not None)
+    last_bias = f"pose2mesh.cl.{len(fast.pose2mesh.cl) - 1}.bias"
     for name, parameter in fast.named_parameters():
         if wanted[name].grad is None:
             assert parameter.grad is None
             continue
         # the gradient of a bias in front of BatchNorm is nothing but rounding
-        scale = max(float(wanted[name].grad.abs().max()), 1e-4 * largest)
-        assert float((parameter.grad - wanted[name].grad).abs().max()) <= 1e-4 * scale, name
+        void = re.fullmatch(r"pose_lifter\.linear_stages\.\d\.w1\.bias|pose2mesh\.cl\.\d+\.bias", name)
+        void = void and name != last_bias
+        scale = largest if void else float(wanted[name].grad.abs().max())
+        assert float((parameter.grad - wanted[name].grad).abs().max()) <= tolerance * scale, name
     for name, buffer in fast.named_buffers():
         if "running" in name:
             assert_close(buffer, plain.state_dict()[name], what=name)
+
+
+def test_losses_and_gradients(hand, hand_graph):
+    fast, plain = same_networks(hand_graph, NARROW, width=32)
+    check_gradients(hand, fast, plain, hand_graph, hand_batch(hand, 2), 1e-4)
+
+
+def test_losses_and_gradients_of_the_published_size(hand, hand_graph, double):
+    """In float64: in float32 rounding switches one or two of millions of ReLUs, either here or there."""
+    fast, plain = same_networks(hand_graph, MeshNetPlan.paper("hand").channels)
+    check_gradients(hand, fast, plain, hand_graph, in_float64(*hand_batch(hand, 4)), 1e-8)
 
 
 def test_training_curve(hand, hand_graph):
@@ -137,8 +160,7 @@ def test_training_curve(hand, hand_graph):
 
     RMSprop makes full-size steps of the rounding noise of biases in front of BatchNorm, so any two curves part slowly.
     """
-    channels = ((5, 8, 8), (8, 16), (16, 16), (16, 16), (16, 16), (16, 8), (8, 3))
-    fast, plain = same_networks(hand_graph, channels, width=32)
+    fast, plain = same_networks(hand_graph, NARROW, width=32)
     rounded = copy.deepcopy(plain)
     with torch.no_grad():
         for parameter in rounded.parameters():
