@@ -35,7 +35,8 @@ class GifStream:
 
         picture = Image.fromarray(cv2.cvtColor(frame, cv2.COLOR_BGR2RGB)).quantize(256, dither=Image.Dither.NONE)
         if self._count == 0:
-            self._file.write(b"".join(GifImagePlugin.getheader(picture)[0]))
+            header = b"".join(GifImagePlugin.getheader(picture)[0])
+            self._file.write(b"GIF89a" + header[6:])  # the version with times and repetition
             self._file.write(_LOOP)
         start, end = (round(index * self._period) for index in (self._count, self._count + 1))
         duration = (end - start) * _CLOCK

@@ -4,6 +4,7 @@ import base64
 import html
 import itertools
 import json
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -84,8 +85,8 @@ def save_html(
     text = json.dumps(data, separators=(",", ":")).replace("<", "\\u003c")
     page = (_FOLDER / "page.html").read_text(encoding="utf-8")
     script = (_FOLDER / "page.js").read_text(encoding="utf-8")
-    for mark, value in (("{{title}}", html.escape(title)), ("{{script}}", script), ("{{data}}", text)):
-        page = page.replace(mark, value, 1)
+    parts = {"title": html.escape(title), "script": script, "data": text}
+    page = re.sub(r"\{\{(title|script|data)\}\}", lambda mark: parts[mark.group(1)], page)
     with atomic_write(path) as stream:
         stream.write(page)
 

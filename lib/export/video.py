@@ -29,6 +29,8 @@ class VideoWriter:
     and an older ``path`` stays. Frames have the size of the first one; in MP4 an odd width or height loses its last
     column or row, which the codecs cannot hold.
 
+    MPEG-4 plays in desktop players, H.264 and VP9 (``codec="vp09"``, some ten times slower) in browsers too.
+
     Args:
         path: ``.mp4`` or ``.gif``; missing folders are created.
         fps: frames per second. A GIF rounds each frame's time to hundredths of a second, so that the sum is right.
