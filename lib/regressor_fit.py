@@ -32,9 +32,9 @@ def fit_regressor(
 ) -> RegressorFit:
     """Fit each joint as a weighted mean of few vertices.
 
-    The vertices that stay nearest to a joint in all meshes are candidates. Non-negative least squares on them, with the sum of weights as a
-    further equation, is sparse by itself; then the smallest weights are dropped and the rest fitted again, until few
-    enough are left.
+    The vertices that stay nearest to a joint in all meshes are candidates. Non-negative least squares on them, with the
+    sum of weights as a further equation, is sparse by itself; then the smallest weights are dropped and the rest fitted
+    again, until few enough are left.
 
     Args:
         vertices: (N, V, 3) meshes, metres.
