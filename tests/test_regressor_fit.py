@@ -20,12 +20,12 @@ def meshes(model, count: int, seed: int = 0) -> np.ndarray:
 
 
 def planted(vertices: np.ndarray, seed: int, joints: int = 6, used: int = 4) -> np.ndarray:
-    """A regressor (J, V): each row reads a few of the vertices around a random one."""
+    """A regressor (J, V): each row reads a few of the vertices that stay around a random one."""
     rng = np.random.default_rng(seed)
     matrix = np.zeros((joints, vertices.shape[1]))
     for row in matrix:
-        centre = vertices[0, rng.integers(vertices.shape[1])]
-        near = np.argsort(np.linalg.norm(vertices[0] - centre, axis=1))[:40]
+        centre = vertices[:, rng.integers(vertices.shape[1]), None]
+        near = np.argsort(np.linalg.norm(vertices - centre, axis=2).max(axis=0))[:40]
         row[rng.choice(near, used, replace=False)] = rng.dirichlet(5 * np.ones(used))
     return matrix
 
