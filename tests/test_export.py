@@ -1,0 +1,125 @@
+"""The export form equals the trained network; the ONNX file equals both."""
+
+import json
+import sys
+
+import numpy as np
+import pytest
+import torch
+from scipy import sparse
+
+import lib.onnx_export
+from lib.core.config import merge
+from lib.joint_sets import get_joint_set
+from lib.mesh_graph import MeshGraph
+from lib.models.export_form import ExportForm, NeighbourSum
+from lib.models.pose2mesh_net import build_pose2mesh
+from lib.onnx_export import TOLERANCE, compare, export_onnx, load_trained, sample_keypoints
+from main.export import main
+
+
+def disturbed(network: torch.nn.Module) -> torch.nn.Module:
+    """The network in evaluation mode with statistics and scales unlike fresh ones."""
+    for module in network.modules():
+        if isinstance(module, torch.nn.BatchNorm1d):
+            module.running_mean.normal_(std=0.2)
+            module.running_var.uniform_(0.5, 2.0)
+            torch.nn.init.uniform_(module.weight, 0.5, 1.5)
+            torch.nn.init.normal_(module.bias, std=0.2)
+    return network.eval()
+
+
+@pytest.mark.parametrize("dense_rows", [0, 200])
+@pytest.mark.parametrize("name", ["coco", "mano"])
+def test_export_form_equals_the_network(name, dense_rows, body, small_config):
+    cfg = small_config("pose2mesh_net", name)
+    # widths that shrink and grow, so that every branch of a convolution takes part
+    plan = [[5, 8, 12], [12, 16, 8], [8, 8], [8, 6, 8], [8, 8], [8, 8], [8, 8, 3]]
+    cfg.MODEL.graph_levels, cfg.MODEL.mesh_channels = 6, plan
+    joint_set = get_joint_set(name)
+    model = body if joint_set.body == "body" else lib.onnx_export.load_mesh_model("hand", "open_hand")
+    graph = MeshGraph.build(model.faces, joint_set, 6, cfg.MODEL.laplacian_scaling)
+    network = disturbed(build_pose2mesh(cfg, graph))
+    form = ExportForm(network, joint_set, graph, dense_rows)
+    keypoints = torch.from_numpy(sample_keypoints(joint_set, 3))
+    with torch.inference_mode():
+        full = joint_set.add_derived(keypoints.double())
+        full = (full - full.mean(1, keepdim=True)) / full.std(1, keepdim=True, correction=0)
+        mesh, pose3d = network(full.float())
+        found_pose, found_mesh = form(keypoints)
+    torch.testing.assert_close(found_pose, pose3d, atol=1e-5 * pose3d.abs().max().item(), rtol=0)
+    torch.testing.assert_close(found_mesh, mesh, atol=1e-5 * mesh.abs().max().item(), rtol=0)
+
+
+def test_graph_of_another_network_is_refused(body, small_config):
+    joint_set, cfg = get_joint_set("coco"), small_config("pose2mesh_net")
+    network = build_pose2mesh(cfg, MeshGraph.build(body.faces, joint_set, 8))
+    with pytest.raises(ValueError, match="does not fit the network"):
+        ExportForm(network, joint_set, MeshGraph.build(body.faces, joint_set, 7))
+
+
+@pytest.mark.parametrize("dense_rows", [0, 100])
+def test_neighbour_sums_are_the_matrix_product(dense_rows):
+    matrix = sparse.random(50, 50, 0.1, random_state=0) + sparse.identity(50)
+    x = torch.randn(3, 50, 4)
+    product = NeighbourSum(matrix, dense_rows)(x)
+    np.testing.assert_allclose(product, np.einsum("ij,bjf->bif", matrix.toarray(), x.numpy()), atol=1e-5)
+
+
+def require_onnx() -> None:
+    for package in ("onnx", "onnxruntime"):
+        pytest.importorskip(package, reason=f"optional package {package} is not installed: pip install {package}")
+
+
+@pytest.mark.parametrize("joints", ["coco", "mano"])
+def test_onnx_file_equals_the_network(weights, joints, tmp_path):
+    require_onnx()
+    trained = load_trained(weights[joints])
+    path = export_onnx(trained, tmp_path / "net.onnx")
+    result = compare(trained, path, batches=(1, 5))
+    assert set(result.difference) == {"pose3d", "mesh"}
+    assert max(result.difference.values()) < TOLERANCE
+    import onnx
+
+    model = onnx.load(path)
+    plain = {node.domain for node in model.graph.node}
+    assert plain == {""}  # standard operators only
+    notes = {entry.key: entry.value for entry in model.metadata_props}
+    assert notes["joint_set"] == joints
+    assert len(json.loads(notes["faces"])) == len(trained.mesh_model.faces)
+    assert model.graph.input[0].type.tensor_type.shape.dim[0].dim_param == "batch"
+
+
+def test_posenet_inside_a_pose2mesh(weights, tmp_path, monkeypatch, capsys):
+    require_onnx()
+    output = tmp_path / "pose.onnx"
+    command = ["export.py", "--weights", str(weights["coco"]), "--stage", "posenet", "--output", str(output)]
+    monkeypatch.setattr("sys.argv", command)
+    main()
+    printed = capsys.readouterr().out
+    assert "keypoints (B, 17, 2): Nose, L_Eye" in printed
+    assert "pose3d: onnxruntime and PyTorch differ by 0.0" in printed
+    assert "batch of 64:" in printed
+    assert output.is_file()
+
+
+def test_missing_packages_say_how_to_get_them(monkeypatch, weights, tmp_path, capsys):
+    monkeypatch.setitem(sys.modules, "onnx", None)
+    monkeypatch.setattr("sys.argv", ["export.py", "--weights", str(weights["coco"]), "--output", str(tmp_path / "x")])
+    with pytest.raises(SystemExit):
+        main()
+    assert "pip install onnx onnxruntime" in capsys.readouterr().err
+
+
+def test_weights_without_a_stage_are_refused(tmp_path, small_config):
+    from lib.core.checkpoint import save_checkpoint
+    from lib.models.pose2mesh_net import build_posenet
+
+    cfg = small_config("posenet")
+    state = {"epoch": 1, "train_log": [], "test_log": {}}
+    save_checkpoint(tmp_path / "a.pth.tar", model=build_posenet(cfg), config=cfg.to_dict(), **state)
+    with pytest.raises(ValueError, match="holds a PoseNet: add --stage posenet"):
+        load_trained(tmp_path / "a.pth.tar")
+    save_checkpoint(tmp_path / "b.pth.tar", model=build_posenet(merge({})), **state)
+    with pytest.raises(ValueError, match="add --joint_set"):
+        load_trained(tmp_path / "b.pth.tar")
