@@ -26,8 +26,7 @@ def samples_per_step(rows: int, columns: int) -> int:
 
 def dense_weights(weight: Tensor, order: int) -> Tensor:
     """A layer's weights (F', F*K), features slowest, as the factor [W_0 ... W_(K-1)] of one product, (F, K*F')."""
-    width_out = len(weight)
-    return weight.view(width_out, -1, order).permute(1, 2, 0).reshape(-1, order * width_out)
+    return weight.t().contiguous().view(-1, order * len(weight))
 
 
 def steps(batch: int, rows: int, columns: int) -> Iterator[slice]:
@@ -196,7 +195,7 @@ def _backward(needed, x: Tensor, weight: Tensor, mixer: ChebyshevMixer, grad_of)
             grad_weights.addmm_(x[step].reshape(-1, width).t(), tables)
     if not need_weight:
         return grad_x, None
-    return grad_x, grad_weights.view(width, order, -1).permute(2, 0, 1).reshape(weight.shape)
+    return grad_x, grad_weights.view(-1, len(weight)).t().contiguous()
 
 
 class AddUpsampled(torch.autograd.Function):
