@@ -111,7 +111,11 @@ def _overlap(box, other) -> bool:
 
 
 def _legend(picture, joints: str, frame: Frame, visible: np.ndarray, names: tuple[str, ...]) -> None:
-    lines = [f"{frame.name}: {len(frame.poses)} people, joints of {joints}", "left red, right green"]
+    count = len(frame.poses)
+    lines = [
+        f"{frame.name}: {count} {'person' if count == 1 else 'people'}, joints of {joints}",
+        "left red, right green",
+    ]
     for person, seen in enumerate(visible[:_NAMED_PEOPLE]):
         if not seen.all():
             gone = [names[joint] for joint in np.flatnonzero(~seen)]

@@ -28,7 +28,7 @@ def read_mmpose(path: Path, content, request: Request) -> PoseSequence:
     """
     builder = FrameBuilder(path, request, LAYOUT)
     entries = content["instance_info"] if isinstance(content, dict) else _flat(content)
-    video = bool(entries) and isinstance(entries[0], dict) and "instances" in entries[0]
+    video = isinstance(content, dict) or "instances" in entries[0]
     if not video:
         entries = [{"frame_id": path.stem, "instances": entries}]
     for place, entry in enumerate(entries):
