@@ -41,7 +41,7 @@ def read_alphapose(path: Path, content, request: Request) -> PoseSequence:
         _add_entries(builder, content)
     builder.names.sort(key=natural_key)
     numbered = all(Path(name).stem.isdigit() for name in builder.names)
-    return builder.sequence("AlphaPose JSON", is_video=numbered and len(builder.names) > 1)
+    return builder.sequence("AlphaPose JSON", is_video=(numbered or builder.tracked) and len(builder.names) > 1)
 
 
 def _add_entries(builder: FrameBuilder, content: list) -> None:

@@ -176,6 +176,11 @@ class FrameBuilder:
         self._poses[name].append(pose[part])
         self._tracks[name].append(track)
 
+    @property
+    def tracked(self) -> bool:
+        """Everybody has a track number."""
+        return all(track is not None for tracks in self._tracks.values() for track in tracks)
+
     def sequence(self, format_name: str, is_video: bool = False, notes: Iterable[str] = ()) -> PoseSequence:
         """The frames.
 
@@ -186,12 +191,11 @@ class FrameBuilder:
             raise ValueError(f"{self.path} holds no people: {len(self.names)} frame(s), all empty")
         source = self._joints[1]
         joint_num = SOURCES[source].joint_num
-        tracked = all(track is not None for tracks in self._tracks.values() for track in tracks)
         frames = [
             Frame(
                 name,
                 np.array(self._poses[name], dtype=np.float32).reshape(-1, joint_num, 3),
-                np.array(self._tracks[name], dtype=np.int64) if tracked else None,
+                np.array(self._tracks[name], dtype=np.int64) if self.tracked else None,
             )
             for name in self.names
         ]

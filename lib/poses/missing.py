@@ -16,7 +16,7 @@ The policy:
 """
 
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 
 import numpy as np
 
@@ -117,15 +117,15 @@ def complete(
     for joint, parts in joints.derived:
         missing[:, joint] = missing[:, parts].any(axis=1)
         points[:, joint] = np.where(missing[:, joint, None], np.nan, points[:, joint])
-    samples = _samples(joints.name, joints.body)
-    refused = [_refusal(joints, gone, samples is not None) for gone in missing]
+    fillable = _samples(joints.name, joints.body) is not None
+    refused = [_refusal(joints, gone, fillable) for gone in missing]
     usable = np.array([reason is None for reason in refused], dtype=bool)
     known = joints.keypoint_num
     chosen = usable & missing[:, :known].any(axis=1)
     if chosen.any():
         before = None if previous is None else np.asarray(previous, dtype=np.float64)[chosen, :known]
         full = points[chosen]
-        full[:, :known] = _filled(full[:, :known], missing[chosen, :known], samples[:, :known], before)
+        full[:, :known] = _filled(full[:, :known], missing[chosen, :known], joints, before)
         for joint, (a, b) in joints.derived:
             replace = missing[chosen, joint]
             full[replace, joint] = (full[replace, a] + full[replace, b]) / 2
@@ -147,37 +147,37 @@ def _refusal(joints: JointSet, missing: np.ndarray, fillable: bool) -> str | Non
     return None
 
 
-def _filled(points: np.ndarray, missing: np.ndarray, samples: np.ndarray, before: np.ndarray | None) -> np.ndarray:
+def _filled(points: np.ndarray, missing: np.ndarray, joints: JointSet, before: np.ndarray | None) -> np.ndarray:
     """(P, J, 2) keypoints with their gaps filled, people grouped by which joints are missing."""
     result = points.copy()
     patterns, members = np.unique(missing, axis=0, return_inverse=True)
     for number, gone in enumerate(patterns):
         people = np.flatnonzero(members.ravel() == number)
+        samples = _split_samples(joints.name, joints.body, gone.tobytes())
         for part in np.split(people, range(_CHUNK, len(people), _CHUNK)):
-            estimate = _regressed(points[part][:, ~gone], samples, gone)
+            estimate = _regressed(points[part][:, ~gone], *samples)
             if before is not None:
                 near = _stayed(points[part], before[part], gone)
                 rows = part[near]
                 if len(rows):
-                    estimate[near] += _FADE * (
-                        before[rows][:, gone] - _regressed(before[rows][:, ~gone], samples, gone)
-                    )
+                    offset = before[rows][:, gone] - _regressed(before[rows][:, ~gone], *samples)
+                    estimate[near] += _FADE * offset
             result[np.ix_(part, np.flatnonzero(gone))] = estimate
     return result
 
 
-def _regressed(visible: np.ndarray, samples: np.ndarray, gone: np.ndarray) -> np.ndarray:
-    """Missing joints (P, M, 2) of people with visible joints (P, V, 2), from samples (S, J, 2).
+def _regressed(visible: np.ndarray, seen: np.ndarray, hidden: np.ndarray) -> np.ndarray:
+    """Missing joints (P, M, 2) of people with visible joints (P, V, 2).
 
     Locally weighted ridge regression in a frame that is centred and scaled by the visible joints.
+
+    Args:
+        seen, hidden: (S, 2V) and (S, 2M), see ``_split_samples``.
     """
     centre, scale = _frame(visible)
     inputs = ((visible - centre) / scale).reshape(len(visible), -1)
-    sample_centre, sample_scale = _frame(samples[:, ~gone])
-    samples = (samples - sample_centre) / sample_scale
-    seen, hidden = samples[:, ~gone].reshape(len(samples), -1), samples[:, gone].reshape(len(samples), -1)
     distance = np.square(inputs).sum(1)[:, None] + np.square(seen).sum(1) - 2 * inputs @ seen.T
-    count = min(_NEIGHBOURS, len(samples))
+    count = min(_NEIGHBOURS, len(seen))
     near = np.argpartition(distance, count - 1, axis=1)[:, :count]
     weight = np.take_along_axis(distance, near, axis=1)
     weight = np.exp(-2 * weight / np.maximum(weight.max(axis=1, keepdims=True), 1e-12))[..., None]
@@ -215,6 +215,22 @@ def _nan_median(values: np.ndarray, axis: int) -> np.ndarray:
     low = np.take_along_axis(ordered, np.maximum((count - 1) // 2, 0), axis=axis)
     high = np.take_along_axis(ordered, np.maximum(count // 2, 0).clip(max=values.shape[axis] - 1), axis=axis)
     return (low + high) / 2
+
+
+@lru_cache(maxsize=64)
+def _split_samples(joint_set: str, body: str, gone: bytes) -> tuple[np.ndarray, np.ndarray]:
+    """Sample keypoints that are visible (S, 2V) and missing (S, 2M), in the frame of the visible ones.
+
+    Kept for the frames of a sequence, in which the same joints go missing again and again.
+
+    Args:
+        gone: (keypoints,) bool, as bytes so that it can be a key.
+    """
+    mask = np.frombuffer(gone, dtype=bool)
+    samples = _samples(joint_set, body)[:, : len(mask)]
+    centre, scale = _frame(samples[:, ~mask])
+    samples = (samples - centre) / scale
+    return samples[:, ~mask].reshape(len(samples), -1), samples[:, mask].reshape(len(samples), -1)
 
 
 @cache
