@@ -200,6 +200,8 @@ def compare(trained: Trained, path: str | Path, batches: tuple[int, ...] = (1, 6
     options = runtime.SessionOptions()
     options.intra_op_num_threads = threads
     session = runtime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    if threads:
+        torch.set_num_threads(threads)
     difference, millimetres = dict.fromkeys(trained.outputs, 0.0), dict.fromkeys(trained.outputs, 0.0)
     torch_ms, onnx_ms = {}, {}
     for batch in batches:

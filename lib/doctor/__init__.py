@@ -1,0 +1,1 @@
+"""Checks of an installation: what is there, what is missing, what to do about it."""
