@@ -16,7 +16,7 @@ RED, BLUE = (1.0, 0.25, 0.25), (0.25, 0.35, 1.0)
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome")
 FLAGS = (
     "--headless", "--no-sandbox", "--disable-gpu-sandbox", "--use-angle=swiftshader", "--enable-unsafe-swiftshader",
-    "--hide-scrollbars", "--window-size=1000,520", "--virtual-time-budget=3000",
+    "--hide-scrollbars", "--window-size=1000,520", "--virtual-time-budget=10000",
 )  # fmt: skip
 
 # what a user does, and what the canvas shows before and after
@@ -25,14 +25,16 @@ EVENTS = """
 window.addEventListener("load", async () => {
   const canvas = document.getElementById("scene"), seen = [];
   const look = async () => {
-    for (let i = 0; i < 3; i++) await new Promise((done) => setTimeout(done, 50));
+    for (let i = 0; i < 2; i++) await new Promise(requestAnimationFrame);  // the second comes after the drawing
     seen.push(canvas.toDataURL());
   };
   const pointer = (kind, x, y, more) => canvas.dispatchEvent(
     new PointerEvent(kind, { pointerId: 1, clientX: x, clientY: y, buttons: 1, bubbles: true, ...more }));
   canvas.setPointerCapture = () => {};
   const drag = (more) => {
-    pointer("pointerdown", 700, 200, more); pointer("pointermove", 760, 230, more); pointer("pointerup", 760, 230, more);
+    pointer("pointerdown", 700, 200, more);
+    pointer("pointermove", 760, 230, more);
+    pointer("pointerup", 760, 230, more);
   };
   await look();
   drag({}); await look();

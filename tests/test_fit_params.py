@@ -78,6 +78,19 @@ def test_rows_do_not_depend_on_each_other():
     torch.testing.assert_close(rebuilt(model, together[3:4]), rebuilt(model, alone), atol=1e-4, rtol=0)
 
 
+def test_batches_keep_the_order(monkeypatch):
+    model = load_mesh_model("body", "open_1723")
+    vertices, *_ = posed(model, 6, betas=torch.linspace(-1, 1, 10))
+    tracks = torch.tensor([2, 0, 1, 0, 2, 1])
+    for groups, size in ((None, 4), (tracks, 3)):
+        whole = fit_params(vertices, model, groups=groups)
+        monkeypatch.setattr("lib.body.fit_params._BATCH", size)
+        parts = fit_params(vertices, model, groups=groups)
+        monkeypatch.undo()
+        torch.testing.assert_close(rebuilt(model, parts), vertices, atol=1e-4, rtol=0)
+        torch.testing.assert_close(parts.betas, whole.betas, atol=0.05, rtol=0)
+
+
 def test_one_shape_for_each_group():
     model = load_mesh_model("body", "open_1723")
     shapes = torch.stack([torch.linspace(-1.5, 1.5, 10), torch.linspace(1.0, -1.0, 10)])
