@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from data.prepare.make_pose_samples import projected_joints
+from data.prepare.make_pose_samples import normalised, projected_joints
 from data.prepare.measure_missing import MissingBenchmark
 from lib.joint_sets import JOINT_SETS, get_joint_set
 from lib.poses import complete, missing_joints
@@ -153,3 +153,12 @@ def test_sample_poses_are_small_and_there(monkeypatch, tmp_path, poses):
 def test_wrong_shape():
     with pytest.raises(ValueError, match=r"expected poses \(N, 19, 3\) of joint set 'coco', got \(1, 17, 3\)"):
         complete(np.zeros((1, 17, 3)), "coco")
+
+
+@pytest.mark.parametrize("kind", ["body", "hand"])
+def test_shipped_samples_are_what_the_script_draws(kind):
+    drawn = normalised(projected_joints(kind, "train", 250))  # the first block of the draw
+    with np.load(missing_module.SAMPLES / f"{kind}.npz") as shipped:
+        assert sorted(shipped.files) == sorted(drawn)
+        for name, expected in drawn.items():
+            np.testing.assert_allclose(shipped[name][:250].astype(float), expected.astype(float), atol=4e-3)
