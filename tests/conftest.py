@@ -63,6 +63,7 @@ def small_config():
                 "input_joint_set": joint_set,
                 "target_joint_set": target or ("human36" if joint_set == "coco" else joint_set),
                 "workers": 0,
+                "cache": "",
             },
             "MODEL": {
                 "name": name,

@@ -51,7 +51,7 @@ def table(rows: list[Row], results: dict[str, dict], quick: bool) -> str:
         for column, figures in results[row.name].items():
             lines.append(_line(row, column, figures, quick))
             name, title, target = MEMORY_ROW
-            if name == row.name:
+            if name == row.name and column in target.ratio:
                 ratio = figures["memory_ratio"]
                 peaks = _gib(figures["ours"]["peak_bytes"]), _gib(figures["plain"]["peak_bytes"])
                 verdict = _verdict(target, column, ratio)

@@ -6,6 +6,8 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 
+from tqdm import tqdm
+
 from lib.benchmark.process import Worker
 from lib.benchmark.rows import COLUMNS, Row
 
@@ -57,7 +59,7 @@ class Turns:
         elif worker.side == "ours":
             arguments, count = self.row.arguments("ours", self.quick), self.row.warmups
         elif self.column == "memory kept":
-            arguments, count = self.row.arguments("plain", self.quick), 1
+            arguments, count = self.row.arguments("plain", self.quick, self.column), 1
         else:
             # blocks are mapped anew each time, so a small repeat warms up as well as a large one
             arguments, count = self.row.plain_warmup, int(self.row.plain_warmup is not None)
@@ -67,7 +69,9 @@ class Turns:
 
     def repeat(self, worker: Worker) -> None:
         """One timed repeat."""
-        self.answers[worker.side].append(worker.run(self.row.case, self.row.arguments(worker.side, self.quick)))
+        self.answers[worker.side].append(
+            worker.run(self.row.case, self.row.arguments(worker.side, self.quick, self.column))
+        )
         self._step()
 
     def plain_has_time(self) -> bool:
@@ -153,7 +157,10 @@ def measure(rows: Sequence[Row], threads: int, quick: bool, advance: Callable[[i
         chosen = [row for row in rows if column in row.columns(quick)]
         groups = [list(group) for _, group in itertools.groupby(chosen, key=lambda row: quick or row.case)]
         for group in groups:
-            _measure_group(group, column, threads, quick, advance, results)
+            try:
+                _measure_group(group, column, threads, quick, advance, results)
+            except RuntimeError as error:  # one side died, for example for lack of memory: the other rows still count
+                tqdm.write(f"Warning: {', '.join(row.name for row in group)} ({column}) not measured: {error}")
     return results
 
 

@@ -38,7 +38,7 @@ class DatasetConfig:
     use_gt_input: bool = True  # projected ground truth instead of detections or synthesised errors
     human36_protocol: int = 2  # new: 2 trains on S1, 5, 6, 7, 8 and tests on S9, 11; 1 trains on S9 too, tests on S11
     test_split: str = "test"  # new: split that the test sets use, test or validation (PW3D only)
-    cache: str = "data/.cache"  # new: folder of parsed annotations, below the data root; '' parses at every start
+    cache: str = "data/.cache"  # new: folder of parsed annotations (below the data root) and graphs; '' keeps none
     muco_fit_check: str = "published"  # new: published = MuCo's fits compared as released, which masks all of them in
     # Pose2Mesh training; annotated = compared with the annotated joints, as was meant
     derive_noisy: bool = False  # new: pelvis and neck of noisy training input from noisy joints, as in tests, instead

@@ -5,9 +5,11 @@ from pathlib import Path
 import torch
 
 from data.evaluation import LiftEvaluator, MeshEvaluator, build_evaluator
+from lib import ROOT
 from lib.core.config import Config
 from lib.core.loss import Pose2MeshLoss, PoseNetLoss
 from lib.core.weights import load_posenet, pretrained_posenet
+from lib.graph_cache import cached_graph
 from lib.joint_sets import get_joint_set
 from lib.mesh_graph import MeshGraph, default_levels
 from lib.mesh_model import OPEN_FILES
@@ -97,7 +99,8 @@ class MeshStage(LiftStage):
             )
         levels = cfg.MODEL.graph_levels or default_levels(self.joint_set)
         scaling = cfg.MODEL.laplacian_scaling
-        self.graph = MeshGraph.build(mesh_model.faces, self.joint_set, levels, scaling, mesh_name=mesh_model.name)
+        cache = ROOT / cfg.DATASET.cache if cfg.DATASET.cache else None
+        self.graph = cached_graph(mesh_model.faces, self.joint_set, levels, scaling, mesh_model.name, cache)
         self.target_set = get_joint_set(cfg.DATASET.target_joint_set)
         # derived joints are means of other joints, so their rows are means of rows
         self.regressor = torch.from_numpy(self.target_set.add_derived(mesh_model.joint_regressor(self.target_set)))
