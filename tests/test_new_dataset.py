@@ -43,7 +43,7 @@ def write_files(folder):
 @pytest.mark.parametrize("name", ["posenet", "pose2mesh_net"])
 def test_a_new_data_set_trains_and_tests(new_class, tmp_path, small_config, name, capsys):
     write_files(tmp_path / "data" / "MyData")
-    cfg = small_config(name, "coco", DATASET={"use_gt_input": False})
+    cfg = small_config(name, "coco", DATASET={"use_gt_input": False, "cache": "cache"})
     train, test = (new_class(mode, cfg, root=tmp_path) for mode in ("train", "test"))
     assert "MyData test: 1 samples; left out: 1 without an SMPL fit" in capsys.readouterr().out
     assert len(train) == len(test) == 1
