@@ -35,7 +35,7 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )  # fmt: skip
     names = [row.name for row in ROWS]
-    parser.add_argument("--quick", action="store_true", help="small sizes, less than a minute; targets do not apply")
+    parser.add_argument("--quick", action="store_true", help="small sizes, one to two minutes; targets do not apply")
     parser.add_argument("--rows", nargs="+", choices=names, default=names, help="lines of the table (default: all)")
     parser.add_argument("--threads", type=int, default=2, help="threads of every measured process (default 2)")
     parser.add_argument("--scaling", action="store_true", help="measure workers, data set sizes and processes instead")
