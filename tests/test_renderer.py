@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 import torch
 
-import lib.renderer as renderer_module
 from lib.joint_sets import JOINT_SETS, get_joint_set
 from lib.mesh_model import load_mesh_model
 from lib.models.project_net import crop_to_image_camera, project_to_image
+from lib.render import opengl
 from lib.renderer import MeshRenderer, person_colour, render_mesh, rotate_view, vertex_normals
 from lib.vis import draw_pose, vis_2d_keypoints, vis_2d_pose, vis_3d_pose, vis_coco_skeleton
 from tests.helpers import ROOT
@@ -34,7 +34,7 @@ def sphere(radius: float, centre: tuple[float, float, float], rings: int = 24) -
     return points.reshape(-1, 3) * radius + centre, faces
 
 
-@pytest.fixture(params=["egl", "osmesa", "matplotlib"])
+@pytest.fixture(params=["egl", "osmesa", "software"])
 def renderer(request) -> MeshRenderer:
     """Every backend that works on this machine."""
     try:
@@ -63,7 +63,7 @@ def coverage(renderer: MeshRenderer, vertices: np.ndarray, faces: np.ndarray, ca
 
 
 def test_silhouettes_of_the_backends_agree():
-    reference = MeshRenderer("matplotlib")
+    reference = MeshRenderer("software")
     try:
         opengl = MeshRenderer("egl")
     except RuntimeError as error:
@@ -83,7 +83,7 @@ def test_silhouettes_of_a_thin_limbed_body_agree():
     model = load_mesh_model("body", "open_1723")
     vertices = model.params().v_template.numpy() * [1, -1, -1]
     try:
-        renderers = MeshRenderer("matplotlib"), MeshRenderer("egl")
+        renderers = MeshRenderer("software"), MeshRenderer("egl")
     except RuntimeError as error:
         pytest.skip(str(error))
     masks = [coverage(r, vertices, model.faces, camera(0.9, ty=-0.25)) > 0.5 for r in renderers]
@@ -144,10 +144,10 @@ def test_two_pictures_in_one_process_are_equal(renderer):
 
 def test_fallback_says_why(monkeypatch):
     monkeypatch.delenv("PYOPENGL_PLATFORM", raising=False)
-    monkeypatch.setattr(renderer_module, "_egl_problem", lambda: "no EGL library")
-    monkeypatch.setattr(renderer_module, "_osmesa_problem", lambda: "no OSMesa library")
-    chosen = MeshRenderer()
-    assert chosen.backend == "matplotlib"
+    monkeypatch.setattr(opengl, "egl_problem", lambda: "no EGL library")
+    monkeypatch.setattr(opengl, "osmesa_problem", lambda: "no OSMesa library")
+    chosen = MeshRenderer(pictures=100)
+    assert chosen.backend == "software"
     assert "no EGL library" in chosen.note
     assert "no OSMesa library" in chosen.note
     with pytest.raises(RuntimeError, match="no EGL library"):
@@ -158,30 +158,30 @@ def test_failing_driver_falls_back(monkeypatch):
     def fail(*_):
         raise AssertionError("eglMakeCurrent")
 
-    monkeypatch.setattr(renderer_module, "_egl_problem", lambda: None)
-    monkeypatch.setattr(renderer_module, "_draw_opengl", fail)
+    monkeypatch.setattr(opengl, "egl_problem", lambda: None)
+    monkeypatch.setattr(opengl.GLContext, "draw", fail)
     monkeypatch.delenv("PYOPENGL_PLATFORM", raising=False)
-    chosen = MeshRenderer()
+    chosen = MeshRenderer(pictures=100)
     vertices, faces = sphere(0.4, (0, 0, 0))
     assert mask(chosen.render(vertices, faces, black(), camera())).any()
-    assert chosen.backend == "matplotlib"
+    assert chosen.backend == "software"
     assert "eglMakeCurrent" in chosen.note
 
 
 def test_bad_input_is_refused():
     vertices, faces = sphere(0.4, (0, 0, 0))
     with pytest.raises(ValueError, match="finite vertices"):
-        render_mesh(vertices * np.nan, faces, black(), camera(), backend="matplotlib")
+        render_mesh(vertices * np.nan, faces, black(), camera(), backend="software")
     with pytest.raises(ValueError, match="uint8"):
-        render_mesh(vertices, faces, black().astype(float), camera(), backend="matplotlib")
+        render_mesh(vertices, faces, black().astype(float), camera(), backend="software")
     with pytest.raises(ValueError, match="unknown render backend 'vulkan'"):
         MeshRenderer("vulkan")
 
 
 def test_importing_touches_no_gl_library_and_no_environment():
     code = (
-        "import os, sys; import lib.renderer, lib.vis, lib.predictor, lib.demo_pipeline;"
-        "bad = [m for m in ('OpenGL', 'pyrender', 'matplotlib.pyplot', 'trimesh') if m in sys.modules];"
+        "import os, sys; import lib.renderer, lib.vis, lib.predictor;"
+        "bad = [m for m in ('OpenGL', 'pyrender', 'matplotlib', 'trimesh') if m in sys.modules];"
         "sys.exit(f'{bad}' if bad or 'PYOPENGL_PLATFORM' in os.environ else 0)"
     )
     env = {key: value for key, value in os.environ.items() if key != "PYOPENGL_PLATFORM"}

@@ -1,0 +1,172 @@
+"""A z-buffer rasteriser in NumPy: smooth vertex colours, anti-aliased, no OpenGL and no display.
+
+Triangles are cut into horizontal spans, spans into samples, each step for all triangles at once. A sample knows its
+span and how far along it lies, which gives its depth and, for the one that stays visible, its colour. Several samples
+per pixel and direction are averaged for smooth edges.
+"""
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+_CHUNK = 1 << 16  # samples handled at once: temporary arrays stay in the cache
+_BAND = 1 << 21  # samples of a band of rows; bounds the memory of large pictures
+_FAR = np.iinfo(np.int64).max
+# samples per pixel and direction, by the area that is drawn on (pixels)
+_SAMPLING = ((150_000, 4), (2_000_000, 3), (np.inf, 2))
+
+
+def draw(points: np.ndarray, faces: np.ndarray, colours: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """Rasterise people.
+
+    Args:
+        points: (N, V, 3): x, y in -1..1 across the picture (y down), z in -1..1, smaller is nearer.
+        faces: (F, 3) vertex indices, for each of the N.
+        colours: (N, V, 3) red, green, blue in 0..1.
+        size: width and height, pixels.
+
+    Returns:
+        (height, width, 4) uint8 red, green, blue, alpha; premultiplied.
+    """
+    width, height = size
+    rgba = np.zeros((height, width, 4), dtype=np.uint8)
+    triangles = _facing(points, faces)
+    pixels = (points[..., :2].reshape(-1, 2) + 1) * np.array([width, height]) / 2
+    low, high = pixels.min(axis=0), pixels.max(axis=0)
+    x0, y0 = np.clip(np.floor(low), 0, [width, height]).astype(int).tolist()
+    x1, y1 = np.clip(np.ceil(high), 0, [width, height]).astype(int).tolist()
+    if x0 >= x1 or y0 >= y1 or not len(triangles):
+        return rgba
+    factor = next(factor for area, factor in _SAMPLING if (x1 - x0) * (y1 - y0) <= area)
+    columns = (x1 - x0) * factor
+    # one row per value: x, y in samples (centres at whole numbers), depth, colour
+    values = np.concatenate(
+        [
+            ((pixels - [x0, y0]) * factor - 0.5).T,
+            points[..., 2].reshape(1, -1),
+            colours.reshape(-1, 3).T * 255,
+        ]
+    )
+    band = max(_BAND // (columns * factor), 1)  # rows of pixels
+    for start in range(y0, y1, band):
+        stop = min(start + band, y1)
+        samples = _draw_samples(values, triangles, columns, (start - y0) * factor, (stop - y0) * factor)
+        # averages of premultiplied colours
+        rgba[start:stop, x0:x1] = cv2.resize(samples, (x1 - x0, stop - start), interpolation=cv2.INTER_AREA)
+    return rgba
+
+
+def _facing(points: np.ndarray, faces: np.ndarray) -> np.ndarray:
+    """Triangles (T, 3) of all people, as indices into the N * V points; of closed meshes only those seen from outside.
+
+    The back of a closed mesh is hidden by its front; leaving it out halves the work.
+    """
+    count, vertex_num = points.shape[:2]
+    triangles = (faces[None] + np.arange(count)[:, None, None] * vertex_num).reshape(-1, 3)
+    if not _is_closed(faces, vertex_num):
+        return triangles
+    a, b, c = (points[:, faces[:, corner]] for corner in range(3))
+    across = np.cross(b - a, c - a)
+    outward = np.sign(np.einsum("nfc,nfc->n", a - points.mean(axis=1, keepdims=True), across))
+    return triangles[(across[..., 2] * outward[:, None] < 0).ravel()]
+
+
+def _is_closed(faces: np.ndarray, vertex_num: int) -> bool:
+    """Whether each edge is passed once in each direction: no holes, all faces turn alike."""
+    a = np.asarray(faces, dtype=np.int64).ravel()
+    b = np.roll(faces, -1, axis=1).astype(np.int64).ravel()
+    return np.array_equal(np.sort(a * vertex_num + b), np.sort(b * vertex_num + a))
+
+
+@dataclass(frozen=True)
+class _Spans:
+    """S runs of samples, each in one row of one triangle.
+
+    Attributes:
+        first: (S,) index of the first sample in the flattened band.
+        length: (S,) samples.
+        begin, step: (6, S) values (x, y, depth, colour) at the first sample, and their change to the next one.
+    """
+
+    first: np.ndarray
+    length: np.ndarray
+    begin: np.ndarray
+    step: np.ndarray
+
+
+def _draw_samples(values: np.ndarray, triangles: np.ndarray, columns: int, start: int, stop: int) -> np.ndarray:
+    """Rows start..stop of samples (stop - start, columns, 4) uint8 RGBA."""
+    spans = _cut(values, triangles, columns, start, stop)
+    nearest = _nearest(spans, (stop - start) * columns)
+    samples = np.zeros(((stop - start) * columns, 4), dtype=np.uint8)
+    # colour at index i of the band: base + i * step
+    step = spans.step[3:].astype(np.float64)
+    base = spans.begin[3:] - spans.first * step + 0.5  # 0.5 rounds
+    hits = np.flatnonzero(nearest != _FAR)
+    for part in np.split(hits, range(_CHUNK, len(hits), _CHUNK)):
+        span = nearest[part] & 0xFFFFFFFF
+        for channel in range(3):
+            samples[part, channel] = base[channel].take(span) + step[channel].take(span) * part
+        samples[part, 3] = 255
+    return samples.reshape(stop - start, columns, 4)
+
+
+def _cut(values: np.ndarray, triangles: np.ndarray, columns: int, start: int, stop: int) -> _Spans:
+    """Triangles to spans. Rows and columns are half open: a sample on a shared edge belongs to one triangle."""
+    y = values[1][triangles]
+    order = np.argsort(y, axis=1)
+    triangles, y = np.take_along_axis(triangles, order, axis=1), np.take_along_axis(y, order, axis=1)
+    rows = np.clip(np.ceil(y[:, [0, 2]]), start, stop).astype(np.int64)
+    crossed = rows[:, 1] > rows[:, 0]
+    triangles, rows = triangles[crossed], rows[crossed]
+    count = rows[:, 1] - rows[:, 0]
+    top, middle, bottom = (values[:, corner] for corner in triangles.T)
+
+    # in each row, samples lie between the long edge (top to bottom) and one of the two short ones
+    origins = np.concatenate([top, top, middle], axis=1)
+    with np.errstate(divide="ignore", invalid="ignore"):  # level edges; no row uses them
+        ends = ((bottom, top), (middle, top), (bottom, middle))
+        slopes = np.concatenate([(low - high) / (low[1] - high[1]) for low, high in ends], axis=1)
+    triangle = np.repeat(np.arange(len(count)), count)
+    row = np.arange(len(triangle)) + np.repeat(rows[:, 0] - _starts(count), count)
+    short = triangle + np.where(row < middle[1][triangle], len(count), 2 * len(count))
+
+    def cross(edge: np.ndarray) -> np.ndarray:
+        origin = origins[:, edge]
+        return origin + (row - origin[1]) * slopes[:, edge]
+
+    long_side, short_side = cross(triangle), cross(short)
+    swapped = long_side[0] > short_side[0]
+    left, right = np.where(swapped, short_side, long_side), np.where(swapped, long_side, short_side)
+    first, last = (np.clip(np.ceil(side[0]), 0, columns).astype(np.int64) for side in (left, right))
+    filled = np.flatnonzero(last > first)
+    left, right, first, last, row = left[:, filled], right[:, filled], first[filled], last[filled], row[filled]
+    step = (right - left) / (right[0] - left[0])
+    return _Spans((row - start) * columns + first, last - first, left + (first - left[0]) * step, step)
+
+
+def _nearest(spans: _Spans, samples: int) -> np.ndarray:
+    """(samples,) int64: depth of the nearest surface in the upper, its span in the lower 32 bits; or ``_FAR``."""
+    nearest = np.full(samples, _FAR)
+    begins = _starts(spans.length)
+    ends = begins + spans.length
+    step = spans.step[2]
+    base = spans.begin[2] - step * begins
+    shift = spans.first - begins
+    low = 0
+    while low < len(begins):
+        high = max(int(np.searchsorted(ends, begins[low] + _CHUNK)), low + 1)
+        chunk, length = slice(low, high), spans.length[low:high]
+        index = np.arange(begins[low], ends[high - 1])
+        depth = np.repeat(base[chunk], length) + np.repeat(step[chunk], length) * index
+        key = ((depth + 1) * (1 << 30)).astype(np.int64) << 32
+        key |= np.repeat(np.arange(low, high), length)
+        np.minimum.at(nearest, index + np.repeat(shift[chunk], length), key)
+        low = high
+    return nearest
+
+
+def _starts(lengths: np.ndarray) -> np.ndarray:
+    """Where runs of these lengths start when they are laid end to end."""
+    return np.cumsum(lengths) - lengths
