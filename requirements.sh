@@ -3,6 +3,8 @@
 #
 #   sh requirements.sh                           install only
 #   sh requirements.sh python demo/run.py        install if needed, then run the demo
+#   sh requirements.sh --with-detector [command] the same, with MediaPipe, which finds poses in photos and videos
+#   sh requirements.sh --with-onnx [command]     the same, with what main/export.py needs
 #
 # Uses the active virtual or conda environment (not conda's base), else .venv in the project (made on the first call). Python 3.10 to 3.13.
 # POSE2MESH_PYTHON names the interpreter to make .venv with; POSE2MESH_VENV another place for it.
@@ -11,6 +13,19 @@ set -eu
 root=$(cd "$(dirname "$0")" && pwd)
 say() { printf '%s\n' "$*" >&2; }
 supported() { "$1" -c 'import sys; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null; }
+
+extras=
+while [ $# -gt 0 ]; do
+    case $1 in
+        --with-detector | --with-onnx) extras="$extras ${1#--with-}" ;;
+        -*)
+            say "error: unknown option $1; expected --with-detector or --with-onnx, then a command"
+            exit 2
+            ;;
+        *) break ;;
+    esac
+    shift
+done
 
 find_python() {
     for candidate in "${POSE2MESH_PYTHON:-python3}" python python3.13 python3.12 python3.11 python3.10; do
@@ -66,14 +81,46 @@ if ! supported python; then
     exit 2
 fi
 
-# The stamp makes a second call cheap: it holds what was installed.
+# A stamp per file makes a second call cheap: it holds what was installed.
+install() {
+    say "Installing the packages of $1 into $environment"
+    file=$1
+    shift
+    python -m pip install --quiet --disable-pip-version-check "$@" -r "$root/$file" >&2
+}
+
 stamp=$environment/.pose2mesh-installed
+write_stamp() {
+    cp "$root/$1" "$2.tmp"
+    mv "$2.tmp" "$2"
+}
+
 if ! cmp -s "$root/requirements.txt" "$stamp"; then
-    say "Installing the packages of requirements.txt into $environment"
-    python -m pip install --quiet --disable-pip-version-check -r "$root/requirements.txt" >&2
+    install requirements.txt
     install_system_libraries
-    cp "$root/requirements.txt" "$stamp.tmp"
-    mv "$stamp.tmp" "$stamp"
+    write_stamp requirements.txt "$stamp"
 fi
+
+case $extras in
+    *detector*)
+        if ! python -c 'import sys; sys.exit(sys.version_info >= (3, 13))'; then
+            say "error: MediaPipe 0.10.14 exists for Python 3.10 to 3.12, $environment has $(python --version); make another" \
+                "environment: POSE2MESH_PYTHON=python3.12 POSE2MESH_VENV=.venv312 sh requirements.sh --with-detector"
+            exit 2
+        fi
+        # an onnx that was already there may need a newer protobuf than MediaPipe
+        if python -c 'import importlib.util, sys; sys.exit(importlib.util.find_spec("onnx") is None)'; then
+            extras="$extras onnx"
+        fi
+        ;;
+esac
+for extra in $extras; do
+    file=requirements-$extra.txt
+    if ! cmp -s "$root/$file" "$stamp-$extra"; then
+        # these files list all that is needed; what their packages ask for beyond it does not fit together
+        install "$file" --no-deps
+        write_stamp "$file" "$stamp-$extra"
+    fi
+done
 
 [ $# -eq 0 ] || exec "$@"

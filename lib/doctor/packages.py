@@ -13,7 +13,7 @@ from pathlib import Path
 from lib.doctor.finding import FAIL, OK, WARN, Finding
 
 PYTHON = (3, 10), (3, 13)
-# import name: distribution, and for what it is needed when it is optional
+# import name: distribution
 REQUIRED = {
     "torch": "torch",
     "numpy": "numpy",
@@ -26,7 +26,7 @@ REQUIRED = {
     "pycocotools": "pycocotools",
 }
 OPTIONAL = {
-    "pyrender": ("pyrender", "pictures with OpenGL; without it matplotlib draws them"),
+    "pyrender": ("pyrender", "pictures with OpenGL, faster in videos; without it NumPy draws them"),
     "onnx": ("onnx", "main/export.py"),
     "onnxruntime": ("onnxruntime", "the check of main/export.py"),
     "mediapipe": ("mediapipe", "poses from photos (--detect)"),
@@ -59,10 +59,9 @@ def python() -> Iterator[Finding]:
 
 def packages(root: Path) -> Iterator[Finding]:
     """Whether packages can be imported, each in a process of its own: a broken one may take its process along."""
-    pinned = _pinned(root / "requirements.txt")
+    pinned = {name: version for file in REQUIREMENTS for name, version in _pinned(root / file).items()}
     checks = [(name, distribution, FAIL, _INSTALL) for name, distribution in REQUIRED.items()]
-    for name, (distribution, use) in OPTIONAL.items():
-        install = _INSTALL if distribution.lower() in pinned else f"pip install {distribution}"
+    for name, (distribution, install, use) in OPTIONAL.items():
         checks.append((name, distribution, WARN, f"{install} (only for {use})"))
     with ThreadPoolExecutor(max_workers=4) as pool:  # they only wait for their processes
         yield from pool.map(
@@ -136,10 +135,10 @@ def opengl(root: Path) -> Iterator[Finding]:
             yield Finding(OK, "OpenGL", f"{backend} draws" + (f"; {'; '.join(problems)}" if problems else ""))
             return
         problems.append(f"{backend}: {last_line(output, code)}")
-    code, output = run_python(_GL_CODE, "matplotlib", str(root))
-    advice = "pictures are drawn by matplotlib; for OpenGL install libegl1 libgl1-mesa-dri (or libosmesa6)"
+    code, output = run_python(_GL_CODE, "software", str(root))
+    advice = "NumPy draws the pictures; for OpenGL, faster in videos, install libegl1 libgl1-mesa-dri (or libosmesa6)"
     if code:
-        problems.append(f"matplotlib: {last_line(output, code)}")
+        problems.append(f"software: {last_line(output, code)}")
         yield Finding(FAIL, "OpenGL", "; ".join(problems), _INSTALL)
     else:
         yield Finding(WARN, "OpenGL", "; ".join(problems), advice)
