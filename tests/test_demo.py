@@ -32,7 +32,7 @@ def run(demo_main, weights, tmp_path):
         if "--weights" not in arguments:
             defaults += ["--weights", weights[joint_set]]
         if "--renderer" not in arguments:
-            defaults += ["--renderer", "matplotlib"]
+            defaults += ["--renderer", "software"]
         return demo_main([str(a) for a in (*defaults, *arguments)])
 
     return call
@@ -60,7 +60,7 @@ def test_demo_without_input_writes_all_results(joint_set, run, tmp_path, capsys)
     glb = trimesh.load(result / "demo_mesh.glb", force="mesh", process=False)
     np.testing.assert_allclose(glb.vertices, vertices * [1, -1, -1], atol=1e-6)  # metres, y up
     out = capsys.readouterr().out
-    for text in ("Mesh model: open", "final.pth.tar", f"{width} x {height}", "Camera: ", "matplotlib", "demo_mesh.glb"):
+    for text in ("Mesh model: open", "final.pth.tar", f"{width} x {height}", "Camera: ", "software", "demo_mesh.glb"):
         assert text in out
 
 
@@ -97,7 +97,7 @@ def test_warnings_for_input_that_runs_but_misleads(run, tmp_path, capsys):
 
 def test_gpu_flag_falls_back_to_the_cpu(demo_main, weights, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    arguments = ["--gpu", "0", "--weights", weights["coco"], "--output", tmp_path, "--renderer", "matplotlib"]
+    arguments = ["--gpu", "0", "--weights", weights["coco"], "--output", tmp_path, "--renderer", "software"]
     assert demo_main([str(a) for a in arguments]) == 0
     assert "running on the CPU" in capsys.readouterr().out
 
