@@ -42,7 +42,7 @@ _ROW_SUM_TOLERANCE = 0.01
 # -------------------------------------------------------------------------------------------------------- settings
 
 
-def joint_set_setting(value: str | Mapping, source: str = "joint set") -> str | dict:
+def joint_set_setting(value: str | Path | Mapping, source: str = "joint set") -> str | dict:
     """A joint set as settings carry it.
 
     Args:
@@ -59,12 +59,12 @@ def joint_set_setting(value: str | Mapping, source: str = "joint set") -> str | 
     return _checked(value, source)[0]
 
 
-def read_joint_set(value: str | Mapping, source: str = "joint set") -> JointSet:
+def read_joint_set(value: str | Path | Mapping, source: str = "joint set") -> JointSet:
     """The joint set of a file or of its content; see `joint_set_setting`."""
     return _checked(value, source)[1]
 
 
-def _checked(value: str | Mapping, source: str) -> tuple[str | dict, JointSet]:
+def _checked(value: str | Path | Mapping, source: str) -> tuple[str | dict, JointSet]:
     """A joint set as settings carry it, and itself."""
     if isinstance(value, Mapping):
         content = with_numbers(dict(value), Path(), source)

@@ -8,6 +8,7 @@ figure 3). Indices are 0-based.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
@@ -173,7 +174,7 @@ MANO = JointSet(
 JOINT_SETS: dict[str, JointSet] = {s.name: s for s in (HUMAN36, COCO, SMPL, MANO)}
 
 
-def get_joint_set(value: "str | Mapping | JointSet") -> JointSet:
+def get_joint_set(value: "str | Path | Mapping | JointSet") -> JointSet:
     """A joint set.
 
     Args:

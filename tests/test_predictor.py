@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-import lib.predictor as predictor_module
+import lib.predictor.weights as weights_module
 from lib.aug_utils import standardise
 from lib.demo_pipeline import load_pose, sample_pose_path
 from lib.joint_sets import JOINT_SETS, get_joint_set
@@ -122,7 +122,7 @@ def fake_root(tmp_path, monkeypatch):
         for name in weights:
             (tmp_path / "experiment" / name).mkdir(parents=True)
             (tmp_path / "experiment" / name / "final.pth.tar").touch()
-        monkeypatch.setattr(predictor_module, "ROOT", tmp_path)
+        monkeypatch.setattr(weights_module, "ROOT", tmp_path)
         return tmp_path
 
     return make
@@ -130,53 +130,53 @@ def fake_root(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("name", JOINT_SETS)
 def test_open_weights_are_taken_without_licensed_files(name, fake_root):
-    folders = predictor_module.OPEN_WEIGHTS[name], predictor_module.ORIGINAL_WEIGHTS[name]
+    folders = weights_module.OPEN_WEIGHTS[name], weights_module.ORIGINAL_WEIGHTS[name]
     chosen = find_weights(get_joint_set(name), fake_root(*folders))
     assert chosen.parent.name == folders[0]
 
 
 def test_open_weights_are_found_beside_any_root(tmp_path):
     chosen = find_weights(get_joint_set("coco"), tmp_path)
-    assert chosen == ROOT / "experiment" / predictor_module.OPEN_WEIGHTS["coco"] / "final.pth.tar"
+    assert chosen == ROOT / "experiment" / weights_module.OPEN_WEIGHTS["coco"] / "final.pth.tar"
 
 
 def test_original_weights_are_taken_with_licensed_files(fake_root, monkeypatch):
-    root = fake_root(predictor_module.OPEN_WEIGHTS["coco"], predictor_module.ORIGINAL_WEIGHTS["coco"])
+    root = fake_root(weights_module.OPEN_WEIGHTS["coco"], weights_module.ORIGINAL_WEIGHTS["coco"])
     licensed = type("Licensed", (), {"name": "smpl"})
-    monkeypatch.setattr(predictor_module, "load_mesh_model", lambda *_: licensed)
-    assert find_weights(get_joint_set("coco"), root).parent.name == predictor_module.ORIGINAL_WEIGHTS["coco"]
+    monkeypatch.setattr(weights_module, "load_mesh_model", lambda *_: licensed)
+    assert find_weights(get_joint_set("coco"), root).parent.name == weights_module.ORIGINAL_WEIGHTS["coco"]
 
 
 def test_missing_weights_name_both_places(fake_root):
     with pytest.raises(FileNotFoundError, match=r"manoJ_open.*manoJ_train_freihand.*Pose2Mesh_RELEASE"):
         find_weights(get_joint_set("mano"), fake_root())
-    root = fake_root(predictor_module.ORIGINAL_WEIGHTS["coco"])
+    root = fake_root(weights_module.ORIGINAL_WEIGHTS["coco"])
     with pytest.raises(FileNotFoundError, match="it needs the SMPL files as well"):
         find_weights(get_joint_set("coco"), root)
 
 
 def test_topology_finds_the_body_when_the_settings_leave_it_open(weights):
     checkpoint = torch.load(weights["coco"], weights_only=True)
-    model, graph = predictor_module._mesh_and_graph(checkpoint, get_joint_set("coco"), "auto", ROOT)
+    model, graph = weights_module.mesh_and_graph(checkpoint, get_joint_set("coco"), "auto", ROOT)
     assert model.name == "open_1723"
     assert graph.topology_hash == model.topology_hash
 
 
 def test_original_weights_refuse_open_bodies():
     with pytest.raises(ValueError, match="fit SMPL only, not open_6890"):
-        predictor_module._mesh_and_graph({"graph": None}, get_joint_set("coco"), "open_6890", ROOT)
+        weights_module.mesh_and_graph({"graph": None}, get_joint_set("coco"), "open_6890", ROOT)
     # the same number of vertices is not enough: weights would be refused by shape, see test_released_weights.py
     same_size = str(ROOT / "asset/open_body/open_body_6890.npz")
     with pytest.warns(UserWarning, match="SMPL file are not the official ones"):
-        predictor_module._mesh_and_graph({"graph": None}, get_joint_set("coco"), same_size, ROOT)
+        weights_module.mesh_and_graph({"graph": None}, get_joint_set("coco"), same_size, ROOT)
 
 
 def test_original_weights_get_the_graph_of_their_mesh(monkeypatch):
     asked = []
     faces = golden("legacy_order")["smpl2020.faces"]  # a stand-in that coarsens as SMPL does
     licensed = type("Licensed", (), {"faces": faces})
-    monkeypatch.setattr(predictor_module, "load_mesh_model", lambda *arguments: asked.append(arguments) or licensed)
-    _, graph = predictor_module._mesh_and_graph({"graph": None}, get_joint_set("coco"), "auto", ROOT)
+    monkeypatch.setattr(weights_module, "load_mesh_model", lambda *arguments: asked.append(arguments) or licensed)
+    _, graph = weights_module.mesh_and_graph({"graph": None}, get_joint_set("coco"), "auto", ROOT)
     assert asked == [("body", "smpl", ROOT)]
     graph.check_topology(faces)
     assert graph.sizes[0] == 12288

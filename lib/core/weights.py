@@ -6,9 +6,10 @@ from torch import nn
 
 from lib import ROOT
 from lib.core.checkpoint import load_checkpoint, load_weights, read_state_dict
-from lib.core.checkpoint_paths import find_checkpoint
+from lib.core.checkpoint_paths import checkpoint_at, find_checkpoint
 from lib.core.config import Config, load_config
 from lib.core.runs import latest_checkpoint
+from lib.joint_sets import JointSet, get_joint_set
 
 # what a run must share with the settings for its weights to be of use to them
 _FITTING = {
@@ -48,6 +49,29 @@ def weights_path(configured: str, cfg: Config, model_name: str, key: str, experi
             f"train one first (main/train.py), or set {key} to a checkpoint"
         )
     return newest
+
+
+def newest_run(joint_set: JointSet, experiment: Path) -> Path | None:
+    """The newest Pose2Mesh below ``experiment`` that was trained with these input joints; None when there is none."""
+    found = [
+        file
+        for path in experiment.glob("*/config.yml")
+        if _takes(path, joint_set)
+        and (file := checkpoint_at(path.parent / "final.pth.tar") or _best_checkpoint(path.parent)) is not None
+    ]
+    return max(found, key=lambda file: file.stat().st_mtime, default=None)
+
+
+def _takes(config: Path, joint_set: JointSet) -> bool:
+    try:
+        stored = load_config(config)
+    except ValueError:
+        return False  # written by another version
+    own = get_joint_set(stored.DATASET.input_joint_set)
+    same = (own.joints, own.body, own.derived, own.root) == (
+        joint_set.joints, joint_set.body, joint_set.derived, joint_set.root,
+    )  # fmt: skip
+    return stored.MODEL.name == "pose2mesh_net" and same
 
 
 def _fitting_runs(cfg: Config, model_name: str, experiment: Path) -> list[Path]:

@@ -1,0 +1,223 @@
+"""Network, mesh model and camera fit in one object; the package's description has examples."""
+
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from lib import ROOT
+from lib.aug_utils import apply_affine, crop_matrices, standardise
+from lib.coord_utils import process_boxes, tight_boxes
+from lib.core.checkpoint import load_checkpoint, load_weights
+from lib.core.checkpoint_paths import find_checkpoint
+from lib.core.skip_init import SkipInit
+from lib.joint_sets import JointSet, get_joint_set
+from lib.models.pose2mesh_net import MM_PER_M, build_pose2mesh
+from lib.models.project_net import CROP_SIZE, fit_weak_perspective
+from lib.poses import complete, filter_people, map_pose
+from lib.poses.filters import MIN_SCORE
+from lib.poses.missing import THRESHOLD
+
+from .inputs import check_pose3d, check_poses, orthographic_view
+from .results import MeshPrediction, PeoplePrediction
+from .weights import check_joints, check_regressor, find_weights, mesh_and_graph, trained_settings
+
+_BOX_SCALE = 1.25  # the camera is fitted in a square crop this much larger than the pose
+
+
+def resolve_device(name: str = "auto") -> torch.device:
+    """``auto`` (a GPU when there is one), ``cpu``, ``cuda`` or ``cuda:<number>``.
+
+    Raises:
+        ValueError: unknown name, or a GPU that this machine does not have.
+    """
+    count = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    if name == "auto":
+        return torch.device("cuda", 0) if count else torch.device("cpu")
+    kind, _, index = name.partition(":")
+    if name != "cpu" and (kind != "cuda" or (index and not index.isdecimal()) or name.endswith(":")):
+        raise ValueError(f"unknown device {name!r}; choose auto, cpu, cuda or cuda:<number>")
+    if kind == "cuda" and int(index or 0) >= count:
+        raise ValueError(f"device {name!r} is not there: this machine has {count} usable CUDA GPU(s); try --device cpu")
+    return torch.device("cuda", int(index or 0)) if kind == "cuda" else torch.device("cpu")
+
+
+def camera_crop(pose2d: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Square boxes (B, 4) around poses (B, J, 2) in pixels, and the poses in their 500 x 500 crops (B, J, 2)."""
+    box, _ = process_boxes(tight_boxes(pose2d), aspect_ratio=1.0, scale=_BOX_SCALE)
+    return box, apply_affine(pose2d, crop_matrices(box, torch.zeros_like(box[:, 0]), (CROP_SIZE, CROP_SIZE)))
+
+
+class Pose2MeshPredictor:
+    """A network with its mesh model, ready for poses; ``predictor(poses)`` is ``predictor.predict(poses)``.
+
+    Args:
+        joint_set: ``human36``, ``coco``, ``smpl``, ``mano``, the path of a joint set file
+            (``lib/joint_set_files.py``), or a joint set itself. None takes the one that ``weights`` were trained with.
+        weights: checkpoint file or folder; None takes ``lib.predictor.find_weights``.
+        device: see ``resolve_device``.
+        body: mesh model (``lib.mesh_model.load_mesh_model``); None takes the one the weights were trained for.
+        root: folder with the licensed models and ``experiment/`` with weights; the open ones are found in any case.
+
+    Attributes:
+        joint_set, device, weights (file in use), mesh_model, network, and ``description``: lines that say what is in
+        use.
+
+    Raises:
+        FileNotFoundError: weights, model files or the joint set file are not there.
+        ValueError: the weights are for another joint set, stage or mesh, or damaged.
+    """
+
+    def __init__(
+        self,
+        joint_set: str | Path | JointSet | None = "coco",
+        weights: str | Path | None = None,
+        device: str = "auto",
+        body: str | None = None,
+        root: str | Path = ROOT,
+    ):
+        if joint_set is None and weights is None:
+            raise ValueError("name a joint set, or weights to take it from")
+        wanted = None if joint_set is None else get_joint_set(joint_set)
+        self.device = resolve_device(device)
+        self.weights = find_weights(wanted, root) if weights is None else find_checkpoint(weights, root=Path(root))
+        checkpoint = load_checkpoint(self.weights)
+        cfg = trained_settings(checkpoint, self.weights)
+        trained = get_joint_set(cfg.DATASET.input_joint_set)
+        self.joint_set = trained if wanted is None else wanted
+        check_joints(self.joint_set, trained, self.weights)
+        self.mesh_model, graph = mesh_and_graph(checkpoint, trained, body or cfg.MODEL.body, root)
+        regressor = check_regressor(self.joint_set, trained, self.mesh_model, self.weights)
+        with SkipInit():
+            self.network = build_pose2mesh(cfg, graph)
+        load_weights(self.network, checkpoint, self.weights, take_over=True)
+        self.network.requires_grad_(False).eval().to(self.device)
+        self._regressor = torch.from_numpy(regressor).to(self.device)
+
+    @property
+    def description(self) -> tuple[str, str]:
+        return f"Mesh model: {self.mesh_model.description}", f"Weights: {self.weights} on {self.device}"
+
+    @cached_property
+    def template_joints(self) -> np.ndarray:
+        """(J, 3) metres: the mesh model's joints in its rest pose, x to its left, y up."""
+        template = self.mesh_model.arrays()["v_template"].astype(np.float64)
+        return self._with_derived(torch.from_numpy(self._regressor.cpu().double().numpy() @ template)).numpy()
+
+    def predict(self, poses: np.ndarray | torch.Tensor, batch_size: int = 64) -> MeshPrediction:
+        """Meshes, joints and cameras of 2D poses.
+
+        Args:
+            poses: (B, J, 2) pixels in the joint set's order, or one pose (J, 2), which becomes a batch of one; joint
+                sets with derived joints also without those (coco: 17 or 19).
+            batch_size: poses per network call; bounds the memory.
+
+        Raises:
+            ValueError: see ``check_poses``.
+        """
+        pose2d = torch.from_numpy(check_poses(_array(poses), self.joint_set))
+        return self._joined([self._predict_batch(part) for part in pose2d.split(batch_size)])
+
+    __call__ = predict
+
+    def predict_pose3d(
+        self,
+        pose3d: np.ndarray | torch.Tensor,
+        pose2d: np.ndarray | torch.Tensor | None = None,
+        unit: str = "mm",
+        batch_size: int = 64,
+    ) -> MeshPrediction:
+        """Meshes of 3D joints: MeshNet alone, without PoseNet.
+
+        MeshNet takes the 2D pose beside the 3D one. Where none is given it is the orthographic projection of the
+        joints, and pose2d, camera and box of the result belong to that view, a picture of ``VIEW_SIZE`` with the root
+        in the middle.
+
+        Args:
+            pose3d: (B, J, 3) x right, y down, z away from the camera, from any origin (they are made root-relative),
+                or one pose (J, 3). Other frames first: ``pose3d * [1, -1, -1]`` where y points up.
+            pose2d: (B, J, 2) the same poses in pixels of an image.
+            unit: of ``pose3d``, ``mm`` or ``m``.
+            batch_size: poses per network call.
+
+        Raises:
+            ValueError: see ``check_pose3d`` and ``check_poses`` of ``lib.predictor.inputs``; or numbers of 2D and 3D
+                poses that differ.
+        """
+        joints = check_pose3d(_array(pose3d), self.joint_set, self.template_joints, unit)
+        if pose2d is None:
+            points = orthographic_view(joints, self.template_joints)
+        else:
+            points = check_poses(_array(pose2d), self.joint_set)
+        if len(points) != len(joints):
+            raise ValueError(f"{len(joints)} 3D poses need as many 2D poses, got {len(points)}")
+        pairs = zip(torch.from_numpy(points).split(batch_size), torch.from_numpy(joints).split(batch_size))
+        return self._joined([self._predict_batch(*pair) for pair in pairs])
+
+    def predict_detections(
+        self,
+        poses: np.ndarray | torch.Tensor,
+        source: str | Path | JointSet = "coco17",
+        threshold: float = THRESHOLD,
+        min_score: float = MIN_SCORE,
+        image_size: tuple[int, int] | None = None,
+        batch_size: int = 64,
+    ) -> PeoplePrediction:
+        """Meshes of the people that a detector found in an image: joints mapped, missing ones filled in.
+
+        People are left out whose scores are too small, who are there twice, or of whom too little is visible.
+
+        Args:
+            poses: (N, J', 3) x, y in pixels and score, or (N, J', 2), taken as certain; one person also (J', 2 or 3).
+                NaN, (0, 0) or a score up to ``threshold`` mean a missing joint.
+            source: whose joints these are: a key of ``lib.poses.SOURCES``, or the predictor's own joint set.
+            threshold: largest score of a missing joint.
+            min_score: smallest sum of a person's scores.
+            image_size: width and height, where known: joints far outside are missing.
+            batch_size: poses per network call.
+
+        Raises:
+            ValueError: unknown source, a hand for a body, or a wrong number of joints.
+        """
+        poses = _array(poses)
+        mapped = map_pose(poses[None] if poses.ndim == 2 else poses, source, self.joint_set)
+        reasons = filter_people(mapped, self.joint_set, threshold, min_score)
+        completion = complete(mapped, self.joint_set, threshold, image_size=image_size)
+        reasons = [first or second for first, second in zip(reasons, completion.refused)]
+        kept = np.array([person for person, reason in enumerate(reasons) if reason is None], dtype=np.int64)
+        prediction = self.predict(completion.poses[kept], batch_size) if len(kept) else self._nobody()
+        filled = completion.filled[kept]
+        return PeoplePrediction(prediction, kept, reasons, np.where(filled, 0, mapped[kept, :, 2]), filled)
+
+    @torch.inference_mode()
+    def _predict_batch(self, pose2d: torch.Tensor, pose3d: torch.Tensor | None = None) -> tuple[torch.Tensor, ...]:
+        """The parts of a `MeshPrediction`; ``pose3d`` (B, J, 3) in millimetres takes PoseNet's place."""
+        pose2d = pose2d.to(self.device)
+        # the published crop to 288 x 384 before this step cancels in the standardisation
+        network_input = standardise(pose2d).float()
+        if pose3d is None:
+            mesh, pose3d = self.network(network_input)
+        else:
+            pose3d = pose3d.to(self.device).float()
+            mesh = self.network.pose2mesh(torch.cat([network_input, pose3d / MM_PER_M], dim=2))
+        joints = self._with_derived(torch.einsum("jv,bvc->bjc", self._regressor, mesh))
+        box, target = camera_crop(pose2d)
+        camera, residual = fit_weak_perspective(joints, target)
+        return pose2d, mesh, joints, pose3d, camera, box, residual
+
+    def _with_derived(self, joints: torch.Tensor) -> torch.Tensor:
+        """Joints (..., J, 3) of regressed ones, whose matrix may have all joints or all but the derived."""
+        return joints if joints.shape[-2] == self.joint_set.joint_num else self.joint_set.add_derived(joints)
+
+    def _joined(self, parts: list[tuple[torch.Tensor, ...]]) -> MeshPrediction:
+        return MeshPrediction(*(torch.cat(values).float().cpu() for values in zip(*parts)))
+
+    def _nobody(self) -> MeshPrediction:
+        joints, vertices = self.joint_set.joint_num, self.mesh_model.vertex_num
+        shapes = ((joints, 2), (vertices, 3), (joints, 3), (joints, 3), (3,), (4,), ())
+        return MeshPrediction(*(torch.zeros(0, *shape) for shape in shapes))
+
+
+def _array(values: np.ndarray | torch.Tensor) -> np.ndarray:
+    return values.detach().cpu().numpy() if isinstance(values, torch.Tensor) else np.asarray(values)
