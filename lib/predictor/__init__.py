@@ -1,0 +1,29 @@
+"""2D or 3D poses in, meshes, joints and cameras out: everything that inference needs, loaded once.
+
+Usage::
+
+    from lib.poses import read_poses
+    from lib.predictor import Pose2MeshPredictor
+
+    predictor = Pose2MeshPredictor("coco")
+    prediction = predictor(poses)                              # (B, 17 or 19, 2) pixels
+    prediction.mesh, predictor.mesh_model.faces                # (B, V, 3) metres, (F, 3)
+
+    sequence = read_poses("alphapose-results.json")            # detections of any number of people and frames
+    for frame in sequence.frames:
+        people = predictor.predict_detections(frame.poses, sequence.source)
+        for person, number in zip(people.prediction, people.kept):
+            person.mesh                                        # (V, 3) of person ``number`` in the frame
+
+    predictor.predict_pose3d(joints)                           # (B, 17 or 19, 3) millimetres, MeshNet alone
+"""
+
+from .inputs import VIEW_SIZE, check_poses
+from .predictor import Pose2MeshPredictor, camera_crop, resolve_device
+from .results import MeshPrediction, PeoplePrediction
+from .weights import find_weights
+
+__all__ = [
+    "VIEW_SIZE", "MeshPrediction", "PeoplePrediction", "Pose2MeshPredictor", "camera_crop", "check_poses",
+    "find_weights", "resolve_device",
+]  # fmt: skip

@@ -1,0 +1,78 @@
+"""What the predictor gives back."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, fields
+
+import numpy as np
+import torch
+
+from lib.models.project_net import crop_to_image_camera
+
+
+@dataclass(frozen=True)
+class MeshPrediction:
+    """Results for B poses: float32 tensors on the CPU. Frame: x right, y down, z away from the camera.
+
+    ``len(prediction)`` is B. ``prediction[2]``, and every item of a loop, is one person, without the first axis;
+    ``prediction[1:3]``, ``prediction[mask]`` and ``prediction[[4, 0]]`` are predictions of several.
+
+    Attributes:
+        pose2d: (B, J, 2) the input with derived joints, pixels.
+        mesh: (B, V, 3) metres, root-relative.
+        joints: (B, J, 3) metres, regressed from the mesh.
+        pose3d: (B, J, 3) millimetres, PoseNet's root-relative joints, or those that were given.
+        camera: (B, 3) weak-perspective s, tx, ty in the crop ``box``.
+        box: (B, 4) x, y, width, height of the square crop, pixels.
+        residual: (B,) mean absolute distance per coordinate between projected joints and pose2d, pixels of the
+            500 x 500 crop.
+    """
+
+    pose2d: torch.Tensor
+    mesh: torch.Tensor
+    joints: torch.Tensor
+    pose3d: torch.Tensor
+    camera: torch.Tensor
+    box: torch.Tensor
+    residual: torch.Tensor
+
+    def __len__(self) -> int:
+        if self.mesh.ndim == 2:
+            raise TypeError("the prediction of one person has no length")
+        return len(self.mesh)
+
+    def __getitem__(self, people) -> "MeshPrediction":
+        if self.mesh.ndim == 2:
+            raise TypeError("the prediction of one person cannot be indexed; index the one of all people")
+        people = torch.as_tensor(people) if isinstance(people, list | np.ndarray) else people
+        return MeshPrediction(*(getattr(self, field.name)[people] for field in fields(self)))
+
+    def __iter__(self) -> Iterator["MeshPrediction"]:
+        return (self[person] for person in range(len(self)))
+
+    def to_numpy(self) -> dict[str, np.ndarray]:
+        """The attributes as arrays by name, e.g. for ``numpy.savez(path, **prediction.to_numpy())``."""
+        return {field.name: getattr(self, field.name).numpy() for field in fields(self)}
+
+    def image_camera(self, image_size: tuple[int, int]) -> torch.Tensor:
+        """(B, 4) sx, sy, tx, ty for drawing into an image of (width, height); see ``crop_to_image_camera``."""
+        camera = crop_to_image_camera(self.camera.reshape(-1, 3), self.box.reshape(-1, 4), image_size)
+        return camera.reshape(*self.camera.shape[:-1], 4)
+
+
+@dataclass(frozen=True)
+class PeoplePrediction:
+    """Results for N detected people, of whom B could be used.
+
+    Attributes:
+        prediction: of the B people, in the order of the detections.
+        kept: (B,) int64, their numbers among the N.
+        reasons: N entries: why a person was left out, None for those in ``prediction``.
+        scores: (B, J) float32 scores of the joints, 0 where they were filled.
+        filled: (B, J) bool, joints that the detector did not see.
+    """
+
+    prediction: MeshPrediction
+    kept: np.ndarray
+    reasons: list[str | None]
+    scores: np.ndarray
+    filled: np.ndarray

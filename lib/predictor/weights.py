@@ -1,0 +1,180 @@
+"""Which network the predictor uses: weights for a joint set, what they were trained for, the mesh they belong to."""
+
+from pathlib import Path
+
+import numpy as np
+
+from lib import ROOT
+from lib.core.checkpoint import read_state_dict
+from lib.core.checkpoint_paths import RELEASE, checkpoint_at
+from lib.core.config import Config, merge
+from lib.core.weights import newest_run
+from lib.graph_cache import cached_graph
+from lib.joint_sets import JOINT_SETS, JointSet
+from lib.mesh_graph import MeshGraph
+from lib.mesh_model import MeshModel, load_mesh_model
+
+# folders below experiment/: weights of the original release, and those for the open models that ship with this one
+ORIGINAL_WEIGHTS = {
+    "human36": "pose2mesh_human36J_train_human36",
+    "coco": "pose2mesh_cocoJ_train_human36_coco_muco",
+    "smpl": "pose2mesh_smplJ_train_surreal",
+    "mano": "pose2mesh_manoJ_train_freihand",
+}
+OPEN_WEIGHTS = {
+    "human36": "pose2mesh_human36J_open",
+    "coco": "pose2mesh_cocoJ_open",
+    "smpl": "pose2mesh_smplJ_open",
+    "mano": "pose2mesh_manoJ_open",
+}
+LICENSED = {"body": "smpl", "hand": "mano"}
+OPEN_MODELS = {"body": ("open_6890", "open_1723"), "hand": ("open_hand",)}
+_SAME_WEIGHT = 1e-4  # regressors of one joint set differ less between files
+_WAY_OUT = "take the joint set in the weights (joint_set=None), train again, or use other weights"
+
+
+def find_weights(joint_set: JointSet, root: str | Path = ROOT) -> Path:
+    """The weights to use when none are named.
+
+    Those of the original release when they and the licensed model files are in place, else the open weights, which
+    bring their own mesh model: the two are never mixed, as weights belong to one mesh. For a user's own set the newest
+    Pose2Mesh below ``experiment/`` that was trained with it.
+
+    Raises:
+        FileNotFoundError: none is there; says where it looked and how to get some.
+    """
+    if JOINT_SETS.get(joint_set.name) != joint_set:
+        return _own_weights(joint_set, root)
+    original_place = Path(root) / "experiment" / ORIGINAL_WEIGHTS[joint_set.name]
+    open_place = ROOT / "experiment" / OPEN_WEIGHTS[joint_set.name]
+    original, shipped = checkpoint_at(original_place), checkpoint_at(open_place)
+    if original and load_mesh_model(joint_set.body, "auto", root).name == LICENSED[joint_set.body]:
+        return original
+    if shipped:
+        return shipped
+    why = f" (it needs the {LICENSED[joint_set.body].upper()} files as well)" if original else ""
+    raise FileNotFoundError(
+        f"no weights for joint set {joint_set.name!r}: looked for final.pth.tar in {open_place}, which is part of the "
+        f"repository, and in {original_place}{why}, which is in the original release's downloads, {RELEASE}"
+    )
+
+
+def _own_weights(joint_set: JointSet, root: str | Path) -> Path:
+    places = dict.fromkeys(Path(folder).resolve() / "experiment" for folder in (root, ROOT))
+    found = next((path for place in places if (path := newest_run(joint_set, place)) is not None), None)
+    if found is None:
+        raise FileNotFoundError(
+            f"no weights for your joint set {joint_set.name!r}: no Pose2Mesh below "
+            f"{' or '.join(map(str, places))} was trained with just these joints. Name its checkpoint (--weights), or "
+            "train one: set DATASET.input_joint_set to the file in copies of asset/yaml/posenet_body25J_train_"
+            "synthetic.yml and pose2mesh_body25J_train_synthetic.yml, and run main/train.py on both; "
+            "asset/joint_sets/README.md has the example"
+        )
+    return found
+
+
+def trained_settings(checkpoint: dict, source: Path) -> Config:
+    """Settings that a Pose2Mesh was trained with.
+
+    Those of the original release carry none and follow the defaults; their joint set shows in the number of inputs.
+
+    Raises:
+        ValueError: weights of another stage, or of the original release for an unknown number of joints.
+    """
+    if checkpoint["config"] is not None:
+        cfg = merge(checkpoint["config"], f"settings in {source}")
+        if cfg.MODEL.name != "pose2mesh_net":
+            raise ValueError(f"{source} holds {cfg.MODEL.name} weights; a mesh needs those of pose2mesh_net")
+        return cfg
+    lifting = read_state_dict(checkpoint).get("pose_lifter.w1.weight")
+    if lifting is None:
+        raise ValueError(f"{source} holds no Pose2Mesh (no pose_lifter.w1.weight); a mesh needs PoseNet and MeshNet")
+    inputs = lifting.shape[1] // 2
+    names = [joint_set.name for joint_set in JOINT_SETS.values() if joint_set.joint_num == inputs]
+    if not names:
+        raise ValueError(f"{source} takes {inputs} joints and does not say which; no built-in joint set has as many")
+    cfg = Config()
+    cfg.DATASET.input_joint_set = cfg.DATASET.target_joint_set = names[0]
+    return cfg
+
+
+def check_joints(joint_set: JointSet, trained: JointSet, source: Path) -> None:
+    """Whether weights that were trained with one joint set take the joints of another.
+
+    Names of the sets, bones and evaluated joints may differ.
+
+    Raises:
+        ValueError: they do not; says what differs and what to do.
+    """
+    if (trained.joints, trained.body) != (joint_set.joints, joint_set.body):
+        raise ValueError(
+            f"{source} takes {trained.name} joints, not {joint_set.name}; use --joint_set {trained.name} or other "
+            f"weights. Its joints: {trained.describe()}"
+        )
+    if trained.derived != joint_set.derived or trained.root != joint_set.root:
+        raise ValueError(
+            f"{source} was trained with another root or other derived joints of {trained.name}; {_WAY_OUT}"
+        )
+
+
+def check_regressor(joint_set: JointSet, trained: JointSet, mesh_model: MeshModel, source: Path) -> np.ndarray:
+    """The joint regressor (J, V) of a joint set, when it is that of the set which weights were trained with.
+
+    Raises:
+        ValueError: joints of the same names are elsewhere on the mesh; names them.
+    """
+    regressor = mesh_model.joint_regressor(joint_set)
+    if trained != joint_set:
+        moved = np.abs(regressor - mesh_model.joint_regressor(trained)).max(axis=1) > _SAME_WEIGHT
+        if moved.any():
+            names = ", ".join(joint_set.joints[joint] for joint in np.flatnonzero(moved))
+            raise ValueError(f"{source} was trained with {names} elsewhere on {mesh_model.name}; {_WAY_OUT}")
+    return regressor
+
+
+def mesh_and_graph(checkpoint: dict, joint_set: JointSet, body: str, root: str | Path) -> tuple[MeshModel, MeshGraph]:
+    """The mesh model that weights belong to, and their graph.
+
+    Args:
+        body: name or file of a mesh model; ``auto`` finds the one with the weights' topology.
+
+    Raises:
+        FileNotFoundError: the model file is not there.
+        ValueError: the weights are for another mesh.
+    """
+    kind, licensed = joint_set.body, LICENSED[joint_set.body]
+    if checkpoint["graph"] is None:
+        if body in OPEN_MODELS[kind]:
+            raise ValueError(
+                f"these weights carry no mesh graph, so they are of the original release and fit {licensed.upper()} "
+                f"only, not {body}"
+            )
+        mesh_model = load_mesh_model(kind, licensed if body == "auto" else body, root)
+        cache = Path(root) / Config().DATASET.cache
+        return mesh_model, cached_graph(mesh_model.faces, joint_set, mesh_name=licensed, folder=cache)
+    graph = MeshGraph.from_state(checkpoint["graph"])
+    return mesh_of_graph(graph, kind, body, root), graph
+
+
+def mesh_of_graph(graph: MeshGraph, kind: str, body: str = "auto", root: str | Path = ROOT) -> MeshModel:
+    """The mesh model with the topology of a graph.
+
+    Args:
+        graph: of a checkpoint.
+        kind: ``body`` or ``hand``.
+        body: the only mesh model to try; ``auto`` tries what ``load_mesh_model`` finds, then the open ones.
+
+    Raises:
+        FileNotFoundError: the model file is not there.
+        ValueError: none has it.
+    """
+    mismatch = None
+    for name in (body, *OPEN_MODELS[kind]) if body == "auto" else (body,):
+        mesh_model = load_mesh_model(kind, name, root)
+        try:
+            graph.check_topology(mesh_model.faces)
+        except ValueError as error:
+            mismatch = mismatch or error
+        else:
+            return mesh_model
+    raise mismatch
