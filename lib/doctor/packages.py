@@ -25,14 +25,17 @@ REQUIRED = {
     "matplotlib": "matplotlib",
     "pycocotools": "pycocotools",
 }
-OPTIONAL = {
-    "pyrender": ("pyrender", "pictures with OpenGL, faster in videos; without it NumPy draws them"),
-    "onnx": ("onnx", "main/export.py"),
-    "onnxruntime": ("onnxruntime", "the check of main/export.py"),
-    "mediapipe": ("mediapipe", "poses from photos (--detect)"),
-    "pytest": ("pytest", "tests"),
-}
 _INSTALL = "sh requirements.sh"
+_DETECTOR, _ONNX = f"{_INSTALL} --with-detector", f"{_INSTALL} --with-onnx"
+# import name: distribution, how to get it, for what it is needed
+OPTIONAL = {
+    "pyrender": ("pyrender", _INSTALL, "pictures with OpenGL, faster in videos; without it NumPy draws them"),
+    "onnx": ("onnx", _ONNX, "main/export.py"),
+    "onnxruntime": ("onnxruntime", _ONNX, "the check of main/export.py"),
+    "mediapipe": ("mediapipe", _DETECTOR, "poses from photos and videos, --detect"),
+    "pytest": ("pytest", _INSTALL, "tests"),
+}
+REQUIREMENTS = "requirements.txt", "requirements-detector.txt", "requirements-onnx.txt"
 _TIMEOUT = 120  # seconds that one import may take
 _GL_CODE = """
 import sys
