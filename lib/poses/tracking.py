@@ -13,10 +13,14 @@ _MOMENTUM = 0.6  # share of the newest displacement in a track's velocity
 
 @dataclass
 class _Track:
-    """A person seen before: the newest pose, where it heads, and when it was seen."""
+    """A person seen before: the newest pose, where it heads, and when it was seen.
+
+    Joints out of sight move on with the person. Without them, somebody of whom another person leaves two or three
+    joints visible would have no place, and after the two have crossed their numbers would be swapped.
+    """
 
     number: int
-    pose: np.ndarray  # (J, 2), NaN where missing
+    pose: np.ndarray  # (J, 2), NaN for joints that were never seen
     velocity: np.ndarray  # (2,) pixels per frame
     frame: int
 
@@ -28,7 +32,7 @@ class _Track:
         if len(moved):
             step = np.median(moved, axis=0) / (frame - self.frame)
             self.velocity = (1 - _MOMENTUM) * self.velocity + _MOMENTUM * step
-        self.pose, self.frame = pose, frame
+        self.pose, self.frame = np.where(np.isnan(pose), self.expected(frame), pose), frame
 
 
 def assign_tracks(
