@@ -34,6 +34,7 @@ _REPAIR = "python -m pip install --no-deps -r requirements-detector.txt"
 _NEWEST_PYTHON = (3, 12)
 _NEWEST_PROTOBUF = 4  # major version
 _MAX_HANDS = 4
+_LOOKS = 3
 _ADVICE = {
     "body": "a person should be upright, seen from head to hips at least, and a quarter of the photo high or more: "
     "crop it to the person, or give the joints of another detector with --input_pose",
@@ -65,8 +66,8 @@ def detector_available() -> str | None:
 class Detector:
     """MediaPipe's model of bodies or of hands, kept between images.
 
-    The body model finds one person per image, the most prominent; for several, detect on crops. The hand model finds up
-    to four hands; right ones are kept, as the hand mesh is a right hand.
+    The body model finds one person per image, the most prominent one; for several, detect on crops. The hand model
+    finds up to four hands; right ones are kept, as the hand mesh is a right hand.
     """
 
     def __init__(self, kind: str = "body", video: bool = False):
@@ -83,14 +84,15 @@ class Detector:
         reason = detector_available()
         if reason:
             raise ValueError(reason)
-        self.kind = kind
+        self.kind, self.video = kind, video
         self.source = MODELS[kind]
+        self.left_hands = 0  # found and left out so far
         self._joint_num = get_source(self.source).joint_num
         solutions = _import().solutions
         with _quiet():
             if kind == "body":
-                # 1 is the model inside the package, 0 and 2 would be downloaded
-                self._model = solutions.pose.Pose(static_image_mode=not video, model_complexity=1)
+                # model 1 is in the package, 0 and 2 would be downloaded; photos are followed too, see _looks
+                self._model = solutions.pose.Pose(static_image_mode=False, smooth_landmarks=video, model_complexity=1)
             else:
                 self._model = solutions.hands.Hands(
                     static_image_mode=not video, model_complexity=1, max_num_hands=_MAX_HANDS
@@ -111,24 +113,33 @@ class Detector:
         Raises:
             ValueError: not such an image.
         """
-        return Frame(name, self._stack([pose for pose, right in self.find(image) if right]))
-
-    def find(self, image: np.ndarray) -> list[tuple[np.ndarray, bool]]:
-        """All that was found: (J, 3) poses as in ``__call__``, each with False if it is a left hand's."""
         if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8:
             raise ValueError(f"expected an image (H, W, 3) of uint8 in BGR order, got {image.shape} of {image.dtype}")
-        rgb = cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
-        if self._started:
-            results = self._model.process(rgb)
-        else:  # the models are loaded with the first image
-            with _quiet():
-                results = self._model.process(rgb)
-            self._started = True
-        size = image.shape[1], image.shape[0]
+        results = self._looks(cv2.cvtColor(image, cv2.COLOR_BGR2RGB))
         if self.kind == "body":
-            return [] if results.pose_landmarks is None else [(_pixels(results.pose_landmarks, size, True), True)]
-        hands = zip(results.multi_hand_landmarks or (), results.multi_handedness or ())
-        return [(_pixels(hand, size, False), _is_right(handedness)) for hand, handedness in hands]
+            found = [] if results.pose_landmarks is None else [results.pose_landmarks]
+        else:
+            right = [_is_right(handedness) for handedness in results.multi_handedness or ()]
+            self.left_hands += right.count(False)
+            found = [hand for hand, keep in zip(results.multi_hand_landmarks or (), right) if keep]
+        poses = np.empty((len(found), self._joint_num, 3), dtype=np.float32)
+        for pose, landmarks in zip(poses, found):
+            pose[:] = [(mark.x, mark.y, mark.visibility) for mark in landmarks.landmark]
+        poses[..., :2] *= image.shape[1], image.shape[0]
+        if self.kind == "hand":
+            poses[..., 2] = 1.0
+        return Frame(name, poses)
+
+    def nobody(self, where: str) -> str:
+        """Message for when nothing was found: what to try.
+
+        Args:
+            where: the photo or video, in words.
+        """
+        if self.left_hands:
+            return f"only left hands found in {where}; the hand mesh is a right hand: mirror the image"
+        what = {"body": "person", "hand": "hand"}[self.kind]
+        return f"no {what} found in {where}; {_ADVICE[self.kind]}"
 
     def close(self) -> None:
         """Free the model."""
@@ -140,8 +151,26 @@ class Detector:
     def __exit__(self, *exception) -> None:
         self.close()
 
-    def _stack(self, poses: list[np.ndarray]) -> np.ndarray:
-        return np.stack(poses) if poses else np.empty((0, self._joint_num, 3), dtype=np.float32)
+    def _looks(self, rgb: np.ndarray):
+        """MediaPipe's results. The model writes to the log when it starts, which is with the first image after a reset.
+
+        A body in a photo gets several looks, as if a film stood still: each frames the person by the joints of the one
+        before, more closely than the first, coarse detection does.
+        """
+        if self._started and (self.video or self.kind == "hand"):
+            return self._model.process(rgb)
+        with _quiet():
+            if self._started:
+                self._model.reset()
+            results = self._model.process(rgb)
+            self._started = True
+            if self.kind == "body" and not self.video:
+                for _ in range(_LOOKS - 1):
+                    closer = self._model.process(rgb)
+                    if closer.pose_landmarks is None:
+                        break
+                    results = closer
+        return results
 
 
 def detect(image: np.ndarray, kind: str = "body", name: str = "") -> Frame:
@@ -150,7 +179,7 @@ def detect(image: np.ndarray, kind: str = "body", name: str = "") -> Frame:
     Args:
         image: (H, W, 3) uint8 BGR.
         kind: ``body`` or ``hand``.
-        name: of the frame, for messages too.
+        name: of the frame, and of the photo in messages.
 
     Returns:
         (N, 33 or 21, 3) x, y in pixels and score, N at least 1.
@@ -159,20 +188,10 @@ def detect(image: np.ndarray, kind: str = "body", name: str = "") -> Frame:
         ValueError: nobody found, or only left hands; not such an image; MediaPipe is missing. Says what to do.
     """
     with Detector(kind) as detector:
-        found = detector.find(image)
-        poses = [pose for pose, right in found if right]
-        where = f"in {name or 'the photo'} ({image.shape[1]} x {image.shape[0]} pixels)"
-        if not poses and found:
-            raise ValueError(f"{len(found)} left and no right hand {where}; mirror it: the hand mesh is a right hand")
-        if not poses:
-            raise ValueError(f"no {'person' if kind == 'body' else 'hand'} found {where}; {_ADVICE[kind]}")
-        return Frame(name, detector._stack(poses))
-
-
-def _pixels(landmarks, size: tuple[int, int], visibility: bool) -> np.ndarray:
-    """(J, 3) of MediaPipe's landmarks, which are in fractions of the image."""
-    rows = [(mark.x, mark.y, mark.visibility if visibility else 1.0) for mark in landmarks.landmark]
-    return np.array(rows, dtype=np.float32) * np.array((*size, 1), dtype=np.float32)
+        frame = detector(image, name)
+        if not len(frame.poses):
+            raise ValueError(detector.nobody(f"{name or 'the photo'} ({image.shape[1]} x {image.shape[0]} pixels)"))
+        return frame
 
 
 def _is_right(handedness) -> bool:
