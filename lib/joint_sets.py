@@ -6,6 +6,7 @@ Source: joint orders of Human3.6M, COCO, SMPL and FreiHAND/MANO as used by Pose2
 figure 3). Indices are 0-based.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +16,19 @@ import numpy as np
 from lib.joint_sources import JointSource
 
 Pairs = tuple[tuple[int, int], ...]
+
+# the side in a joint's name: R_Knee, r_knee, RKnee, right_knee, rightKnee; knee_r, knee.R, KneeRight, knee_right
+_SIDE_NAMES = re.compile(
+    r"^(?P<first>[LlRr]|[Ll]eft|LEFT|[Rr]ight|RIGHT)(?=[_ .-]|[A-Z][a-z])"
+    r"|(?:[_ .-](?P<last>[LlRr]|[Ll]eft|LEFT|[Rr]ight|RIGHT)|(?<=[a-z])(?P<end>Left|Right))$"
+)
+
+
+def _side_of(name: str) -> str:
+    found = _SIDE_NAMES.search(name)
+    if found is None:
+        return ""
+    return "left" if (found["first"] or found["last"] or found["end"])[0] in "Ll" else "right"
 
 
 @dataclass(frozen=True)
@@ -45,6 +59,9 @@ class JointSet:
     body: str = "body"
     sources: tuple[JointSource, ...] = ()
 
+    def __str__(self) -> str:
+        return self.name
+
     @property
     def joint_num(self) -> int:
         return len(self.joints)
@@ -56,8 +73,27 @@ class JointSet:
 
     @property
     def right_joints(self) -> tuple[int, ...]:
-        """Joints of the right side (drawn in another colour)."""
-        return tuple(i for i, joint in enumerate(self.joints) if joint.startswith("R_"))
+        """Joints of the person's right side (drawn in another colour)."""
+        return tuple(i for i in range(self.joint_num) if self.side(i) == "right")
+
+    @property
+    def left_joints(self) -> tuple[int, ...]:
+        """Joints of the person's left side."""
+        return tuple(i for i in range(self.joint_num) if self.side(i) == "left")
+
+    def side(self, joint: int) -> str:
+        """``left``, ``right`` or, for the middle and for hands, ``""``.
+
+        Names tell (``R_Knee``, ``rightKnee``, ``knee_r``, ...); in a flip pair whose names do not, the first is left.
+        """
+        side = _side_of(self.joints[joint])
+        if side:
+            return side
+        for pair in self.flip_pairs:
+            if joint in pair:
+                other = _side_of(self.joints[pair[1 - pair.index(joint)]])
+                return {"left": "right", "right": "left"}.get(other) or ("left" if joint == pair[0] else "right")
+        return ""
 
     def index(self, joint: str) -> int:
         """Index of a joint name; ValueError lists the names when it is unknown."""

@@ -9,10 +9,10 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from lib.joint_sets import JOINT_SETS, JointSet
+from lib.joint_sets import JointSet, get_joint_set
 
 # blue, green, red: the person's left, right and middle
-_LEFT, _RIGHT, _MIDDLE = (80, 80, 235), (90, 190, 60), (235, 160, 60)
+_SIDES = {"left": (80, 80, 235), "right": (90, 190, 60), "": (235, 160, 60)}
 
 
 def draw_pose(
@@ -35,17 +35,13 @@ def draw_pose(
     visible = np.ones(len(joints), bool) if scores is None else np.asarray(scores) > threshold
     line = max(2, round(max(image.shape[:2]) / 300))
 
-    def side(joint: int) -> tuple[int, int, int]:
-        name = joint_set.joints[joint]
-        return _LEFT if name.startswith("L_") else _RIGHT if name.startswith("R_") else _MIDDLE
-
+    sides = [joint_set.side(joint) for joint in range(joint_set.joint_num)]
     for a, b in joint_set.bones:
         if visible[a] and visible[b]:
-            colour = side(a) if side(a) != _MIDDLE else side(b)
-            cv2.line(picture, _pixel(joints[a]), _pixel(joints[b]), colour, line, cv2.LINE_AA)
+            cv2.line(picture, _pixel(joints[a]), _pixel(joints[b]), _SIDES[sides[a] or sides[b]], line, cv2.LINE_AA)
     for joint in np.flatnonzero(visible):
         cv2.circle(picture, _pixel(joints[joint]), line + 2, (255, 255, 255), -1, cv2.LINE_AA)
-        cv2.circle(picture, _pixel(joints[joint]), line + 1, side(joint), -1, cv2.LINE_AA)
+        cv2.circle(picture, _pixel(joints[joint]), line + 1, _SIDES[sides[joint]], -1, cv2.LINE_AA)
     return picture
 
 
@@ -131,7 +127,7 @@ def vis_2d_pose(
 def vis_3d_pose(
     kps: np.ndarray,
     bones,
-    joint_set_name: str = "",
+    joint_set_name: str | JointSet = "",
     prefix: str = "vis3dpose",
     gt: bool = False,
     ax_in=None,
@@ -142,7 +138,8 @@ def vis_3d_pose(
     Args:
         kps: (n, 3), x right, y down, z away from the viewer; any unit.
         bones: index pairs.
-        joint_set_name: decides which joints are on the right; empty = none.
+        joint_set_name: name or file of the joint set, or the set itself; decides which joints are on the right. Empty:
+            none.
         prefix: start of the file name.
         gt: title and file name say ground truth instead of prediction.
         ax_in: matplotlib 3D axes to draw into; nothing is written then.
@@ -152,7 +149,7 @@ def vis_3d_pose(
         the file, or ``ax_in`` when it was given.
 
     Raises:
-        ValueError: ax_in is not a 3D axes.
+        ValueError: ax_in is not a 3D axes, unknown joint set.
     """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
@@ -168,7 +165,7 @@ def vis_3d_pose(
     points = np.stack([kps[:, 0], kps[:, 2], -kps[:, 1]], axis=1)
     for a, b in bones:
         axes.plot(*points[[a, b]].T, c="r", lw=1)
-    right = JOINT_SETS[joint_set_name].right_joints if joint_set_name in JOINT_SETS else ()
+    right = get_joint_set(joint_set_name).right_joints if joint_set_name else ()
     colours = ["g" if joint in right else "b" for joint in range(len(points))]
     axes.scatter(*points.T, c=colours, marker="o", depthshade=False)
     centre, reach = (points.max(0) + points.min(0)) / 2, max(np.ptp(points, axis=0).max() / 2, 1e-9)

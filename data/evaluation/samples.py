@@ -125,4 +125,4 @@ class SampleWriter:
         for poses, truth in ((joints, False), (target, True)):
             if poses is not None:
                 pose = poses[row].cpu().numpy()
-                vis_3d_pose(pose, bones, self.joint_set.name, prefix=f"{index}", gt=truth, folder=self.folder)
+                vis_3d_pose(pose, bones, self.joint_set, prefix=f"{index}", gt=truth, folder=self.folder)
