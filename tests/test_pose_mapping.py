@@ -147,8 +147,8 @@ def test_refused():
         map_pose(np.zeros((1, 18, 3)), "openpose_body25", "coco")
     with pytest.raises(ValueError, match="is a body, joint set 'mano' a hand"):
         map_pose(np.zeros((1, 17, 3)), "coco17", "mano")
-    with pytest.raises(ValueError, match="unknown source of poses 'coco'; choose one of coco17"):
-        map_pose(np.zeros((1, 17, 3)), "coco", "coco")
+    with pytest.raises(ValueError, match="unknown source of poses 'openpose'; choose one of coco17"):
+        map_pose(np.zeros((1, 17, 3)), "openpose", "coco")
 
 
 def test_sources_are_tables_without_slips():

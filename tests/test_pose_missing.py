@@ -7,7 +7,7 @@ from data.prepare.make_pose_samples import normalised, projected_joints
 from data.prepare.measure_missing import MissingBenchmark
 from lib.joint_sets import JOINT_SETS, get_joint_set
 from lib.poses import complete, missing_joints
-from lib.poses import missing as missing_module
+from lib.poses import samples as samples_module
 
 
 @pytest.fixture(scope="module")
@@ -142,12 +142,15 @@ def test_filling_lowers_the_error_of_the_mesh(benchmark, count):
 
 
 def test_sample_poses_are_small_and_there(monkeypatch, tmp_path, poses):
-    assert sum(file.stat().st_size for file in missing_module.SAMPLES.iterdir()) < 900_000
-    monkeypatch.setattr(missing_module, "SAMPLES", tmp_path)
-    missing_module._samples.cache_clear()
+    assert sum(file.stat().st_size for file in samples_module.SAMPLES.iterdir()) < 900_000
+    monkeypatch.setattr(samples_module, "SAMPLES", tmp_path)
+    samples_module.built_in_samples.cache_clear()
+    samples_module.sample_poses.cache_clear()
+    pose = person(poses)
+    pose[0, 0, 2] = 0
     with pytest.raises(FileNotFoundError, match="make_pose_samples"):
-        complete(poses["coco"] * [1, 1, 0], "coco")
-    missing_module._samples.cache_clear()
+        complete(pose, "coco")
+    samples_module.built_in_samples.cache_clear()
 
 
 def test_wrong_shape():
@@ -158,7 +161,7 @@ def test_wrong_shape():
 @pytest.mark.parametrize("kind", ["body", "hand"])
 def test_shipped_samples_are_what_the_script_draws(kind):
     drawn = normalised(projected_joints(kind, "train", 250))  # the first block of the draw
-    with np.load(missing_module.SAMPLES / f"{kind}.npz") as shipped:
+    with np.load(samples_module.SAMPLES / f"{kind}.npz") as shipped:
         assert sorted(shipped.files) == sorted(drawn)
         for name, expected in drawn.items():
             np.testing.assert_allclose(shipped[name][:250].astype(float), expected.astype(float), atol=4e-3)

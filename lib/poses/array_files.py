@@ -6,6 +6,7 @@ import numpy as np
 
 from .content import Request, source_of
 from .people import Frame, PoseSequence
+from .sources import get_source
 
 LAYOUT = (
     ".npy or .npz with numbers of shape (J, 2 or 3) for one person, (N, J, 2 or 3) for N people, or "
@@ -33,7 +34,7 @@ def read_arrays(path: Path, request: Request) -> PoseSequence:
     source, part = source_of(poses.shape[-2], request, str(path), detector=False)
     if poses.shape[-1] == 4 and not source.startswith("mediapipe") and source != "mano21":
         raise ValueError(f"{path} has shape {poses.shape}, four columns are for MediaPipe only; expected {LAYOUT}")
-    poses = _with_scores(poses.astype(np.float32), source)[..., part, :]
+    poses = get_source(source).with_derived(_with_scores(poses.astype(np.float32), source)[..., part, :])
     is_video = poses.ndim == 4
     poses = poses.reshape(-1, *poses.shape[-3:]) if poses.ndim != 2 else poses[None, None]
     frames = []

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import numpy as np
 
-from lib.joint_sets import get_joint_set
+from lib.joint_sets import JointSet, get_joint_set
 
 from .people import Frame, PoseSequence
-from .sources import OWN_SOURCES, SOURCES, get_source, sources_with
+from .sources import SOURCES, get_source, sources_of, sources_with
 
 # lists that hold a body and hands: source and place of the part that is used
 _PARTS = {
@@ -31,9 +31,15 @@ class Request:
         image_size: width and height, needed for coordinates that are fractions of the image.
     """
 
-    joint_set: str | None = None
+    joint_set: str | Path | None = None
     source: str | None = None
     image_size: tuple[int, int] | None = None
+
+    @property
+    def own_joint_set(self) -> JointSet | None:
+        """The user's own joint set, when that is what is wanted."""
+        joint_set = None if self.joint_set is None else get_joint_set(self.joint_set)
+        return joint_set if joint_set is not None and joint_set.sources else None
 
     @property
     def body(self) -> str:
@@ -116,13 +122,17 @@ def source_of(joint_num: int, request: Request, where: str, detector: bool = Tru
             )
         return source.name, slice(None)
     names = sources_with(joint_num, request.joint_set)
+    own = request.own_joint_set
+    if own is not None and joint_num in (own.joint_num, own.keypoint_num) and not (detector and names):
+        return str(request.joint_set), slice(None)
     if not names:
         known = sorted({(source.joint_num, source.name) for source in SOURCES.values() if source.body == request.body})
         raise ValueError(
             f"{where} has {joint_num} joints, which no known source of a {request.body} has; known: "
             f"{', '.join(f'{count} {name}' for count, name in known)}; 133 and 136 with hands and face"
+            + (f"; {own.name} has {own.joint_num}" if own else "")
         )
-    if len(names) == 1 or names[0] in OWN_SOURCES.get(request.joint_set, ()):
+    if len(names) == 1 or names[0] in sources_of(request.joint_set):
         return names[0], slice(None)
     if detector and "coco17" in names:
         return "coco17", slice(None)
@@ -167,13 +177,13 @@ class FrameBuilder:
         """One person: pose (J, 3) of x, y, score."""
         if self._joints is None:
             self._joints = (len(pose), *source_of(len(pose), self.request, f"{self.path}: {where}"))
-        count, _, part = self._joints
+        count, source, part = self._joints
         if len(pose) != count:
             raise ValueError(
                 f"{self.path}: {where} has {len(pose)} joints, others have {count}; expected {self.layout}"
             )
         self.add_frame(name)
-        self._poses[name].append(pose[part])
+        self._poses[name].append(get_source(source).with_derived(pose[part]))
         self._tracks[name].append(track)
 
     @property

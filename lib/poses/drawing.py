@@ -3,10 +3,10 @@
 import cv2
 import numpy as np
 
-from lib.joint_sets import get_joint_set
+from lib.joint_sets import JointSet, get_joint_set
 
 from .people import Frame
-from .sources import SOURCES, get_source
+from .sources import SOURCES
 
 _SHORT_SIDE = 900  # pixels; smaller pictures are enlarged so that names fit
 _LARGEST_SIDE = 2400
@@ -17,7 +17,7 @@ _FONT, _FONT_SCALE = cv2.FONT_HERSHEY_SIMPLEX, 0.45
 _COLOURS = {"L": (80, 80, 235), "R": (90, 190, 60), "": (235, 160, 60)}
 
 
-def draw_check(image: np.ndarray | None, frame: Frame, joints: str, threshold: float = 0.1) -> np.ndarray:
+def draw_check(image: np.ndarray | None, frame: Frame, joints: str | JointSet, threshold: float = 0.1) -> np.ndarray:
     """Draw the people of a frame with the number and name of each joint.
 
     The person's left is red, right is green. A legend and the missing joints stand in the corner.
@@ -25,7 +25,7 @@ def draw_check(image: np.ndarray | None, frame: Frame, joints: str, threshold: f
     Args:
         image: (H, W, 3) uint8, blue-green-red; None draws on a dark ground cut to the people.
         frame: poses in pixels.
-        joints: name of a source or of a joint set, whose joints the poses have.
+        joints: a source or a joint set (name, file or itself), whose joints the poses have.
         threshold: joints with a smaller or equal score are left out.
 
     Returns:
@@ -34,7 +34,7 @@ def draw_check(image: np.ndarray | None, frame: Frame, joints: str, threshold: f
     Raises:
         ValueError: unknown name, or poses with another number of joints.
     """
-    table = get_source(joints) if joints in SOURCES else get_joint_set(joints)
+    table = SOURCES[joints] if joints in SOURCES else get_joint_set(joints)
     if frame.poses.shape[1] != len(table.joints):
         raise ValueError(f"{joints} has {len(table.joints)} joints, the poses have {frame.poses.shape[1]}")
     visible = np.isfinite(frame.poses[..., :2]).all(axis=2) & (frame.poses[..., 2] > threshold)
@@ -110,7 +110,7 @@ def _overlap(box, other) -> bool:
     return box[0] < other[2] and other[0] < box[2] and box[1] < other[3] and other[1] < box[3]
 
 
-def _legend(picture, joints: str, frame: Frame, visible: np.ndarray, names: tuple[str, ...]) -> None:
+def _legend(picture, joints: str | JointSet, frame: Frame, visible: np.ndarray, names: tuple[str, ...]) -> None:
     count = len(frame.poses)
     lines = [
         f"{frame.name}: {count} {'person' if count == 1 else 'people'}, joints of {joints}",

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from lib.joint_sets import get_joint_set
+from lib.joint_sets import JointSet, get_joint_set
 
 MIN_SCORE = 1.5
 DUPLICATE_DISTANCE = 20.0  # pixels
@@ -10,7 +10,7 @@ DUPLICATE_DISTANCE = 20.0  # pixels
 
 def filter_people(
     poses: np.ndarray,
-    joint_set: str,
+    joint_set: str | JointSet,
     threshold: float = 0.1,
     min_score: float = MIN_SCORE,
     duplicate_distance: float = DUPLICATE_DISTANCE,
@@ -25,7 +25,8 @@ def filter_people(
 
     Args:
         poses: (N, J, 3) x, y in pixels and score, all joints of the set; NaN scores count as 0.
-        joint_set: name in ``lib.joint_sets``. A derived joint counts with the product of the two scores it comes from.
+        joint_set: see ``lib.joint_sets.get_joint_set``. A derived joint counts with the product of the two scores it
+            comes from.
         threshold: joints with larger scores are visible.
         min_score: sum over all joints.
         duplicate_distance: pixels.

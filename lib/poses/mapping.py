@@ -9,6 +9,8 @@ the pose prior, and tested on the open benchmark: ``lib/poses/README.md`` has th
 than 3 % of the person's size from every such mean stay unmapped: ``lib.poses.missing`` fills them from all the others.
 """
 
+import itertools
+
 import numpy as np
 
 from lib.joint_sets import JointSet, get_joint_set
@@ -64,16 +66,19 @@ RECIPES: dict[str, dict[str, tuple[Recipe, ...]]] = {
     },
     "mano": {},
 }
-"""Ways to get the joints of a set; a joint that is not listed, and every joint of
-a user's own set, is the source's joint of that name."""
+"""Ways to get the joints of a set; a joint that is not listed is the source's joint of that name."""
 
 
-def map_pose(poses: np.ndarray, source: str, joint_set: str, threshold: float = 0.0) -> np.ndarray:
+def map_pose(
+    poses: np.ndarray, source: str | JointSet, joint_set: str | JointSet, threshold: float = 0.0
+) -> np.ndarray:
     """Poses of a source in the joint order of a set.
 
     Args:
-        poses: (N, J, 3) x, y and score, or (N, J, 2), taken as certain.
-        source: key of ``SOURCES``. joint_set: name in ``lib.joint_sets``.
+        poses: (N, J, 3) x, y and score, or (N, J, 2), taken as certain. Derived joints of a user's own set may be left
+            out when it is the source.
+        source: see ``lib.poses.get_source``.
+        joint_set: see ``lib.joint_sets.get_joint_set``.
         threshold: source joints with NaN coordinates or a smaller or equal score count as missing.
 
     Returns:
@@ -82,11 +87,12 @@ def map_pose(poses: np.ndarray, source: str, joint_set: str, threshold: float = 
     Raises:
         ValueError: unknown names, wrong number of joints, or a hand for a body set.
     """
-    origin, _ = _pair(source, joint_set)
+    origin, target = _pair(source, joint_set)
     poses = np.asarray(poses)
+    poses = origin.with_derived(poses) if poses.ndim == 3 else poses
     if poses.ndim != 3 or poses.shape[1] != origin.joint_num or poses.shape[2] not in (2, 3):
         raise ValueError(
-            f"expected poses (N, {origin.joint_num}, 2 or 3) of source {source!r}, got {poses.shape}; "
+            f"expected poses (N, {origin.joint_num}, 2 or 3) of source {origin.name!r}, got {poses.shape}; "
             f"joints in order: {origin.describe()}"
         )
     poses = poses.astype(np.float64)
@@ -98,23 +104,23 @@ def map_pose(poses: np.ndarray, source: str, joint_set: str, threshold: float = 
     roles = {role: poses[:, index] for index, role in enumerate(origin.role_names)}
     for role, ways in VIRTUAL.items():
         roles[role] = _first_way(({role: 1.0}, *ways), roles, len(poses))
-    joints = [_first_way(ways, roles, len(poses)) for ways in recipes(joint_set).values()]
+    joints = [_first_way(ways, roles, len(poses)) for ways in recipes(target, origin).values()]
     return np.stack(joints, axis=1).astype(np.float32)
 
 
-def unmapped(source: str, joint_set: str) -> tuple[str, ...]:
+def unmapped(source: str | JointSet, joint_set: str | JointSet) -> tuple[str, ...]:
     """Joints of the set that the source does not determine, see ``RECIPES``."""
     return tuple(joint for joint, way in ways_used(source, joint_set).items() if way is None)
 
 
-def approximated(source: str, joint_set: str) -> tuple[str, ...]:
+def approximated(source: str | JointSet, joint_set: str | JointSet) -> tuple[str, ...]:
     """Joints of the set that are weighted means of the source's joints, derived pelvis and neck of coco left out."""
     derived = {get_joint_set(joint_set).joints[joint] for joint, _ in get_joint_set(joint_set).derived}
     ways = ways_used(source, joint_set)
     return tuple(joint for joint, way in ways.items() if way is not None and len(way) > 1 and joint not in derived)
 
 
-def describe_mapping(source: str, joint_set: str) -> list[str]:
+def describe_mapping(source: str | JointSet, joint_set: str | JointSet) -> list[str]:
     """One line per joint of the set: how it comes about."""
     return [
         f"{joint}: " + (" + ".join(f"{weight:g} {role}" for role, weight in way.items()) if way else "unmapped, filled")
@@ -122,17 +128,25 @@ def describe_mapping(source: str, joint_set: str) -> list[str]:
     ]
 
 
-def ways_used(source: str, joint_set: str) -> dict[str, Recipe | None]:
+def ways_used(source: str | JointSet, joint_set: str | JointSet) -> dict[str, Recipe | None]:
     """The way each joint of the set is had from a source that misses nothing; None when there is none."""
-    origin, _ = _pair(source, joint_set)
+    origin, target = _pair(source, joint_set)
     known = set(origin.role_names)
     known |= {role for role, ways in VIRTUAL.items() if any(set(way) <= known for way in ways)}
-    return {joint: next((way for way in ways if set(way) <= known), None) for joint, ways in recipes(joint_set).items()}
+    ways_to = recipes(target, origin)
+    return {joint: next((way for way in ways if set(way) <= known), None) for joint, ways in ways_to.items()}
 
 
-def recipes(joint_set: str) -> dict[str, tuple[Recipe, ...]]:
-    """The ways to get each joint of a set, in the set's order, both sides."""
+def recipes(joint_set: str | JointSet, origin: Source | None = None) -> dict[str, tuple[Recipe, ...]]:
+    """The ways to get each joint of a set, in the set's order, both sides.
+
+    Args:
+        joint_set: see ``lib.joint_sets.get_joint_set``.
+        origin: where the poses come from; a user's own set is taken from itself joint by joint.
+    """
     target = get_joint_set(joint_set)
+    if target.sources:
+        return _own_recipes(target, origin is not None and origin.joint_set == target)
     table = RECIPES.get(target.name, {})
     table = table | {
         mirrored(joint): tuple({mirrored(role): weight for role, weight in way.items()} for way in ways)
@@ -142,11 +156,47 @@ def recipes(joint_set: str) -> dict[str, tuple[Recipe, ...]]:
     return {joint: table.get(joint, ({joint: 1.0},)) for joint in target.joints}
 
 
-def _pair(source: str, joint_set: str) -> tuple[Source, JointSet]:
+def _own_recipes(target: JointSet, from_itself: bool) -> dict[str, tuple[Recipe, ...]]:
+    """Ways to get the joints of a user's own set, by what its file says about them.
+
+    A joint that is one of a built-in set, or a mean of such, is had as that joint is; any joint, last of all, is the
+    source's joint of its name. Derived joints are means, as in training.
+    """
+    sources = dict(zip(target.joints, target.sources))
+    derived = {target.joints[joint]: [target.joints[parent] for parent in pair] for joint, pair in target.derived}
+
+    def ways(name: str) -> tuple[Recipe, ...]:
+        if "." in name:
+            set_name, _, joint = name.partition(".")
+            return recipes(set_name)[joint]
+        own = {name: 1.0}
+        if name in derived:
+            return (*_means([ways(parent) for parent in derived[name]]), own)
+        if from_itself or not sources[name].mean:
+            return (own,)
+        return (*_means([ways(part) for part in sources[name].mean]), own)
+
+    return {joint: ways(joint) for joint in target.joints}
+
+
+def _means(parts: list[tuple[Recipe, ...]]) -> list[Recipe]:
+    """The mean of several joints, by every combination of ways to get them."""
+    means = []
+    for chosen in itertools.product(*parts):
+        mean: Recipe = {}
+        for way in chosen:
+            for role, weight in way.items():
+                mean[role] = mean.get(role, 0.0) + weight / len(chosen)
+        means.append(mean)
+    return means
+
+
+def _pair(source: str | JointSet, joint_set: str | JointSet) -> tuple[Source, JointSet]:
     origin, target = get_source(source), get_joint_set(joint_set)
     if origin.body != target.body:
         raise ValueError(
-            f"source {source!r} is a {origin.body}, joint set {joint_set!r} a {target.body}; choose another --joint_set"
+            f"source {origin.name!r} is a {origin.body}, joint set {target.name!r} a {target.body}; choose another "
+            "--joint_set"
         )
     return origin, target
 

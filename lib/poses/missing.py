@@ -16,18 +16,21 @@ The policy:
 """
 
 from dataclasses import dataclass
-from functools import cache, lru_cache
+from functools import lru_cache
+from itertools import zip_longest
 
 import numpy as np
 
-from lib import ROOT
 from lib.joint_sets import JointSet, get_joint_set
+from lib.joint_sources import JointSource
 
-SAMPLES = ROOT / "asset" / "pose_samples"
+from .samples import sample_poses, sampled_joints
+
 THRESHOLD = 0.1  # scores up to this are missing joints, as in the original demo
 _TRUNK = {"body": ("L_Shoulder", "R_Shoulder", "L_Hip", "R_Hip"),
           "hand": ("Wrist", "Index_1", "Middle_1", "Ring_1", "Pinky_1")}  # fmt: skip
 _TRUNK_NEEDED = 2
+_SMALLEST = 2.0  # pixels; a person of that size is a point
 _STRAY = 10.0  # times the median distance to the person's middle; 7.2 is the largest in the open benchmark
 _NEIGHBOURS = 400
 _RIDGE = 0.01
@@ -92,7 +95,7 @@ def missing_joints(
 
 def complete(
     poses: np.ndarray,
-    joint_set: str,
+    joint_set: str | JointSet,
     threshold: float = THRESHOLD,
     previous: np.ndarray | None = None,
     image_size: tuple[int, int] | None = None,
@@ -101,7 +104,7 @@ def complete(
 
     Args:
         poses: (N, J, 3) x, y in pixels and score, all joints of the set.
-        joint_set: name in ``lib.joint_sets``.
+        joint_set: see ``lib.joint_sets.get_joint_set``.
         threshold: largest score of a missing joint.
         previous: (N, J, 2) the same people's completed poses in the frame before; NaN for those who were not there.
         image_size: width and height, where known.
@@ -111,14 +114,13 @@ def complete(
     """
     joints = get_joint_set(joint_set)
     if poses.ndim != 3 or poses.shape[1:] != (joints.joint_num, 3):
-        raise ValueError(f"expected poses (N, {joints.joint_num}, 3) of joint set {joint_set!r}, got {poses.shape}")
+        raise ValueError(f"expected poses (N, {joints.joint_num}, 3) of joint set {joints.name!r}, got {poses.shape}")
     missing = missing_joints(poses, threshold, image_size)
     points = np.where(missing[..., None], np.nan, poses[..., :2].astype(np.float64))
     for joint, parts in joints.derived:
         missing[:, joint] = missing[:, parts].any(axis=1)
         points[:, joint] = np.where(missing[:, joint, None], np.nan, points[:, joint])
-    fillable = _samples(joints.name, joints.body) is not None
-    refused = [_refusal(joints, gone, fillable) for gone in missing]
+    refused = [_refusal(joints, gone) for gone in missing]
     usable = np.array([reason is None for reason in refused], dtype=bool)
     known = joints.keypoint_num
     chosen = usable & missing[:, :known].any(axis=1)
@@ -130,37 +132,64 @@ def complete(
             replace = missing[chosen, joint]
             full[replace, joint] = (full[replace, a] + full[replace, b]) / 2
         points[chosen] = full
+    for person in np.flatnonzero(usable):
+        size = np.ptp(points[person], axis=0)
+        if size.min() < _SMALLEST:
+            refused[person] = "{:.3g} x {:.3g} in size, joints must be spread over at least {:g} pixels".format(
+                *size, _SMALLEST
+            )
+            usable[person] = False
     return Completion(points, missing & usable[:, None], refused)
 
 
-def _refusal(joints: JointSet, missing: np.ndarray, fillable: bool) -> str | None:
+def _refusal(joints: JointSet, missing: np.ndarray) -> str | None:
     """Why a person with these missing joints (J,) cannot be used; None when the person can."""
-    count, total = int(missing[: joints.keypoint_num].sum()), joints.keypoint_num
-    if count and not fillable:
-        return f"{count} of {total} joints missing, and there are no sample poses to fill those of {joints.name}"
-    trunk = _TRUNK[joints.body]
-    seen = [name for name in trunk if not missing[joints.index(name)]]
-    if count > total // 2:
-        return f"{count} of {total} joints missing, more than half"
-    if len(seen) < _TRUNK_NEEDED:
-        return f"only {len(seen)} of {', '.join(trunk)} visible, {_TRUNK_NEEDED} are needed"
+    gone = np.flatnonzero(missing[: joints.keypoint_num])
+    if not len(gone):
+        return None
+    if len(gone) > joints.keypoint_num // 2:
+        return f"{len(gone)} of {joints.keypoint_num} joints missing, more than half"
+    sampled = sampled_joints(joints)
+    unknown = [joints.joints[joint] for joint in gone if not sampled[joint]]
+    if unknown:
+        return (
+            f"{', '.join(unknown)} missing, and no sample pose tells where: {joints.name} defines them by vertices, "
+            "not by joints of a built-in set"
+        )
+    trunk = _trunk(joints)
+    seen = [joint for joint in trunk if not missing[joint]]
+    needed = min(_TRUNK_NEEDED, len(trunk))
+    if len(seen) < needed:
+        names = ", ".join(joints.joints[joint] for joint in trunk)
+        return f"only {len(seen)} of {names} visible, {needed} are needed"
     return None
+
+
+def _trunk(joints: JointSet) -> list[int]:
+    """The trunk's joints that a set has, by their names or as the built-in sets' joints that they are defined by."""
+    names = [
+        {name, *(part.partition(".")[2] for part in source.mean if len(source.mean) == 1)}
+        for name, source in zip_longest(joints.joints, joints.sources, fillvalue=JointSource())
+    ]
+    places = ([joint for joint, known in enumerate(names) if trunk in known] for trunk in _TRUNK[joints.body])
+    return [found[0] for found in places if found]
 
 
 def _filled(points: np.ndarray, missing: np.ndarray, joints: JointSet, before: np.ndarray | None) -> np.ndarray:
     """(P, J, 2) keypoints with their gaps filled, people grouped by which joints are missing."""
     result = points.copy()
+    sampled = sampled_joints(joints)
     patterns, members = np.unique(missing, axis=0, return_inverse=True)
     for number, gone in enumerate(patterns):
         people = np.flatnonzero(members.ravel() == number)
-        samples = _split_samples(joints.name, joints.body, gone.tobytes())
+        samples, seen = _split_samples(joints, gone.tobytes()), ~gone & sampled
         for part in np.split(people, range(_CHUNK, len(people), _CHUNK)):
-            estimate = _regressed(points[part][:, ~gone], *samples)
+            estimate = _regressed(points[part][:, seen], *samples)
             if before is not None:
                 near = _stayed(points[part], before[part], gone)
                 rows = part[near]
                 if len(rows):
-                    offset = before[rows][:, gone] - _regressed(before[rows][:, ~gone], *samples)
+                    offset = before[rows][:, gone] - _regressed(before[rows][:, seen], *samples)
                     estimate[near] += _FADE * offset
             result[np.ix_(part, np.flatnonzero(gone))] = estimate
     return result
@@ -218,8 +247,10 @@ def _nan_median(values: np.ndarray, axis: int) -> np.ndarray:
 
 
 @lru_cache(maxsize=64)
-def _split_samples(joint_set: str, body: str, gone: bytes) -> tuple[np.ndarray, np.ndarray]:
+def _split_samples(joints: JointSet, gone: bytes) -> tuple[np.ndarray, np.ndarray]:
     """Sample keypoints that are visible (S, 2V) and missing (S, 2M), in the frame of the visible ones.
+
+    Joints without samples are in neither.
 
     Kept for the frames of a sequence, in which the same joints go missing again and again.
 
@@ -227,27 +258,7 @@ def _split_samples(joint_set: str, body: str, gone: bytes) -> tuple[np.ndarray, 
         gone: (keypoints,) bool, as bytes so that it can be a key.
     """
     mask = np.frombuffer(gone, dtype=bool)
-    samples = _samples(joint_set, body)[:, : len(mask)]
-    centre, scale = _frame(samples[:, ~mask])
+    samples, seen = sample_poses(joints)[:, : len(mask)], ~mask & sampled_joints(joints)
+    centre, scale = _frame(samples[:, seen])
     samples = (samples - centre) / scale
-    return samples[:, ~mask].reshape(len(samples), -1), samples[:, mask].reshape(len(samples), -1)
-
-
-@cache
-def _samples(joint_set: str, body: str) -> np.ndarray | None:
-    """Sample poses (S, J, 2) float64 of a joint set; None where the file has none for it (a user's own set).
-
-    Raises:
-        FileNotFoundError: the file, which is part of the repository, is gone.
-    """
-    path = SAMPLES / f"{body}.npz"
-    if not path.is_file():
-        raise FileNotFoundError(
-            f"{path} not found: it is part of the repository; data/prepare/make_pose_samples.py makes it again"
-        )
-    with np.load(path, allow_pickle=False) as arrays:
-        if joint_set not in arrays.files:
-            return None
-        samples = arrays[joint_set].astype(np.float64)
-    samples.setflags(write=False)
-    return samples
+    return samples[:, seen].reshape(len(samples), -1), samples[:, mask].reshape(len(samples), -1)

@@ -36,7 +36,7 @@ class PoseSequence:
 
     Attributes:
         frames: in order.
-        source: key of ``lib.poses.sources.SOURCES``: which joints the poses have.
+        source: which joints the poses have: key of ``lib.poses.sources.SOURCES``, or path of a joint set file.
         image_size: width and height in pixels where the file tells them.
         is_video: the frames follow each other in time; otherwise they are unrelated images.
         format: file format that was read, in words.

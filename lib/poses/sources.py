@@ -10,9 +10,13 @@ shoulders), Skull (its base), HeadTop.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 
-from lib.joint_sets import COCO, HUMAN36, MANO, SMPL, JointSet, Pairs, get_joint_set
+import numpy as np
+
+from lib.joint_set_files import SUFFIXES
+from lib.joint_sets import COCO, HUMAN36, JOINT_SETS, MANO, SMPL, JointSet, Pairs, get_joint_set
 
 
 @dataclass(frozen=True)
@@ -25,6 +29,7 @@ class Source:
         about: where such poses come from.
         body: ``body`` or ``hand``.
         roles: role of each joint; the name itself where it is not listed.
+        joint_set: the joint set that was named as source; None where a key of ``SOURCES`` was.
     """
 
     name: str
@@ -32,6 +37,7 @@ class Source:
     about: str
     body: str = "body"
     roles: Mapping[str, str] = field(default_factory=dict)
+    joint_set: JointSet | None = None
 
     @property
     def joint_num(self) -> int:
@@ -45,6 +51,8 @@ class Source:
     @property
     def flip_pairs(self) -> Pairs:
         """Left/right index pairs that swap when a pose is mirrored."""
+        if self.joint_set is not None:
+            return self.joint_set.flip_pairs
         return tuple(
             (index, self.joints.index(mirrored(joint)))
             for index, joint in enumerate(self.joints)
@@ -54,10 +62,20 @@ class Source:
     @property
     def bones(self) -> Pairs:
         """Index pairs to draw, of the joints that have a part in the usual skeleton."""
+        if self.joint_set is not None:
+            return self.joint_set.bones
         if self.body == "hand":
             return MANO.bones
         place = {role: index for index, role in enumerate(self.role_names)}
         return tuple((place[a], place[b]) for a, b in _DRAWN_BONES if a in place and b in place)
+
+    def with_derived(self, poses: np.ndarray) -> np.ndarray:
+        """Poses (..., J, C) of a joint set that leave out its derived joints, with these as missing (NaN) ones; other
+        poses as they are."""
+        if self.joint_set is None or poses.shape[-2] != self.joint_set.keypoint_num or not self.joint_set.derived:
+            return poses
+        gap = np.full((*poses.shape[:-2], len(self.joint_set.derived), poses.shape[-1]), np.nan, poses.dtype)
+        return np.concatenate([poses, gap], axis=-2)
 
     def describe(self) -> str:
         """Joint order as one line of text."""
@@ -69,31 +87,48 @@ def mirrored(joint: str) -> str:
     return {"L_": "R_", "R_": "L_"}.get(joint[:2], joint[:2]) + joint[2:]
 
 
-def get_source(name: str) -> Source:
+def get_source(source: str | Path | JointSet) -> Source:
     """The source of a name.
+
+    Args:
+        source: key of ``SOURCES``; or a joint set (its name, the path of its file, or itself), of whose joints the
+            poses may leave out the derived ones.
 
     Raises:
         ValueError: unknown name; the message lists the known ones.
+        FileNotFoundError: no such joint set file.
     """
-    if name not in SOURCES:
-        raise ValueError(f"unknown source of poses {name!r}; choose one of {', '.join(SOURCES)}")
-    return SOURCES[name]
+    if isinstance(source, str) and source in SOURCES:
+        return SOURCES[source]
+    if isinstance(source, str) and source not in JOINT_SETS and not source.lower().endswith(SUFFIXES):
+        raise ValueError(
+            f"unknown source of poses {source!r}; choose one of {', '.join(SOURCES)}, or a joint set (name or file)"
+        )
+    joint_set = get_joint_set(source)
+    if joint_set.name in JOINT_SETS:
+        return replace(SOURCES[OWN_SOURCES[joint_set.name][-1]], joint_set=joint_set)
+    return Source(joint_set.name, joint_set.joints, "a user's joint set", joint_set.body, joint_set=joint_set)
 
 
-def sources_with(joint_num: int, joint_set: str | None = None) -> tuple[str, ...]:
+def sources_with(joint_num: int, joint_set: str | JointSet | None = None) -> tuple[str, ...]:
     """Names of the sources with a number of joints that can serve a joint set, the set's own first.
 
     Args:
         joint_num: number of joints.
-        joint_set: name in ``lib.joint_sets``; None accepts body and hand.
+        joint_set: see ``lib.joint_sets.get_joint_set``; None accepts body and hand.
     """
     names = [
         name
         for name, source in SOURCES.items()
         if source.joint_num == joint_num and (joint_set is None or source.body == get_joint_set(joint_set).body)
     ]
-    own = OWN_SOURCES.get(joint_set, ())
+    own = sources_of(joint_set)
     return tuple(sorted(names, key=lambda name: name not in own))
+
+
+def sources_of(joint_set: str | JointSet | None) -> tuple[str, ...]:
+    """Names of the sources that have a built-in set's joints, see ``OWN_SOURCES``; empty for other sets and None."""
+    return () if joint_set is None else OWN_SOURCES.get(get_joint_set(joint_set).name, ())
 
 
 def _sides(*names: str) -> tuple[str, ...]:
@@ -150,7 +185,7 @@ SOURCES: dict[str, Source] = {
 """Sources by name."""
 
 OWN_SOURCES = {"human36": ("human36",), "coco": ("coco17", "coco19"), "smpl": ("smpl24",), "mano": ("mano21",)}
-"""The sources whose joints are those of a joint set (coco17: before pelvis and neck are derived)."""
+"""The sources whose joints are those of a joint set (coco17: before pelvis and neck are derived), all joints last."""
 
 _DRAWN_BONES = (
     ("L_Ear", "L_Eye"), ("R_Ear", "R_Eye"), ("L_Eye", "Nose"), ("R_Eye", "Nose"),

@@ -1,0 +1,59 @@
+"""Sample poses from which missing 2D joints are filled in, for every joint set (``asset/pose_samples``)."""
+
+from functools import cache
+
+import numpy as np
+
+from lib import ROOT
+from lib.joint_sets import JointSet, get_joint_set
+
+SAMPLES = ROOT / "asset" / "pose_samples"
+_ANY_SET = {"body": "coco", "hand": "mano"}
+
+
+@cache
+def sample_poses(joints: JointSet) -> np.ndarray:
+    """Sample poses (S, J, 2) float64 of a joint set.
+
+    Those of a user's set follow from the built-in sets', as all are of the same bodies and moved and scaled alike.
+    Joints that it defines by vertices are NaN.
+    """
+    if not joints.sources:
+        return built_in_samples(joints.name, joints.body)
+    sources = dict(zip(joints.joints, joints.sources))
+
+    def sample(name: str) -> np.ndarray:
+        set_name, _, joint = name.rpartition(".")
+        if set_name:
+            return built_in_samples(set_name, joints.body)[:, get_joint_set(set_name).index(joint)]
+        if name in sources:
+            parts = sources[name].mean
+        else:
+            parts = [joints.joints[parent] for parent in dict(joints.derived)[joints.index(name)]]
+        return np.mean([sample(part) for part in parts], axis=0) if parts else unknown
+
+    unknown = np.full((len(built_in_samples(_ANY_SET[joints.body], joints.body)), 2), np.nan)
+    return np.stack([sample(name) for name in joints.joints], axis=1)
+
+
+def sampled_joints(joints: JointSet) -> np.ndarray:
+    """(keypoint_num,) keypoints that the sample poses tell."""
+    return np.isfinite(sample_poses(joints)[0, : joints.keypoint_num, 0])
+
+
+@cache
+def built_in_samples(joint_set: str, body: str) -> np.ndarray:
+    """Sample poses (S, J, 2) float64 of a built-in joint set.
+
+    Raises:
+        FileNotFoundError: the file, which is part of the repository, is gone.
+    """
+    path = SAMPLES / f"{body}.npz"
+    if not path.is_file():
+        raise FileNotFoundError(
+            f"{path} not found: it is part of the repository; data/prepare/make_pose_samples.py makes it again"
+        )
+    with np.load(path, allow_pickle=False) as arrays:
+        samples = arrays[joint_set].astype(np.float64)
+    samples.setflags(write=False)
+    return samples
