@@ -9,6 +9,7 @@ import pytest
 from data.prepare import make_scene, scene_paint
 from lib.mesh_model import load_mesh_model
 from lib.poses import assign_tracks, filter_people, map_pose, read_poses
+from lib.render.shading import shade
 from tests.helpers import ROOT
 
 DEMO = ROOT / "demo"
@@ -92,3 +93,16 @@ def test_covered_joints_lie_behind_the_surface():
     points = np.array([[0, 1.0, 1], [0, -1.0, 1], [0, 0.0, 1], [2, 1.0, 1]])  # behind, before, inside, beside
     covered = make_scene.covered(scene_paint.screen(points), wall)
     assert covered.tolist() == [True, False, False, False]
+
+
+def test_clothes_are_drawn_as_one_colour_is():
+    """The scene hands the renderer a colour per vertex."""
+    model = load_mesh_model("body", "open_1723")
+    vertices = model.arrays()["v_template"]
+    shirt, skin = (0.2, 0.5, 0.6), (0.9, 0.7, 0.6)
+    colours = scene_paint.dress(model, shirt, (0.3, 0.3, 0.4), skin, (0.1, 0.1, 0.1))
+    shaded = shade(vertices, model.faces, colours)
+    for colour in (shirt, skin):
+        chosen = (colours == colour).all(axis=1)
+        assert chosen.sum() > 100
+        np.testing.assert_array_equal(shaded[chosen], shade(vertices, model.faces, colour)[chosen])

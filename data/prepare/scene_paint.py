@@ -151,7 +151,7 @@ def draw_scene(bodies: list[Body], rng: np.random.Generator) -> np.ndarray:
     camera = np.array([2 * FOCAL / (WIDTH * reference), 2 * FOCAL / (HEIGHT * reference), 0, 0])
     renderer = MeshRenderer()
     for body in sorted(bodies, key=lambda body: -screen(body.vertices)[:, 2].mean()):
-        # a point at any depth is drawn by the weak-perspective camera where perspective has it
+        # perspective is in the points already: the weak-perspective camera draws them at any depth where they belong
         points = screen(body.vertices)
         points[:, :2] = (points[:, :2] - np.array([WIDTH, HEIGHT]) / 2) * reference / FOCAL
         image = renderer.render(points, body.faces, image, camera, body.colours)
