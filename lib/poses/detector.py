@@ -152,24 +152,22 @@ class Detector:
         self.close()
 
     def _looks(self, rgb: np.ndarray):
-        """MediaPipe's results. The model writes to the log when it starts, which is with the first image after a reset.
+        """MediaPipe's results.
 
         A body in a photo gets several looks, as if a film stood still: each frames the person by the joints of the one
         before, more closely than the first, coarse detection does.
         """
-        if self._started and (self.video or self.kind == "hand"):
-            return self._model.process(rgb)
+        photo = self.kind == "body" and not self.video
         with _quiet():
-            if self._started:
-                self._model.reset()
-            results = self._model.process(rgb)
+            if photo and self._started:
+                self._model.reset()  # forget the person of the photo before
             self._started = True
-            if self.kind == "body" and not self.video:
-                for _ in range(_LOOKS - 1):
-                    closer = self._model.process(rgb)
-                    if closer.pose_landmarks is None:
-                        break
-                    results = closer
+            results = self._model.process(rgb)
+            for _ in range(_LOOKS - 1 if photo else 0):
+                closer = self._model.process(rgb)
+                if closer.pose_landmarks is None:
+                    break
+                results = closer
         return results
 
 
