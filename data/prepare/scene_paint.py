@@ -47,7 +47,7 @@ def dress(model: MeshModel, shirt, trousers, skin, hair) -> np.ndarray:
     """Vertex colours (V, 3): clothes by the joint that moves a vertex most, hair by the place on the head."""
     arrays = model.arrays()
     owner, rest = arrays["weights"].argmax(axis=1), arrays["v_template"]
-    colours = np.empty_like(rest)
+    colours = np.empty(rest.shape)
     for joints, colour in (
         ((3, 6, 9, 13, 14, 16, 17), shirt),
         ((0, 1, 2, 4, 5), trousers),
