@@ -146,7 +146,8 @@ def recipes(joint_set: str | JointSet, origin: Source | None = None) -> dict[str
     """
     target = get_joint_set(joint_set)
     if target.sources:
-        return _own_recipes(target, origin is not None and origin.joint_set == target)
+        roles = dict(zip(origin.joints, origin.role_names)) if origin is not None and origin.joint_set == target else {}
+        return _own_recipes(target, roles)
     table = RECIPES.get(target.name, {})
     table = table | {
         mirrored(joint): tuple({mirrored(role): weight for role, weight in way.items()} for way in ways)
@@ -156,11 +157,14 @@ def recipes(joint_set: str | JointSet, origin: Source | None = None) -> dict[str
     return {joint: table.get(joint, ({joint: 1.0},)) for joint in target.joints}
 
 
-def _own_recipes(target: JointSet, from_itself: bool) -> dict[str, tuple[Recipe, ...]]:
+def _own_recipes(target: JointSet, roles: dict[str, str]) -> dict[str, tuple[Recipe, ...]]:
     """Ways to get the joints of a user's own set, by what its file says about them.
 
     A joint that is one of a built-in set, or a mean of such, is had as that joint is; any joint, last of all, is the
     source's joint of its name. Derived joints are means, as in training.
+
+    Args:
+        roles: of its joints where the poses are in the set's own joints, which are then taken as they are; else empty.
     """
     sources = dict(zip(target.joints, target.sources))
     derived = {target.joints[joint]: [target.joints[parent] for parent in pair] for joint, pair in target.derived}
@@ -169,10 +173,10 @@ def _own_recipes(target: JointSet, from_itself: bool) -> dict[str, tuple[Recipe,
         if "." in name:
             set_name, _, joint = name.partition(".")
             return recipes(set_name)[joint]
-        own = {name: 1.0}
+        own = {roles.get(name, name): 1.0}
         if name in derived:
             return (*_means([ways(parent) for parent in derived[name]]), own)
-        if from_itself or not sources[name].mean:
+        if roles or not sources[name].mean:
             return (own,)
         return (*_means([ways(part) for part in sources[name].mean]), own)
 

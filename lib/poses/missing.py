@@ -119,7 +119,8 @@ def complete(
     points = np.where(missing[..., None], np.nan, poses[..., :2].astype(np.float64))
     for joint, parts in joints.derived:
         missing[:, joint] = missing[:, parts].any(axis=1)
-        points[:, joint] = np.where(missing[:, joint, None], np.nan, points[:, joint])
+        known = np.where(np.isnan(points[:, joint]), points[:, parts].mean(axis=1), points[:, joint])
+        points[:, joint] = np.where(missing[:, joint, None], np.nan, known)
     refused = [_refusal(joints, gone) for gone in missing]
     usable = np.array([reason is None for reason in refused], dtype=bool)
     known = joints.keypoint_num

@@ -107,7 +107,19 @@ def get_source(source: str | Path | JointSet) -> Source:
     joint_set = get_joint_set(source)
     if joint_set.name in JOINT_SETS:
         return replace(SOURCES[OWN_SOURCES[joint_set.name][-1]], joint_set=joint_set)
-    return Source(joint_set.name, joint_set.joints, "a user's joint set", joint_set.body, joint_set=joint_set)
+    about, roles = f"joint set {joint_set.name}", _own_roles(joint_set)
+    return Source(joint_set.name, joint_set.joints, about, joint_set.body, roles, joint_set)
+
+
+def _own_roles(joint_set: JointSet) -> dict[str, str]:
+    """Roles of the joints of a user's set that are joints of built-in sets by its file, whatever their names."""
+    roles: dict[str, str] = {}
+    for joint, source in zip(joint_set.joints, joint_set.sources):
+        set_name, _, name = source.mean[0].rpartition(".") if len(source.mean) == 1 else ("", "", "")
+        role = SOURCES[OWN_SOURCES[set_name][-1]].roles.get(name, name) if set_name else joint
+        if role not in roles.values() and (role == joint or role not in joint_set.joints):
+            roles[joint] = role
+    return roles
 
 
 def sources_with(joint_num: int, joint_set: str | JointSet | None = None) -> tuple[str, ...]:
