@@ -1,4 +1,4 @@
-"""Mesh pictures: both backends, camera, colours, fallback. Drawing helpers for 2D and 3D poses."""
+"""Mesh pictures of one person: all backends, camera, colours, fallback."""
 
 import os
 import subprocess
@@ -9,29 +9,14 @@ import numpy as np
 import pytest
 import torch
 
-from lib.joint_sets import JOINT_SETS, get_joint_set
 from lib.mesh_model import load_mesh_model
 from lib.models.project_net import crop_to_image_camera, project_to_image
 from lib.render import opengl
 from lib.renderer import MeshRenderer, person_colour, render_mesh, rotate_view, vertex_normals
-from lib.vis import draw_pose, vis_2d_keypoints, vis_2d_pose, vis_3d_pose, vis_coco_skeleton
 from tests.helpers import ROOT
+from tests.meshes import sphere
 
 SIZE = (160, 120)  # width, height
-
-
-def sphere(radius: float, centre: tuple[float, float, float], rings: int = 24) -> tuple[np.ndarray, np.ndarray]:
-    """A UV sphere whose faces turn counter-clockwise seen from outside."""
-    around = 2 * rings
-    polar, azimuth = np.meshgrid(
-        np.linspace(0, np.pi, rings + 1), np.arange(around) / around * 2 * np.pi, indexing="ij"
-    )
-    points = np.stack([np.sin(polar) * np.cos(azimuth), np.sin(polar) * np.sin(azimuth), np.cos(polar)], axis=-1)
-    index = np.arange((rings + 1) * around).reshape(rings + 1, around)
-    a, b = index[:-1], index[1:]
-    c, d = np.roll(a, -1, axis=1), np.roll(b, -1, axis=1)
-    faces = np.concatenate([np.stack([a, b, d], -1).reshape(-1, 3), np.stack([a, d, c], -1).reshape(-1, 3)])
-    return points.reshape(-1, 3) * radius + centre, faces
 
 
 @pytest.fixture(params=["egl", "osmesa", "software"])
@@ -205,49 +190,3 @@ def test_side_view_keeps_place_and_height():
     right_most = vertices[:, 0].argmax()
     assert side[:, 2].argmin() == right_most
     np.testing.assert_allclose(rotate_view(vertices, 360), vertices, atol=1e-9)
-
-
-@pytest.mark.parametrize("name", JOINT_SETS)
-def test_drawn_pose_uses_side_colours(name):
-    joint_set = get_joint_set(name)
-    pose = np.random.default_rng(0).uniform(20, 100, (joint_set.joint_num, 2))
-    picture = draw_pose(black(), pose, joint_set)
-    drawn = {tuple(c) for c in picture.reshape(-1, 3).tolist()} - {(0, 0, 0)}
-    assert len(drawn) > 1
-    hidden = draw_pose(black(), pose, joint_set, scores=np.zeros(joint_set.joint_num))
-    assert hidden.max() == 0
-
-
-def test_keypoints_below_the_threshold_are_not_drawn():
-    kps = np.array([[20.0, 60, 100], [20, 60, 100], [1, 1, 0.4]])
-    bones = ((0, 1), (1, 2))
-    picture = vis_2d_keypoints(black(), kps, bones)
-    assert picture[40, 40].any()  # on the visible bone
-    assert not picture[80, 80].any()
-    assert vis_2d_keypoints(black(), kps, bones, alpha=0).max() == 0
-    boxed = vis_2d_keypoints(black(), kps, bones, bbox=np.array([[5, 5], [5, 110], [150, 110], [150, 5]]))
-    assert boxed[110, 100].tolist() == [255, 255, 0]
-
-
-def test_coco_skeleton_is_drawn_in_the_given_colour():
-    kps = np.array([[20.0, 100], [60, 60], [1, 1]])
-    picture = vis_coco_skeleton(black(), kps, ((0, 1),), (1.0, 0.5, 0.0))
-    assert picture[60, 60].tolist() == [0, 128, 255]
-
-
-def test_pose_pictures_are_written_to_the_given_folder(tmp_path):
-    joint_set = get_joint_set("human36")
-    generator = np.random.default_rng(0)
-    path = vis_2d_pose(generator.uniform(5, 100, (17, 2)), black(), joint_set.bones, folder=tmp_path / "new")
-    assert cv2.imread(str(path)).shape == (SIZE[1], SIZE[0], 3)
-    assert path.name.startswith("vis2dpose_")
-    assert path.name.endswith("_2d_joint.jpg")
-    kps = generator.normal(size=(17, 3))
-    predicted = vis_3d_pose(kps, joint_set.bones, joint_set_name="human36", folder=tmp_path)
-    truth = vis_3d_pose(kps, joint_set.bones, joint_set_name="human36", gt=True, folder=tmp_path)
-    assert predicted.name.endswith("_3d_pred.jpg")
-    assert truth.name.endswith("_3d_gt.jpg")
-    assert cv2.imread(str(predicted)).std() > 1
-    assert ":" not in path.name + predicted.name
-    with pytest.raises(ValueError, match="3D axes"):
-        vis_3d_pose(kps, joint_set.bones, ax_in=object())

@@ -100,14 +100,14 @@ def _draw_samples(values: np.ndarray, triangles: np.ndarray, columns: int, start
     spans = _cut(values, triangles, columns, start, stop)
     nearest = _nearest(spans, (stop - start) * columns)
     samples = np.zeros(((stop - start) * columns, 4), dtype=np.uint8)
-    # colour at index i of the band: base + i * step
-    step = spans.step[3:].astype(np.float64)
-    base = spans.begin[3:] - spans.first * step + 0.5  # 0.5 rounds
+    begin, step = spans.begin[3:] + 0.5, spans.step[3:]  # 0.5 rounds
     hits = np.flatnonzero(nearest != _FAR)
     for part in np.split(hits, range(_CHUNK, len(hits), _CHUNK)):
         span = nearest[part] & 0xFFFFFFFF
+        # counted from the span's own start: steps across slivers are too steep for sums over longer ways
+        offset = part - spans.first.take(span)
         for channel in range(3):
-            samples[part, channel] = base[channel].take(span) + step[channel].take(span) * part
+            samples[part, channel] = begin[channel].take(span) + step[channel].take(span) * offset
         samples[part, 3] = 255
     return samples.reshape(stop - start, columns, 4)
 
@@ -151,18 +151,15 @@ def _nearest(spans: _Spans, samples: int) -> np.ndarray:
     nearest = np.full(samples, _FAR)
     begins = _starts(spans.length)
     ends = begins + spans.length
-    step = spans.step[2]
-    base = spans.begin[2] - step * begins
-    shift = spans.first - begins
     low = 0
     while low < len(begins):
         high = max(int(np.searchsorted(ends, begins[low] + _CHUNK)), low + 1)
         chunk, length = slice(low, high), spans.length[low:high]
-        index = np.arange(begins[low], ends[high - 1])
-        depth = np.repeat(base[chunk], length) + np.repeat(step[chunk], length) * index
+        offset = np.arange(begins[low], ends[high - 1]) - np.repeat(begins[chunk], length)
+        depth = np.repeat(spans.begin[2, chunk], length) + np.repeat(spans.step[2, chunk], length) * offset
         key = ((depth + 1) * (1 << 30)).astype(np.int64) << 32
         key |= np.repeat(np.arange(low, high), length)
-        np.minimum.at(nearest, index + np.repeat(shift[chunk], length), key)
+        np.minimum.at(nearest, offset + np.repeat(spans.first[chunk], length), key)
         low = high
     return nearest
 
