@@ -1,10 +1,12 @@
-"""Pose2Mesh demo: one 2D pose to a mesh.
+"""Pose2Mesh demo: 2D poses, a photo or a video to meshes.
 
-    python demo/run.py
+    python demo/run.py                                            a sample pose
+    python demo/run.py --input_pose .                             a sample picture with several people
     python demo/run.py --input_pose pose.npy --joint_set human36
-    python demo/run.py --input_pose pose.npy --input_img photo.jpg
+    python demo/run.py --input_pose alphapose-results.json --input_img video.mp4
+    python demo/run.py --input_img photo.jpg --detect
 
-Writes demo_pose2d.png, demo_mesh.png, demo_mesh.obj and demo_mesh.glb to demo/result/.
+Writes pictures, and meshes as OBJ and GLB, to demo/result/; a film and arrays for sequences. demo/README.md has more.
 
 Weights of the original release (coco: experiment/pose2mesh_cocoJ_train_human36_coco_muco/) are used when they and the
 SMPL or MANO files are in place, the open weights with their open models otherwise.
@@ -17,8 +19,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from lib.core.distributed import parse_gpus, usable_gpus
-from lib.demo_pipeline import DemoOptions, run_demo
+from lib.demo.options import PICTURE_FORMATS, SEQUENCE_FORMATS, SMOOTHING, DemoOptions
 from lib.joint_sets import JOINT_SETS
 from lib.renderer import BACKENDS
 
@@ -26,26 +27,62 @@ from lib.renderer import BACKENDS
 def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
     orders = "\n".join(f"  {s.name} ({s.joint_num}): {s.describe()}" for s in JOINT_SETS.values())
     parser = argparse.ArgumentParser(
-        description="Render Pose2Mesh output: a 2D pose becomes a mesh, drawn over the image.",
+        description="Pose2Mesh: 2D poses become meshes, drawn over their images.",
         epilog=f"Joint orders (coco: Pelvis and Neck may be left out, they are derived):\n{orders}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--input_pose", type=Path, help=".npy file (J, 2) of x, y in pixels, or (J, 3) with a score; "
-                        "without it a sample pose is used")  # fmt: skip
-    parser.add_argument("--joint_set", choices=JOINT_SETS, default="coco", help="joints of the pose (default: coco)")
-    parser.add_argument("--input_img", type=Path, help="image of the pose, drawn under the mesh (default: black)")
-    parser.add_argument("--output", type=Path, default=DemoOptions.output, help="folder (default: demo/result)")
-    parser.add_argument("--weights", type=Path, help="checkpoint file or folder (default: those of the joint set)")
-    parser.add_argument("--body", help="mesh model: smpl, mano, open_6890, open_1723, open_hand or a model file "
-                        "(default: the one the weights were trained for)")  # fmt: skip
-    device = parser.add_mutually_exclusive_group()
+    _add_inputs(parser.add_argument_group("input"))
+    _add_outputs(parser.add_argument_group("output"))
+    _add_network(parser.add_argument_group("network"))
+    return parser.parse_args(arguments)
+
+
+def _add_inputs(group) -> None:
+    add = group.add_argument
+    add("--input_pose", type=Path, help="poses in pixels: .npy or .npz (J, 2|3), (N, J, 2|3), (T, N, J, 2|3); JSON of "
+        "COCO, OpenPose (file or folder), AlphaPose, MMPose, MediaPipe, or {image: [[17][x, y, score]]}; '.' is a "
+        "sample picture with several people (default: a sample pose)")  # fmt: skip
+    add("--format", help="file format or joints of the poses where they are not recognised: see lib/poses/README.md")
+    add("--joint_set", default="coco", help=f"joints that the network takes: {', '.join(JOINT_SETS)} or a joint set "
+        "file .yml (default: coco); poses with other joints are mapped to them")  # fmt: skip
+    add("--input_img", type=Path, help="image, folder of images or video, drawn under the meshes (default: black)")
+    add("--detect", action="store_true", help="find the poses in --input_img with MediaPipe (with --joint_set mano: "
+        "hands); needs `sh requirements.sh --with-detector`")  # fmt: skip
+    add("--input_pose3d", type=Path, help=".npy (J, 3) or (N, J, 3): 3D joints in the joint set's order, x right, y "
+        "down, z away from the viewer, instead of 2D poses")  # fmt: skip
+    add("--unit", choices=("mm", "m"), default="mm", help="of --input_pose3d (default: mm)")
+    add("--video", action="store_true", help="frames follow each other in time; an array (N, J, 2) is N frames of one "
+        "person")  # fmt: skip
+    add("--check_input", action="store_true", help="draw the joints with their names and stop")
+    add("--min_score", type=float, default=DemoOptions.min_score, help="joints with a score up to this are missing "
+        "(default: %(default)s)")  # fmt: skip
+    add("--no_fill", action="store_true", help="leave people with missing joints out instead of filling the joints")
+    add("--smooth", nargs="?", const="both", default="", choices=SMOOTHING, help="sequences: One-Euro filter on the 2D "
+        "poses, on meshes and cameras, or on both")  # fmt: skip
+    add("--constant_shape", action="store_true", help="sequences: one body shape for each person")
+
+
+def _add_outputs(group) -> None:
+    add = group.add_argument
+    add("--output", type=Path, default=DemoOptions.output, help="folder (default: demo/result)")
+    add("--save", default="", metavar="FORMAT,...", help=f"of pictures: {', '.join(PICTURE_FORMATS)} (default: obj,glb)"
+        f"; of sequences: {', '.join(SEQUENCE_FORMATS)} (default: mp4,npz)")  # fmt: skip
+    add("--focal", type=float, help="focal length in pixels, places people in space (default: the image's diagonal)")
+    add("--fps", type=float, help="frames per second (default: the video's, or 30)")
+    add("--renderer", default="auto", choices=("auto", *BACKENDS), help="default: the best that works")
+    add("--seed", type=int, default=0, help="picks the meshes' colours (default: 0)")
+
+
+def _add_network(group) -> None:
+    add = group.add_argument
+    add("--weights", type=Path, help="checkpoint file or folder (default: those of the joint set)")
+    add("--body", help="mesh model: smpl, mano, open_6890, open_1723, open_hand or a model file (default: the one the "
+        "weights were trained for)")  # fmt: skip
+    device = group.add_mutually_exclusive_group()
     device.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:<number> (default: auto)")
     device.add_argument("--gpu", help="GPU number; falls back to the CPU where there is none")
-    parser.add_argument("--renderer", choices=("auto", *BACKENDS), default="auto", help="default: first that works")
-    parser.add_argument("--seed", type=int, default=0, help="picks the mesh's colour (default: 0)")
-    parser.add_argument("--root", type=Path, default=DemoOptions.root, help="folder with the licensed models and with "
-                        "experiment/<name>/ of the original release's weights (default: repository)")  # fmt: skip
-    return parser.parse_args(arguments)
+    add("--root", type=Path, default=DemoOptions.root, help="folder with the licensed models and with "
+        "experiment/<name>/ of the original release's weights (default: repository)")  # fmt: skip
 
 
 def options_from(args: argparse.Namespace) -> DemoOptions:
@@ -56,7 +93,11 @@ def options_from(args: argparse.Namespace) -> DemoOptions:
     """
     values = vars(args)
     gpu = values.pop("gpu")
+    values["fill"] = not values.pop("no_fill")
+    values["save"] = tuple(name.strip() for name in values["save"].split(",") if name.strip())
     if gpu is not None:
+        from lib.core.distributed import parse_gpus, usable_gpus
+
         gpus, note = usable_gpus(parse_gpus(gpu)[:1])
         if note:
             print(note)
@@ -67,6 +108,8 @@ def options_from(args: argparse.Namespace) -> DemoOptions:
 def main(arguments: list[str] | None = None) -> int:
     args = parse_arguments(arguments)
     try:
+        from lib.demo.command import run_demo
+
         run_demo(options_from(args))
     except (ValueError, OSError, RuntimeError) as error:
         if os.environ.get("POSE2MESH_TRACEBACK"):

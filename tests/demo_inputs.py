@@ -7,7 +7,7 @@ import torch
 
 from lib.core.checkpoint import save_checkpoint
 from lib.core.config import Config
-from lib.demo_pipeline import sample_pose_path
+from lib.demo import sample_pose_path
 from lib.joint_sets import get_joint_set
 from lib.mesh_graph import MeshGraph
 from lib.mesh_model import load_mesh_model

@@ -8,11 +8,14 @@ import numpy as np
 import pytest
 import torch
 
-from lib.demo_pipeline import OUTPUT_NAMES, sample_pose_path
+from lib.demo import sample_pose_path
 from lib.joint_sets import JOINT_SETS
 from lib.mesh_model import load_mesh_model
 from tests.demo_inputs import sample
 from tests.helpers import ROOT
+
+PICTURES = ("demo_pose2d.png", "demo_mesh.png")
+OUTPUT_NAMES = (*PICTURES, "demo_views.png", "demo_mesh.obj", "demo_mesh.glb")
 
 
 @pytest.fixture(scope="session")
@@ -49,7 +52,7 @@ def test_demo_without_input_writes_all_results(joint_set, run, tmp_path, capsys)
     result = tmp_path / "result"
     assert sorted(p.name for p in result.iterdir()) == sorted(OUTPUT_NAMES)
     width, height = (int(1.5 * m) for m in sample(joint_set).max(axis=0))
-    for name in OUTPUT_NAMES[:2]:
+    for name in PICTURES:
         picture = cv2.imread(str(result / name))
         assert picture.shape == (height, width, 3)
         assert picture.any()
@@ -78,21 +81,23 @@ def test_image_keeps_its_size_and_background(run, tmp_path):
     photo = np.random.default_rng(0).integers(0, 255, (640, 410, 3), dtype=np.uint8)
     cv2.imwrite(str(tmp_path / "photo.png"), photo)
     assert run("--input_img", tmp_path / "photo.png") == 0
-    for name in OUTPUT_NAMES[:2]:
+    for name in PICTURES:
         picture = cv2.imread(str(tmp_path / "result" / name))
         assert picture.shape == photo.shape
         assert np.array_equal(picture[:50, :50], photo[:50, :50])
 
 
-def test_warnings_for_input_that_runs_but_misleads(run, tmp_path, capsys):
-    pose = sample()
-    pose[3] = 0
+def test_missing_joints_are_filled_and_named(run, tmp_path, capsys):
+    pose = sample() + [0, 150]
+    pose[3], pose[4, 1], pose[7, 0] = 0, np.nan, np.inf
     np.save(tmp_path / "pose.npy", pose)
-    cv2.imwrite(str(tmp_path / "small.png"), np.zeros((64, 64, 3), np.uint8))
+    cv2.imwrite(str(tmp_path / "small.png"), np.zeros((310, 400, 3), np.uint8))
     assert run("--input_pose", tmp_path / "pose.npy", "--input_img", tmp_path / "small.png") == 0
     out = capsys.readouterr().out
-    assert "1 joint(s) at (0, 0)" in out
+    assert "person 0: 3 missing joint(s) filled: L_Ear, R_Ear, L_Elbow" in out
     assert "outside the picture" in out
+    assert run("--input_pose", tmp_path / "pose.npy", "--no_fill") == 2
+    assert "3 joint(s) missing, not filled as asked" in capsys.readouterr().err
 
 
 def test_gpu_flag_falls_back_to_the_cpu(demo_main, weights, tmp_path, monkeypatch, capsys):
@@ -108,21 +113,17 @@ def test_gpu_flag_falls_back_to_the_cpu(demo_main, weights, tmp_path, monkeypatc
 def bad_files(folder: Path) -> dict[str, tuple[Path, str]]:
     """Unusable pose files and what the message must say."""
     good = sample()
-    nan, infinite = good.copy(), good.copy()
-    nan[4, 1], infinite[7, 0] = np.nan, np.inf
     arrays = {
-        "too few joints": (good[:16], "expected (19, 2), or (17, 2) without Pelvis, Neck"),
-        "joints of the hand": (np.ones((21, 2)), "as many joints as --joint_set mano"),
+        "too few joints": (good[:16], "has 16 joints, which no known source of a body has; known: 17 coco17"),
+        "joints of the hand": (np.ones((21, 2)), "has 21 joints, which no known source of a body has"),
         "transposed": (good.T, "it is transposed: save array.T"),
-        "batch": (good[None], "save array[0]"),
-        "one column": (good[:, :1], "joints in order: 0 Nose, 1 L_Eye"),
-        "nan": (nan, "joint 4 (R_Ear) is NaN or infinite"),
-        "infinite": (infinite, "joint 7 (L_Elbow) is NaN or infinite"),
-        "one point": (np.full((19, 2), 5.0), "too small"),
-        "one column of pixels": (good * [0, 1], "too small"),
-        "fractions": (good / 1000, "coordinates must be pixels"),
-        "text": (np.full((19, 2), "a"), "expected numbers"),
-        "complex": (good * 1j, "expected numbers"),
+        "one column": (good[:, :1], "expected .npy or .npz with numbers of shape (J, 2 or 3) for one person"),
+        "all missing": (np.full((19, 2), np.nan), "no joint has coordinates"),
+        "one point": (np.full((19, 2), 5.0), "spread over at least 2 pixels"),
+        "one column of pixels": (good * [0, 1], "outside any picture"),
+        "fractions": (good / 1000, "fractions of the image"),
+        "text": (np.full((19, 2), "a"), "holds an array of <U1"),
+        "complex": (good * 1j, "holds an array of complex"),
         "negative": (good - 2000, "negative"),
         "huge": (good * 1e6, "give pixels"),
     }
@@ -131,15 +132,15 @@ def bad_files(folder: Path) -> dict[str, tuple[Path, str]]:
         np.save(folder / f"{name}.npy", array)
         files[name] = (folder / f"{name}.npy", message)
     np.save(folder / "pickled.npy", np.array([{"a": 1}], dtype=object), allow_pickle=True)
-    np.savez(folder / "archive.npz", pose=good)
+    np.savez(folder / "archive.npz", a=good, b=good)
     (folder / "words.npy").write_text("1 2 3")
     (folder / "empty.npy").touch()
     (folder / "cut.npy").write_bytes((sample_pose_path("coco")).read_bytes()[:150])
     for name in ("pickled.npy", "words.npy", "empty.npy", "cut.npy"):
-        files[name] = (folder / name, "not a .npy file with plain numbers")
-    files["archive"] = (folder / "archive.npz", "archive")
+        files[name] = (folder / name, "cannot be used")
+    files["archive"] = (folder / "archive.npz", "wanted one of poses")
     files["missing"] = (folder / "nothing.npy", "not found")
-    files["folder"] = (folder, "is a folder")
+    files["folder"] = (folder, "has no .json files")
     return files
 
 
@@ -173,6 +174,14 @@ def test_other_bad_arguments(run, weights, tmp_path, capsys):
         (["--body", "open_6890"], "trained for another mesh: theirs has 1723 vertices"),
         (["--body", "nobody"], "unknown body model 'nobody'"),
         (["--output", tmp_path / "file"], "file"),
+        (["--joint_set", "body25"], "choose one of human36, coco, smpl, mano or a joint set file"),
+        (["--save", "obj,fbx"], "unknown format 'fbx'; choose from obj, glb, ply"),
+        (["--save", "mp4"], "mp4 needs a sequence (see --video)"),
+        (["--format", "yolo"], "unknown format 'yolo'"),
+        (["--input_pose", ".", "--joint_set", "mano"], "joints, which no known source of a hand has"),
+        (["--input_pose", ".", "--detect"], "--input_pose and --detect exclude each other"),
+        (["--detect"], "give one with --input_img"),
+        (["--focal", "0"], "focal length must be a positive number"),
     ]
     for arguments, message in cases:
         assert run(*arguments) == 2, arguments
@@ -180,19 +189,16 @@ def test_other_bad_arguments(run, weights, tmp_path, capsys):
         assert message in error, error
         assert error.count("\n") == 1
     assert not (tmp_path / "result").exists()
-    with pytest.raises(SystemExit, match="2"):
-        run("--joint_set", "body25")
-    assert "coco" in capsys.readouterr().err
 
 
 def test_an_error_while_writing_keeps_earlier_results(run, tmp_path, monkeypatch):
     assert run() == 0
     before = {name: (tmp_path / "result" / name).read_bytes() for name in OUTPUT_NAMES}
 
-    def fail(*_):
+    def fail(*_, **__):
         raise OSError("disk full")
 
-    monkeypatch.setattr("lib.demo_pipeline.save_glb", fail)
+    monkeypatch.setattr("lib.export.save_mesh", fail)
     np.save(tmp_path / "pose.npy", sample() * 1.2)
     assert run("--input_pose", tmp_path / "pose.npy") == 2
     assert {p.name: p.read_bytes() for p in (tmp_path / "result").iterdir()} == before

@@ -8,10 +8,11 @@ import torch
 
 import lib.predictor.weights as weights_module
 from lib.aug_utils import standardise
-from lib.demo_pipeline import load_pose, sample_pose_path
+from lib.demo import sample_pose_path
 from lib.joint_sets import JOINT_SETS, get_joint_set
 from lib.mesh_model import load_mesh_model
 from lib.models.project_net import project, project_to_image
+from lib.poses import map_pose, read_poses
 from lib.predictor import Pose2MeshPredictor, camera_crop, check_poses, find_weights, resolve_device
 from tests.demo_inputs import sample
 from tests.helpers import ROOT, assert_close, golden
@@ -27,16 +28,19 @@ def predictor(weights) -> Pose2MeshPredictor:
 
 @pytest.mark.parametrize("joint_set", JOINT_SETS)
 def test_shipped_samples_load(joint_set):
-    pose, scores = load_pose(sample_pose_path(joint_set), get_joint_set(joint_set))
-    assert pose.shape == (get_joint_set(joint_set).joint_num, 2)
-    assert scores is None
+    sequence = read_poses(sample_pose_path(joint_set), joint_set=joint_set)
+    poses = map_pose(sequence.frames[0].poses, sequence.source, joint_set)
+    assert poses.shape == (1, get_joint_set(joint_set).joint_num, 3)
+    expected = sample(joint_set)
+    assert_close(poses[0, : len(expected), :2], expected)
 
 
 def test_coco_files_may_leave_out_pelvis_and_neck(tmp_path):
     values = golden("demo")
     np.save(tmp_path / "pose.npy", values["coco_in"])
-    pose, scores = load_pose(tmp_path / "pose.npy", get_joint_set("coco"))
-    assert_close(np.concatenate([pose, scores[:, None]], axis=1), values["coco_pelvis_neck_out"])
+    sequence = read_poses(tmp_path / "pose.npy", joint_set="coco")
+    poses = map_pose(sequence.frames[0].poses, sequence.source, "coco")
+    assert_close(poses[0, :, :2], values["coco_pelvis_neck_out"][:, :2])
 
 
 def test_whole_number_poses_are_not_truncated(predictor):

@@ -13,7 +13,7 @@ import main.test
 from lib.core.base import Options, Trainer
 from lib.core.checkpoint import load_checkpoint, load_weights
 from lib.core.config import Config, load_config
-from lib.demo_pipeline import DemoOptions, run_demo
+from lib.demo import DemoOptions, run_demo
 from lib.joint_sets import JOINT_SETS, get_joint_set
 from lib.mesh_graph import MeshGraph
 from lib.mesh_model import load_mesh_model

@@ -117,6 +117,11 @@ class PeopleArrays:
             frame=np.array([str(name) for name in frames]),
         )
 
+    def take(self, rows) -> "PeopleArrays":
+        """Some rows: slice, indices or mask."""
+        arrays = self.arrays()
+        return PeopleArrays(**{key: value if key in COMMON else value[rows] for key, value in arrays.items()})
+
     @property
     def placed(self) -> np.ndarray:
         """(N, V, 3) metres in the camera's frame: vertices + translation."""

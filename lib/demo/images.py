@@ -1,0 +1,178 @@
+"""The pictures under the meshes: one image, a folder, a video, or black."""
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from lib.poses import Frame
+
+_MARGIN = 1.5  # without an image the canvas reaches this much further than the largest coordinate
+_LARGEST_SIDE = 16384  # pixels
+_COCO_DIGITS = 12  # COCO's files are called by their padded image id
+_IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff")
+_VIDEO_SUFFIXES = (".mp4", ".avi", ".mov", ".mkv", ".webm", ".m4v", ".gif")
+
+
+def read_image(path: str | Path) -> np.ndarray:
+    """(H, W, 3) uint8, blue-green-red.
+
+    Raises:
+        FileNotFoundError: no such file.
+        ValueError: not an image.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise FileNotFoundError(f"image {path} not found")
+    data = np.fromfile(path, dtype=np.uint8)  # OpenCV itself cannot open every path on Windows
+    try:
+        image = cv2.imdecode(data, cv2.IMREAD_COLOR) if len(data) else None
+    except cv2.error as error:
+        raise ValueError(f"{path} cannot be read as an image: {error.err}") from error
+    if image is None:
+        raise ValueError(f"{path} is not an image that OpenCV can read (JPEG, PNG, ...)")
+    return image
+
+
+def canvas_size(points: np.ndarray) -> tuple[int, int]:
+    """Width and height of a picture without an image: 1.5 times the largest x and y of points (..., 2), pixels.
+
+    Raises:
+        ValueError: all joints left of or above the picture, or coordinates too large for pixels.
+    """
+    points = points.reshape(-1, 2)
+    points = points[np.isfinite(points).all(axis=1)]
+    if not len(points):
+        raise ValueError("no joint has coordinates")
+    largest = points.max(axis=0)
+    if not (largest * _MARGIN <= _LARGEST_SIDE).all():
+        raise ValueError(f"coordinates up to {largest.max():.0f} would need a larger picture than can be; give pixels")
+    width, height = (int(_MARGIN * value) for value in largest)
+    if width < 1 or height < 1:
+        raise ValueError("all joints have negative x or y, outside any picture; give pixel coordinates of the image")
+    return width, height
+
+
+class Images:
+    """Pictures of frames. This one is black: of one size, or as large as each frame's poses need.
+
+    Attributes:
+        size: width and height, None where frames differ.
+        title: for the user.
+        fps: frames per second of a video, else None.
+    """
+
+    def __init__(self, size: tuple[int, int] | None = None):
+        self.size, self.title, self.fps = size, "black background", None
+
+    def read(self, number: int, frame: Frame) -> np.ndarray:
+        """Picture (H, W, 3) uint8, blue-green-red, of the frame with this number.
+
+        Raises:
+            FileNotFoundError, ValueError: there is none, or it cannot be read.
+        """
+        width, height = self.size or canvas_size(frame.poses[..., :2])
+        return np.zeros((height, width, 3), dtype=np.uint8)
+
+
+class StillImage(Images):
+    """The same picture under every frame."""
+
+    def __init__(self, image: np.ndarray, title: str):
+        super().__init__((image.shape[1], image.shape[0]))
+        self.title, self._image = title, image
+
+    def read(self, number: int, frame: Frame) -> np.ndarray:
+        return self._image
+
+
+class ImageFolder(Images):
+    """Images by the frames' names, or in the order of their names where none agrees.
+
+    Raises:
+        FileNotFoundError: the folder has no images.
+    """
+
+    def __init__(self, folder: Path):
+        super().__init__()
+        self.files = sorted(path for path in folder.iterdir() if path.suffix.lower() in _IMAGE_SUFFIXES)
+        if not self.files:
+            raise FileNotFoundError(f"{folder} holds no images ({', '.join(_IMAGE_SUFFIXES)})")
+        self.title = str(folder)
+        self._folder = folder
+        self._by_name = {path.name: path for path in self.files} | {path.stem: path for path in self.files}
+
+    def path(self, number: int, frame: Frame) -> Path:
+        named = self._folder / frame.name
+        if frame.name and named.is_file():
+            return named
+        name = Path(frame.name)
+        names = (name.name, name.stem, name.stem.zfill(_COCO_DIGITS))
+        path = next((self._by_name[name] for name in names if name in self._by_name), None)
+        if path is None and frame.name.isdigit() and number < len(self.files):
+            path = self.files[number]
+        if path is None:
+            raise FileNotFoundError(f"{self._folder} has no image {frame.name!r} among its {len(self.files)} images")
+        return path
+
+    def read(self, number: int, frame: Frame) -> np.ndarray:
+        return read_image(self.path(number, frame))
+
+
+class VideoImages(Images):
+    """Frames of a video, read one after the other.
+
+    Raises:
+        ValueError: not a video that OpenCV can read.
+    """
+
+    def __init__(self, path: Path):
+        super().__init__()
+        self.title, self._path = str(path), path
+        self._open()
+        self.size = tuple(int(self._stream.get(key)) for key in (cv2.CAP_PROP_FRAME_WIDTH, cv2.CAP_PROP_FRAME_HEIGHT))
+        self.count = max(0, int(self._stream.get(cv2.CAP_PROP_FRAME_COUNT)))
+        fps = self._stream.get(cv2.CAP_PROP_FPS)
+        self.fps = float(fps) if 0 < fps <= 1000 else None
+
+    def _open(self) -> None:
+        self._stream = cv2.VideoCapture(str(self._path))
+        self._next, self._image = 0, None
+        if not self._stream.isOpened():
+            raise ValueError(f"{self._path} is not a video that OpenCV can read")
+
+    def read(self, number: int, frame: Frame) -> np.ndarray:
+        if number < self._next - 1:
+            self._open()
+        while self._next <= number:
+            found, image = self._stream.read()
+            if not found:
+                raise ValueError(f"{self._path} has only {self._next} frames, the poses are of more")
+            self._image = image
+            self._next += 1
+        return self._image
+
+    def __iter__(self):
+        """All frames from the first on."""
+        self._open()
+        while True:
+            found, image = self._stream.read()
+            if not found:
+                return
+            yield image
+
+
+def open_images(path: str | Path) -> Images:
+    """The images of a path: image file, folder of images or video.
+
+    Raises:
+        FileNotFoundError, ValueError: nothing there, or nothing that can be read.
+    """
+    path = Path(path)
+    if path.is_dir():
+        return ImageFolder(path)
+    if not path.is_file():
+        raise FileNotFoundError(f"image {path} not found")
+    if path.suffix.lower() in _VIDEO_SUFFIXES:
+        return VideoImages(path)
+    return StillImage(read_image(path), str(path))

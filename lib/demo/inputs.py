@@ -1,0 +1,205 @@
+"""What the demo works on: poses from a file, a detector or 3D joints, and the pictures they belong to."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from tqdm import tqdm
+
+from lib import ROOT
+from lib.demo.images import ImageFolder, Images, StillImage, VideoImages, canvas_size, open_images, read_image
+from lib.demo.options import DemoOptions
+from lib.joint_sets import JOINT_SETS, JointSet, get_joint_set
+from lib.poses import Frame, PoseSequence, read_poses
+
+SCENE = ".", ROOT / "demo" / "demo_input_2dpose.json", ROOT / "demo" / "demo_input_img"
+_VIEW = 500  # pixels of the picture that 3D joints are shown in
+_VIEW_SHARE = 0.8  # of it that they take up
+
+
+@dataclass(frozen=True)
+class DemoInput:
+    """Frames of people and their pictures.
+
+    Attributes:
+        sequence: 2D poses in pixels.
+        images: their pictures.
+        title: for the user.
+        stem: how output files are called after the input.
+        pose3d: (N, J, 3) in the user's unit for each frame, when the user gave 3D joints.
+    """
+
+    sequence: PoseSequence
+    images: Images
+    title: str
+    stem: str
+    pose3d: list[np.ndarray] | None = None
+
+    @property
+    def single(self) -> bool:
+        """One person in one picture: the output files have the names of the original's first example."""
+        return not self.sequence.is_video and len(self.sequence.frames) == 1 and self.sequence.person_count == 1
+
+
+def sample_pose_path(joint_set: str) -> Path:
+    """The pose that ships with the demo.
+
+    Raises:
+        ValueError: a user's own joint set has none.
+    """
+    if joint_set not in JOINT_SETS:
+        raise ValueError(f"there is no sample pose for {joint_set}; give one with --input_pose")
+    return ROOT / "demo" / f"sample_pose_{joint_set}.npy"
+
+
+def load_input(options: DemoOptions) -> DemoInput:
+    """Poses and pictures as the options say.
+
+    Raises:
+        FileNotFoundError, ValueError: options that exclude each other, missing or unusable files.
+    """
+    joint_set = get_joint_set(str(options.joint_set))
+    given = [name for name in ("input_pose", "input_pose3d", "detect") if getattr(options, name)]
+    if len(given) > 1:
+        raise ValueError(f"--{' and --'.join(given)} exclude each other; give one source of poses")
+    if options.input_pose3d is not None:
+        return _from_pose3d(options, joint_set)
+    if options.detect:
+        return _from_detector(options, joint_set)
+    return _from_file(options, joint_set)
+
+
+def _from_file(options: DemoOptions, joint_set: JointSet) -> DemoInput:
+    path, image_path = options.input_pose, options.input_img
+    if path is None:
+        path = sample_pose_path(str(options.joint_set))
+    elif str(path) == SCENE[0]:
+        path, image_path = SCENE[1], SCENE[2] if image_path is None else image_path
+    path = Path(path)
+    images = None if image_path is None else open_images(image_path)
+    size = images.size if images else None
+    sequence = read_poses(path, options.format, str(options.joint_set), size)
+    if (options.video or isinstance(images, VideoImages)) and not sequence.is_video:
+        sequence = _as_video(sequence)
+    if images is None:
+        images = Images(_common_size(sequence))
+    elif isinstance(images, StillImage) and not sequence.is_video and len(sequence.frames) > 1:
+        sequence = _frame_of(sequence, Path(image_path))
+    single = not sequence.is_video and len(sequence.frames) == 1
+    stem = _stem(sequence.frames[0].name or path.stem) if single else path.stem
+    return DemoInput(sequence, images, f"{path} ({sequence.format}, joints of {sequence.source})", stem)
+
+
+def _as_video(sequence: PoseSequence) -> PoseSequence:
+    """Frames that follow each other; of one frame with N people N frames."""
+    frames = sequence.frames
+    if len(frames) == 1:
+        frames = [Frame(str(number), pose[None], np.zeros(1, np.int64)) for number, pose in enumerate(frames[0].poses)]
+    return replace(sequence, frames=frames, is_video=True)
+
+
+def _common_size(sequence: PoseSequence) -> tuple[int, int] | None:
+    """Size of the black picture of all frames of a video, or of the only frame. None: each frame's own."""
+    if sequence.image_size is not None or not (sequence.is_video or len(sequence.frames) == 1):
+        return sequence.image_size
+    return canvas_size(np.concatenate([frame.poses[..., :2].reshape(-1, 2) for frame in sequence.frames]))
+
+
+def _frame_of(sequence: PoseSequence, image: Path) -> PoseSequence:
+    """The one frame that belongs to an image, by its name.
+
+    Raises:
+        ValueError: none does.
+    """
+    frames = [frame for frame in sequence.frames if Path(frame.name).stem.lstrip("0") == image.stem.lstrip("0")]
+    if not frames:
+        names = ", ".join(frame.name for frame in sequence.frames[:4])
+        raise ValueError(
+            f"the poses are of {len(sequence.frames)} images ({names}, ...), none called {image.name}; give the folder "
+            "of the images, or --video when they are frames before one background"
+        )
+    return replace(sequence, frames=frames[:1])
+
+
+def _stem(name: str) -> str:
+    """Start of output names for an image or frame."""
+    return Path(name.replace("\\", "/")).stem or "pose"
+
+
+def _from_detector(options: DemoOptions, joint_set: JointSet) -> DemoInput:
+    from lib.poses.detector import Detector, detector_available
+
+    if options.input_img is None:
+        raise ValueError("--detect looks for people in a picture; give one with --input_img")
+    reason = detector_available()
+    if reason is not None:
+        raise ValueError(reason)
+    path, images = Path(options.input_img), open_images(options.input_img)
+    kind = joint_set.body
+    is_video = isinstance(images, VideoImages)
+    with Detector(kind, video=is_video) as detector:
+        frames = [
+            replace(detector(picture), name=name)
+            for name, picture in tqdm(_named_pictures(images, path), "detecting", unit="image", disable=None)
+        ]
+    source = {"body": "mediapipe33", "hand": "mediapipe_hand21"}[kind]
+    sequence = PoseSequence(frames, source, images.size, is_video, "MediaPipe")
+    if not sequence.person_count:
+        what = {"body": "person", "hand": "hand"}[kind]
+        raise ValueError(f"{path}: MediaPipe finds no {what}; a sharper, larger or less covered one may help")
+    return DemoInput(sequence, images, f"found by MediaPipe in {path} (joints of {source})", path.stem)
+
+
+def _named_pictures(images: Images, path: Path) -> Iterator[tuple[str, np.ndarray]]:
+    """Pictures (H, W, 3) and the names of their frames."""
+    if isinstance(images, VideoImages):
+        yield from ((str(number), picture) for number, picture in enumerate(images))
+    elif isinstance(images, ImageFolder):
+        yield from ((file.name, read_image(file)) for file in images.files)
+    else:
+        yield path.name, read_image(path)
+
+
+def _from_pose3d(options: DemoOptions, joint_set: JointSet) -> DemoInput:
+    """3D joints as people seen by a camera far away."""
+    path = Path(options.input_pose3d)
+    pose3d = _load_pose3d(path, joint_set)
+    low, high = pose3d[..., :2].min(axis=1), pose3d[..., :2].max(axis=1)
+    extent = max(float((high - low).max()), 1e-9)
+    pixels = (pose3d[..., :2] - (low + high)[:, None] / 2) * (_VIEW * _VIEW_SHARE / extent) + _VIEW / 2
+    poses = np.concatenate([pixels, np.ones_like(pixels[..., :1])], axis=2).astype(np.float32)
+    if options.input_img is not None:
+        raise ValueError("--input_pose3d says nothing about a picture; leave --input_img out")
+    is_video = options.video
+    names = [str(number) for number in range(len(poses))] if is_video or len(poses) > 1 else [path.stem]
+    tracks = np.zeros(1, np.int64) if is_video else None
+    frames = [Frame(name, pose[None], tracks) for name, pose in zip(names, poses)]
+    sequence = PoseSequence(frames, joint_set.name, (_VIEW, _VIEW), is_video, "3D joints")
+    title = f"{path}, 3D joints of {joint_set.name} in {options.unit}, seen from far away"
+    return DemoInput(sequence, Images((_VIEW, _VIEW)), title, path.stem, list(pose3d[:, None]))
+
+
+def _load_pose3d(path: Path, joint_set: JointSet) -> np.ndarray:
+    """(N, J, 3) float64 from ``.npy``."""
+    wanted = f"a .npy file of numbers ({joint_set.joint_num}, 3) or (N, {joint_set.joint_num}, 3)"
+    if not path.is_file():
+        raise FileNotFoundError(f"{path} not found; expected {wanted}")
+    try:
+        pose3d = np.load(path, allow_pickle=False)
+    except Exception as error:  # numpy's readers raise what their zip and header parsers do
+        raise ValueError(f"{path} is not {wanted}: {error}") from error
+    if not isinstance(pose3d, np.ndarray):
+        pose3d.close()
+        raise ValueError(f"{path} is an archive; expected {wanted}")
+    accepted = (joint_set.joint_num, joint_set.keypoint_num)
+    if pose3d.dtype.kind not in "iuf" or pose3d.ndim not in (2, 3) or pose3d.shape[-2] not in accepted or (
+        pose3d.shape[-1] != 3 or not pose3d.size
+    ):  # fmt: skip
+        raise ValueError(
+            f"{path} holds {pose3d.dtype} {pose3d.shape}, expected {wanted}; joints in order: {joint_set.describe()}"
+        )
+    pose3d = pose3d.astype(np.float64).reshape(-1, *pose3d.shape[-2:])
+    if not np.isfinite(pose3d).all():
+        raise ValueError(f"{path} holds NaN or infinite values; the mesh network needs every 3D joint")
+    return joint_set.add_derived(pose3d) if pose3d.shape[1] != joint_set.joint_num else pose3d

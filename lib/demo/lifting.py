@@ -1,0 +1,62 @@
+"""From selected people to everything that is known about them: the network's results in plain arrays."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from lib.demo.people import Selection
+from lib.export.people import PeopleArrays
+from lib.predictor import Pose2MeshPredictor
+
+
+class Lifter:
+    """A predictor with what the demo's results need beside it.
+
+    Args:
+        predictor: network and mesh model.
+        focal: focal length in pixels; None: the image's diagonal.
+        unit: of 3D joints, ``mm`` or ``m``.
+    """
+
+    def __init__(self, predictor: Pose2MeshPredictor, focal: float | None = None, unit: str = "mm"):
+        self.predictor, self.focal, self.unit = predictor, focal, unit
+        self.faces = predictor.mesh_model.faces
+        self._regressor = predictor.mesh_model.joint_regressor(predictor.joint_set)
+
+    def regress(self, vertices: np.ndarray) -> np.ndarray:
+        """Joints (N, J, 3) of meshes (N, V, 3), in their unit."""
+        joints = self._regressor @ vertices
+        joint_set = self.predictor.joint_set
+        return joint_set.add_derived(joints) if joints.shape[1] != joint_set.joint_num else joints
+
+    def __call__(
+        self,
+        selections: Sequence[Selection],
+        names: Sequence[str],
+        image_size: tuple[int, int],
+        pose3d: Sequence[np.ndarray] | None = None,
+    ) -> PeopleArrays:
+        """The people of some frames, frame after frame.
+
+        Args:
+            selections: people of each frame, at least one person in all.
+            names: of the frames.
+            image_size: width and height of their pictures.
+            pose3d: 3D joints (N, J, 3) of each frame's people in ``unit``; None lets PoseNet find them.
+        """
+        poses = np.concatenate([people.poses for people in selections])
+        if pose3d is None:
+            prediction = self.predictor.predict(poses)
+        else:
+            chosen = np.concatenate([joints[people.rows] for joints, people in zip(pose3d, selections)])
+            prediction = self.predictor.predict_pose3d(chosen, pose2d=poses, unit=self.unit)
+        return PeopleArrays.from_prediction(
+            prediction,
+            self.faces,
+            image_size,
+            self.predictor.joint_set.joints,
+            focal=self.focal,
+            confidence=np.concatenate([people.scores for people in selections]),
+            tracks=np.concatenate([people.tracks for people in selections]),
+            frames=[name for name, people in zip(names, selections) for _ in people.rows],
+        )

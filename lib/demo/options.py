@@ -1,0 +1,78 @@
+"""Settings of the demo; the help text of ``demo/run.py`` explains them to users."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from lib import ROOT
+
+PICTURE_FORMATS = ("obj", "glb", "ply", "npz", "params", "html")
+SEQUENCE_FORMATS = ("mp4", "gif", "npz", "params", "amass", "html", "obj", "glb", "ply", "png")
+SMOOTHING = ("input", "output", "both")
+
+
+@dataclass(frozen=True)
+class DemoOptions:
+    """Command-line options of ``demo/run.py``.
+
+    Attributes:
+        input_pose: file or folder of 2D poses; None: a sample pose, or what ``detect`` finds; ``.``: the sample scene.
+        format: file format or joints of ``input_pose`` (``lib.poses.read_poses``).
+        joint_set: name or joint set file.
+        input_img: image, folder of images or video.
+        detect: find the poses in ``input_img`` (``lib.poses.detector``).
+        input_pose3d: ``.npy`` (J, 3) or (N, J, 3) of 3D joints in the joint set's order, in ``unit``.
+        unit: ``mm`` or ``m``.
+        video: the frames follow each other in time, an array (N, J, 2) is N frames of one person.
+        check_input: draw the named joints and stop.
+        min_score: joints with a score up to this are missing.
+        fill: fill missing joints; else people who miss some are left out.
+        save: formats to write; empty: obj and glb of pictures, mp4 and npz of sequences.
+        focal: focal length in pixels; None: the image's diagonal.
+        fps: frames per second; None: the video's, or 30.
+        smooth: "" or one of ``SMOOTHING``: One-Euro filter on 2D poses, on meshes and cameras, or on both.
+        constant_shape: one body shape for each person of a sequence.
+        output: folder of the results.
+        device, weights, body, root: see ``lib.predictor.Pose2MeshPredictor``.
+        renderer: see ``lib.renderer.MeshRenderer``.
+        seed: picks the first person's colour.
+    """
+
+    input_pose: Path | None = None
+    format: str | None = None
+    joint_set: str = "coco"
+    input_img: Path | None = None
+    detect: bool = False
+    input_pose3d: Path | None = None
+    unit: str = "mm"
+    video: bool = False
+    check_input: bool = False
+    min_score: float = 0.1
+    fill: bool = True
+    save: tuple[str, ...] = ()
+    focal: float | None = None
+    fps: float | None = None
+    smooth: str = ""
+    constant_shape: bool = False
+    output: Path = ROOT / "demo" / "result"
+    device: str = "auto"
+    weights: Path | None = None
+    body: str | None = None
+    renderer: str = "auto"
+    seed: int = 0
+    root: Path = ROOT
+
+    def formats(self, is_video: bool) -> tuple[str, ...]:
+        """What to write.
+
+        Raises:
+            ValueError: a format that pictures or sequences do not have.
+        """
+        known = SEQUENCE_FORMATS if is_video else PICTURE_FORMATS
+        if not self.save:
+            return ("mp4", "npz") if is_video else ("obj", "glb")
+        for name in self.save:
+            if name not in known:
+                other = "a sequence" if name in SEQUENCE_FORMATS else ""
+                why = f"{name} needs {other} (see --video)" if other and not is_video else f"unknown format {name!r}"
+                raise ValueError(f"--save {','.join(self.save)}: {why}; choose from {', '.join(known)}")
+        return tuple(dict.fromkeys(self.save))

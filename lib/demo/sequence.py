@@ -1,0 +1,192 @@
+"""Results for sequences: the frames of a video with one or several people, batch by batch.
+
+The poses of all frames are in memory (2 kB per person and frame); meshes and pictures only of one batch, so a video may
+be of any length.
+"""
+
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from tqdm import tqdm
+
+from lib.body.fit_params import fit_params
+from lib.body.lbs import lbs
+from lib.demo.command import select
+from lib.demo.inputs import DemoInput
+from lib.demo.lifting import Lifter
+from lib.demo.options import DemoOptions
+from lib.demo.people import Selection
+from lib.demo.sequence_files import FrameResult, SequenceFiles
+from lib.demo.smoothing import MeshSmoother, PoseSmoother, with_meshes
+from lib.export.people import PeopleArrays
+from lib.joint_sets import get_joint_set
+from lib.poses import assign_tracks
+from lib.renderer import MeshRenderer, person_colour
+
+_BATCH = 64  # people
+_FPS = 30.0
+_SHAPE_FRAMES = 64  # of a track, from which its body shape is taken
+
+
+@dataclass(frozen=True)
+class _Job:
+    """A sequence on its way."""
+
+    source: DemoInput
+    lifter: Lifter
+    options: DemoOptions
+    selections: list[Selection]
+    size: tuple[int, int]
+    fps: float
+
+    def lift(self, frames: list[int]) -> PeopleArrays:
+        """The people of these frames, at least one in all."""
+        names = [self.source.sequence.frames[number].name for number in frames]
+        pose3d = None if self.source.pose3d is None else [self.source.pose3d[number] for number in frames]
+        return self.lifter([self.selections[number] for number in frames], names, self.size, pose3d)
+
+
+def lift_sequence(
+    source: DemoInput, lifter: Lifter, options: DemoOptions, formats: tuple[str, ...]
+) -> list[Path]:  # fmt: skip
+    """Lift all frames and write what ``formats`` asks for.
+
+    Returns:
+        the files.
+
+    Raises:
+        ValueError: nobody in any frame, pictures of different sizes.
+    """
+    fps = options.fps or source.images.fps or _FPS
+    sequence = assign_tracks(source.sequence, threshold=options.min_score)
+    source = DemoInput(sequence, source.images, source.title, source.stem, source.pose3d)
+    image = source.images.read(0, sequence.frames[0])
+    size = image.shape[1], image.shape[0]
+    job = _Job(source, lifter, options, _select_all(source, options, size, fps), size, fps)
+    if not any(map(len, job.selections)):
+        raise ValueError(f"{source.title}: nobody left to lift; {_first_note(job.selections)}")
+    fitted = options.constant_shape or bool({"params", "amass"} & set(formats))
+    shapes = _track_shapes(job) if fitted else None
+    drawn = bool({"mp4", "gif", "png", "html"} & set(formats))
+    with ExitStack() as stack:
+        renderer = stack.enter_context(MeshRenderer(options.renderer, pictures=len(sequence.frames))) if drawn else None
+        files = stack.enter_context(
+            SequenceFiles(Path(options.output), source.stem, formats, lifter.predictor.mesh_model, fps)
+        )
+        results = _results(job, shapes, renderer)
+        bar = tqdm(results, "lifting", len(sequence.frames), unit="frame", disable=None)
+        files.write(bar)
+    if renderer is not None:
+        print(f"Renderer: {renderer.note}")
+    if files.residual is not None:
+        print(f"Parameters: mean distance to the vertices {1000 * files.residual:.1f} mm")
+    return files.written
+
+
+def _select_all(source: DemoInput, options: DemoOptions, size: tuple[int, int], fps: float) -> list[Selection]:
+    """Whom to lift in each frame; prints how many were left out and filled."""
+    smoother = PoseSmoother(fps) if options.smooth in ("input", "both") else None
+    selections: list[Selection] = []
+    left_out = filled = 0
+    keypoints = get_joint_set(str(options.joint_set)).keypoint_num  # the others are derived from these
+    for frame in source.sequence.frames:
+        people = select(frame, source, options, size, selections[-1] if selections else None)
+        left_out += len(frame.poses) - len(people)
+        filled += int(people.filled[:, :keypoints].sum())
+        selections.append(people)
+    if left_out or filled:
+        print(
+            f"Warning: {left_out} of {source.sequence.person_count} poses left out, {filled} missing joints filled; "
+            f"the first: {_first_note(selections)}"
+        )
+    if smoother is not None:
+        selections = [smoother(number, people) for number, people in enumerate(selections)]
+    return selections
+
+
+def _first_note(selections: list[Selection]) -> str:
+    noted = [(number, people.notes[0]) for number, people in enumerate(selections) if people.notes]
+    return f"frame {noted[0][0]}, {noted[0][1]}" if noted else "the frames are empty"
+
+
+def _batches(job: _Job) -> Iterator[list[int]]:
+    """Frame numbers, about ``_BATCH`` people together."""
+    frames: list[int] = []
+    count = 0
+    for number, people in enumerate(job.selections):
+        frames.append(number)
+        count += len(people)
+        if count >= _BATCH:
+            yield frames
+            frames, count = [], 0
+    if frames:
+        yield frames
+
+
+def _track_shapes(job: _Job) -> dict[int, torch.Tensor]:
+    """Body shape (S,) of every track, from frames spread evenly over it."""
+    places: dict[int, list[tuple[int, int]]] = {}
+    for number, people in enumerate(job.selections):
+        for row, track in enumerate(people.tracks.tolist()):
+            places.setdefault(track, []).append((number, row))
+    shapes = {}
+    for track, where in tqdm(places.items(), "body shapes", unit="person", disable=None):
+        chosen = np.unique(np.linspace(0, len(where) - 1, min(_SHAPE_FRAMES, len(where))).round().astype(int))
+        vertices = [job.lift([where[index][0]]).vertices[where[index][1]] for index in chosen]
+        group = np.zeros(len(chosen), np.int64)
+        shapes[track] = fit_params(np.stack(vertices), job.lifter.predictor.mesh_model, group).betas[0]
+    return shapes
+
+
+def _results(job: _Job, shapes: dict[int, torch.Tensor] | None, renderer: MeshRenderer | None) -> Iterator[FrameResult]:
+    """Frame by frame what was found, with the picture where a renderer is given."""
+    model = job.lifter.predictor.mesh_model
+    regress = job.lifter.regress
+    smoother = MeshSmoother(job.fps, regress) if job.options.smooth in ("output", "both") else None
+    params = model.params()
+    for frames in _batches(job):
+        counts = [len(job.selections[number]) for number in frames]
+        people = fit = None
+        if any(counts):
+            people = job.lift(frames)
+            if smoother is not None:
+                people = smoother(np.repeat(frames, counts), people)
+            if shapes is not None:
+                betas = torch.stack([shapes[track] for track in people.track.tolist()])
+                fit = fit_params(people.vertices, model, betas=betas)
+                if job.options.constant_shape:
+                    body = lbs(params, fit.pose, fit.betas)[0] + fit.trans[:, None]
+                    people = with_meshes(people, body.numpy(), regress)
+        ends = np.cumsum(counts)
+        for number, start, end in zip(frames, ends - counts, ends):
+            rows = slice(start, end)
+            found = start < end
+            yield _frame_result(
+                job,
+                number,
+                people.take(rows) if found else None,
+                fit[rows] if found and fit is not None else None,
+                renderer,
+            )
+
+
+def _frame_result(job: _Job, number: int, people, fit, renderer: MeshRenderer | None) -> FrameResult:
+    frame = job.source.sequence.frames[number]
+    colours = [] if people is None else [person_colour(track, job.options.seed) for track in people.track.tolist()]
+    picture = None
+    if renderer is not None:
+        picture = job.source.images.read(number, frame)
+        if (picture.shape[1], picture.shape[0]) != job.size:
+            raise ValueError(
+                f"picture of frame {frame.name} is {picture.shape[1]} x {picture.shape[0]}, the first one was "
+                f"{job.size[0]} x {job.size[1]} pixels"
+            )
+        if people is not None:
+            picture = renderer.render_people(
+                people.vertices, people.faces, picture, people.camera_image, colours, depths=people.translation[:, 2]
+            )
+    return FrameResult(number, frame.name, people, fit, picture, colours)

@@ -1,0 +1,109 @@
+"""One-Euro filters for the people of a sequence: each track has filters of its own."""
+
+from dataclasses import replace
+
+import numpy as np
+
+from lib.demo.people import Selection
+from lib.export.cameras import full_perspective
+from lib.export.people import PeopleArrays
+from lib.smooth_utils import OneEuroFilter
+
+MIN_CUTOFF = 1.0  # Hz: what stands still moves no faster
+_BETA_POSE = 5.0  # Hz per (longer side of the person's box / s)
+_BETA_MESH = 3.0  # Hz per (m / s)
+_LONGEST_GAP = 0.5  # seconds without a person, after which the filter starts anew
+
+
+class TrackFilter:
+    """One-Euro filters by track number.
+
+    Args:
+        fps: frames per second.
+        beta: growth of the cutoff with speed, in the signals' unit.
+    """
+
+    def __init__(self, fps: float, beta: float):
+        self.fps, self.beta = fps, beta
+        self._filters: dict[int, OneEuroFilter] = {}
+
+    def __call__(self, track: int, number: int, values: np.ndarray) -> np.ndarray:
+        """The filtered values of a track in the frame of this number."""
+        time = number / self.fps
+        known = self._filters.get(track)
+        if known is None or time - known.t > _LONGEST_GAP:
+            self._filters[track] = OneEuroFilter(time, values, min_cutoff=MIN_CUTOFF, beta=self.beta)
+            return values
+        return known(time, values)
+
+
+class PoseSmoother:
+    """Smooths 2D poses, in units of each person's size."""
+
+    def __init__(self, fps: float):
+        self._filter = TrackFilter(fps, _BETA_POSE)
+        self._sizes: dict[int, float] = {}
+
+    def __call__(self, number: int, people: Selection) -> Selection:
+        """The people of a frame with smoothed poses; people without a track stay as they are."""
+        poses = people.poses.copy()
+        for row, track in enumerate(people.tracks.tolist()):
+            if track >= 0:
+                # of the track's first pose: another size in each frame would shake the signal itself
+                size = self._sizes.setdefault(track, float(np.ptp(poses[row], axis=0).max()))
+                poses[row] = self._filter(track, number, poses[row] / size) * size
+        return people.moved(poses)
+
+
+class MeshSmoother:
+    """Smooths meshes and cameras, metres.
+
+    Args:
+        fps: frames per second.
+        regress: (N, V, 3) to joints (N, J, 3), both metres.
+    """
+
+    def __init__(self, fps: float, regress):
+        self._meshes, self._cameras = TrackFilter(fps, _BETA_MESH), TrackFilter(fps, _BETA_MESH)
+        self._regress = regress
+
+    def __call__(self, numbers: np.ndarray, people: PeopleArrays) -> PeopleArrays:
+        """The people with smoothed meshes, joints and cameras; those without a track stay as they are.
+
+        Args:
+            numbers: (N,) number of each row's frame, not decreasing, after those of the call before.
+            people: N rows.
+        """
+        vertices, camera = people.vertices.copy(), people.camera_image.copy()
+        for row, (number, track) in enumerate(zip(numbers.tolist(), people.track.tolist())):
+            if track >= 0:
+                vertices[row] = self._meshes(track, number, vertices[row])
+                # the scale's logarithm: near and far people shake by the same share
+                signal = np.concatenate([np.log(camera[row, :2]), camera[row, 2:]])
+                signal = self._cameras(track, number, signal)
+                camera[row] = np.concatenate([np.exp(signal[:2]), signal[2:]])
+        return with_meshes(people, vertices, self._regress, camera)
+
+
+def with_meshes(people: PeopleArrays, vertices: np.ndarray, regress, camera: np.ndarray | None = None) -> PeopleArrays:
+    """The same people with other meshes, and everything that follows from them.
+
+    Args:
+        people: N rows.
+        vertices: (N, V, 3) metres.
+        regress: see ``MeshSmoother``.
+        camera: (N, 4) other cameras of the image, see ``PeopleArrays.camera_image``.
+    """
+    changes = {"vertices": vertices.astype(np.float32), "joints": (1000 * regress(vertices)).astype(np.float32)}
+    if camera is not None:
+        size = people.image_size
+        centre = people.box[:, :2] + people.box[:, 2:] / 2
+        # the inverse of lib.models.project_net.crop_to_image_camera
+        shift = camera[:, 2:] - (centre - size / 2) / (size / 2) / camera[:, :2]
+        scale = (camera[:, :2] * size / people.box[:, 3:4]).mean(axis=1, keepdims=True)
+        changes |= {
+            "camera_image": camera.astype(np.float32),
+            "camera_crop": np.concatenate([scale, shift], axis=1).astype(np.float32),
+            "translation": full_perspective(camera, tuple(size), float(people.focal)).astype(np.float32),
+        }
+    return replace(people, **changes)
