@@ -16,13 +16,14 @@ from lib.body.lbs import BodyParams
 from lib.body.model_file import find_model_file, load_model_arrays, require_model_file
 from lib.joint_sets import JointSet, get_joint_set
 from lib.joint_sources import mesh_regressor
-from lib.mesh_graph import topology_hash
+from lib.mesh_graph import MeshGraph, topology_hash
 
 GENDERS = ("neutral", "female", "male")
 
 SMPL_FOLDER = Path("smplpytorch/smplpytorch/native/models")
 MANO_FOLDER = Path("manopth/mano/models")
 OPEN_FOLDER = Path("asset/open_body")
+OPEN_MODELS = {"body": ("open_6890", "open_1723"), "hand": ("open_hand",)}
 OPEN_FILES = {"open_6890": "open_body_6890.npz", "open_1723": "open_body_1723.npz", "open_hand": "open_hand_right.npz"}
 REGRESSOR_FILES = {
     "human36": Path("data/Human36M/J_regressor_h36m_correct.npy"),
@@ -247,6 +248,31 @@ def load_mesh_model(kind: str = "body", which: str = "auto", root: str | Path = 
         raise FileNotFoundError(f"{path} not found: it is part of the repository, restore it from there")
     label = "open hand" if kind == "hand" else "open body"
     return MeshModel(which, kind, path, root, f"{label} from {path.relative_to(ROOT)}{reason}")
+
+
+def mesh_of_graph(graph: MeshGraph, kind: str, which: str = "auto", root: str | Path = ROOT) -> MeshModel:
+    """The mesh model that weights were trained for.
+
+    Args:
+        graph: of the weights.
+        kind: ``body`` or ``hand``.
+        which: the only mesh model to try; ``auto`` tries what ``load_mesh_model`` takes for it, then the open ones.
+        root: see ``load_mesh_model``.
+
+    Raises:
+        FileNotFoundError: the model file is not there.
+        ValueError: none fits.
+    """
+    mismatch = None
+    for name in (which, *OPEN_MODELS[kind]) if which == "auto" else (which,):
+        mesh_model = load_mesh_model(kind, name, root)
+        try:
+            graph.check_topology(mesh_model.faces)
+        except ValueError as error:
+            mismatch = mismatch or error
+        else:
+            return mesh_model
+    raise mismatch
 
 
 def _missing_licensed(kind: str, root: Path) -> list[str]:

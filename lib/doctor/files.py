@@ -111,6 +111,7 @@ def _weights(name: str, path: Path, root: Path) -> Finding:
     from lib.graph_utils import released_mesh
     from lib.joint_sets import get_joint_set
     from lib.mesh_graph import MeshGraph
+    from lib.mesh_model import mesh_of_graph
 
     try:
         checkpoint = load_checkpoint(path)
@@ -127,27 +128,11 @@ def _weights(name: str, path: Path, root: Path) -> Finding:
             mesh = released_mesh(rows)
             return Finding(OK, name, f"{text}, for {mesh or f'an unknown mesh (coarsest level of {rows} rows)'}")
         graph = MeshGraph.from_state(checkpoint["graph"])
-        mesh = _mesh_of(graph, joints.body if joints else "body", config["MODEL"]["body"] if config else "auto", root)
+        body = config["MODEL"]["body"] if config else "auto"
+        mesh = mesh_of_graph(graph, joints.body if joints else "body", body, root)
     except (OSError, ValueError, KeyError, StopIteration) as error:
         return Finding(FAIL, name, f"{path}: {error}", "remove it, or put the right file there")
     return Finding(OK, name, f"{text}, for {mesh.name}, level sizes {', '.join(map(str, graph.sizes))}")
-
-
-def _mesh_of(graph, kind: str, body: str, root: Path):
-    """The mesh model that a checkpoint's graph belongs to; ValueError when it is not there."""
-    from lib.mesh_model import OPEN_FILES, load_mesh_model
-
-    others = [name for name in OPEN_FILES if (name == "open_hand") == (kind == "hand")] if body == "auto" else []
-    problem = None
-    for name in (body, *others):
-        mesh = load_mesh_model(kind, name, root)
-        try:
-            graph.check_topology(mesh.faces)
-        except ValueError as error:
-            problem = problem or error
-        else:
-            return mesh
-    raise problem
 
 
 def datasets(root: Path) -> Iterator[Finding]:

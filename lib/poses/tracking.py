@@ -3,7 +3,6 @@
 from dataclasses import dataclass, replace
 
 import numpy as np
-from scipy.optimize import linear_sum_assignment
 
 from .missing import missing_joints
 from .people import Frame, PoseSequence
@@ -55,6 +54,8 @@ def assign_tracks(
     """
     if all(frame.tracks is not None for frame in sequence.frames):
         return sequence
+    from scipy.optimize import linear_sum_assignment  # slow to import, for videos only
+
     active: list[_Track] = []
     count = 0
     frames = []

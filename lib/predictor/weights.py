@@ -12,7 +12,7 @@ from lib.core.weights import newest_run
 from lib.graph_cache import cached_graph
 from lib.joint_sets import JOINT_SETS, JointSet
 from lib.mesh_graph import MeshGraph
-from lib.mesh_model import MeshModel, load_mesh_model
+from lib.mesh_model import OPEN_MODELS, MeshModel, load_mesh_model, mesh_of_graph
 
 # folders below experiment/: weights of the original release, and those for the open models that ship with this one
 ORIGINAL_WEIGHTS = {
@@ -28,7 +28,6 @@ OPEN_WEIGHTS = {
     "mano": "pose2mesh_manoJ_open",
 }
 LICENSED = {"body": "smpl", "hand": "mano"}
-OPEN_MODELS = {"body": ("open_6890", "open_1723"), "hand": ("open_hand",)}
 _SAME_WEIGHT = 1e-4  # regressors of one joint set differ less between files
 _WAY_OUT = "take the joint set in the weights (joint_set=None), train again, or use other weights"
 
@@ -154,27 +153,3 @@ def mesh_and_graph(checkpoint: dict, joint_set: JointSet, body: str, root: str |
         return mesh_model, cached_graph(mesh_model.faces, joint_set, mesh_name=licensed, folder=cache)
     graph = MeshGraph.from_state(checkpoint["graph"])
     return mesh_of_graph(graph, kind, body, root), graph
-
-
-def mesh_of_graph(graph: MeshGraph, kind: str, body: str = "auto", root: str | Path = ROOT) -> MeshModel:
-    """The mesh model with the topology of a graph.
-
-    Args:
-        graph: of a checkpoint.
-        kind: ``body`` or ``hand``.
-        body: the only mesh model to try; ``auto`` tries what ``load_mesh_model`` finds, then the open ones.
-
-    Raises:
-        FileNotFoundError: the model file is not there.
-        ValueError: none has it.
-    """
-    mismatch = None
-    for name in (body, *OPEN_MODELS[kind]) if body == "auto" else (body,):
-        mesh_model = load_mesh_model(kind, name, root)
-        try:
-            graph.check_topology(mesh_model.faces)
-        except ValueError as error:
-            mismatch = mismatch or error
-        else:
-            return mesh_model
-    raise mismatch
