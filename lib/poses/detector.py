@@ -34,7 +34,7 @@ _REPAIR = "python -m pip install --no-deps -r requirements-detector.txt"
 _NEWEST_PYTHON = (3, 12)
 _NEWEST_PROTOBUF = 4  # major version
 _MAX_HANDS = 4
-_LOOKS = 3
+_LOOKS = 5
 _ADVICE = {
     "body": "a person should be upright, seen from head to hips at least, and a quarter of the photo high or more: "
     "crop it to the person, or give the joints of another detector with --input_pose",
@@ -88,16 +88,7 @@ class Detector:
         self.source = MODELS[kind]
         self.left_hands = 0  # found and left out so far
         self._joint_num = get_source(self.source).joint_num
-        solutions = _import().solutions
-        with _quiet():
-            if kind == "body":
-                # model 1 is in the package, 0 and 2 would be downloaded; photos are followed too, see _looks
-                self._model = solutions.pose.Pose(static_image_mode=False, smooth_landmarks=video, model_complexity=1)
-            else:
-                self._model = solutions.hands.Hands(
-                    static_image_mode=not video, model_complexity=1, max_num_hands=_MAX_HANDS
-                )
-        self._started = False
+        self._model = None  # made with the first image: it writes to the log when it starts, from threads of its own
 
     def __call__(self, image: np.ndarray, name: str = "") -> Frame:
         """The people, or right hands, in one image.
@@ -143,7 +134,9 @@ class Detector:
 
     def close(self) -> None:
         """Free the model."""
-        self._model.close()
+        if self._model is not None:
+            self._model.close()
+            self._model = None
 
     def __enter__(self) -> "Detector":
         return self
@@ -151,17 +144,26 @@ class Detector:
     def __exit__(self, *exception) -> None:
         self.close()
 
+    def _start(self):
+        """MediaPipe's model; photos of bodies are followed too, see ``_looks``."""
+        solutions = _import().solutions
+        if self.kind == "body":
+            # model 1 is in the package, 0 and 2 would be downloaded
+            return solutions.pose.Pose(static_image_mode=False, smooth_landmarks=self.video, model_complexity=1)
+        return solutions.hands.Hands(static_image_mode=not self.video, model_complexity=1, max_num_hands=_MAX_HANDS)
+
     def _looks(self, rgb: np.ndarray):
         """MediaPipe's results.
 
         A body in a photo gets several looks, as if a film stood still: each frames the person by the joints of the one
-        before, more closely than the first, coarse detection does.
+        before, more closely than the first, coarse detection does. ``lib/poses/README.md`` has the gain.
         """
         photo = self.kind == "body" and not self.video
         with _quiet():
-            if photo and self._started:
+            if self._model is None:
+                self._model = self._start()
+            elif photo:
                 self._model.reset()  # forget the person of the photo before
-            self._started = True
             results = self._model.process(rgb)
             for _ in range(_LOOKS - 1 if photo else 0):
                 closer = self._model.process(rgb)
