@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from data.prepare.make_pose_samples import normalised, projected_joints
+from data.prepare.make_pose_samples import joints_by_vertices, normalised, projected_joints
 from data.prepare.measure_missing import MissingBenchmark
 from lib.joint_sets import JOINT_SETS, get_joint_set
 from lib.poses import complete, missing_joints
@@ -156,6 +156,28 @@ def test_sample_poses_are_small_and_there(monkeypatch, tmp_path, poses):
 def test_wrong_shape():
     with pytest.raises(ValueError, match=r"expected poses \(N, 19, 3\) of joint set 'coco', got \(1, 17, 3\)"):
         complete(np.zeros((1, 17, 3)), "coco")
+
+
+def test_feet_of_an_own_set_are_filled():
+    joint_set = get_joint_set("asset/joint_sets/body25.yml")
+    true = projected_joints("body", "test", 40, own=joint_set)["body25"]
+    poses = np.concatenate([true, np.ones((40, 25, 1))], axis=2)
+    feet = [joint_set.index(name) for name in joint_set.joints if name.endswith(("Toe", "Heel"))]
+    poses[:, feet] = 0
+    result = complete(poses, joint_set)
+    assert result.usable.all()
+    error = np.linalg.norm(result.poses - true, axis=2)[:, feet] / np.ptp(true, axis=1).max(axis=1)[:, None] * 100
+    assert error.mean() < 5
+
+
+def test_shipped_samples_of_an_own_set_are_what_the_script_draws():
+    drawn = joints_by_vertices(get_joint_set("asset/joint_sets/body25.yml"), 250)
+    with np.load(samples_module.SAMPLES / "joints_body25.npz") as shipped:
+        assert sorted(shipped.files) == sorted(drawn)
+        for name, expected in drawn.items():
+            np.testing.assert_allclose(shipped[name][:250].astype(float), expected.astype(float), atol=4e-3)
+    with pytest.raises(ValueError, match="defines no joint by vertices"):
+        joints_by_vertices(get_joint_set("coco"), 250)
 
 
 @pytest.mark.parametrize("kind", ["body", "hand"])

@@ -1,7 +1,9 @@
 """Draw the sample poses in asset/pose_samples/, from which missing 2D joints are filled in.
 
     python data/prepare/make_pose_samples.py --output asset/pose_samples
+    python data/prepare/make_pose_samples.py --output asset/pose_samples --joint_set asset/joint_sets/body25.yml
 
+The second line adds the joints that a user's own joint set defines by vertices; all others follow from the first.
 Poses come from the pose prior, cameras and body shapes are drawn as in training; the open benchmark's motion has no
 part in them.
 """
@@ -20,14 +22,16 @@ from data.posed import Posed, PosedBodies
 from data.Synthetic.dataset import Synthetic
 from lib.core.config import Config
 from lib.funcs_utils import atomic_write
-from lib.joint_sets import JOINT_SETS
+from lib.joint_sets import JOINT_SETS, JointSet, get_joint_set
 
 COUNTS = {"body": 3000, "hand": 1500}
 _INPUT_SET = {"body": "coco", "hand": "mano"}
 _SEED = 77
 
 
-def projected_joints(kind: str, mode: str, count: int, seed: int = _SEED) -> dict[str, np.ndarray]:
+def projected_joints(
+    kind: str, mode: str, count: int, seed: int = _SEED, own: JointSet | None = None, body: str = ""
+) -> dict[str, np.ndarray]:
     """2D joints of the same bodies in every joint set.
 
     Args:
@@ -35,23 +39,25 @@ def projected_joints(kind: str, mode: str, count: int, seed: int = _SEED) -> dic
         mode: ``train`` draws poses from the prior, ``test`` takes evenly spaced ones of the open benchmark.
         count: number of poses.
         seed: of the draw.
+        own: a user's joint set to add, last.
+        body: mesh model; empty takes the open one with the most vertices.
 
     Returns:
         per joint set (count, J, 2) float32, pixels of a 1000 x 1000 camera.
     """
     cfg = Config()
     cfg.DATASET.input_joint_set = cfg.DATASET.target_joint_set = _INPUT_SET[kind]
-    cfg.MODEL.body = {"body": "open_6890", "hand": "open_hand"}[kind]
+    cfg.MODEL.body = body or {"body": "open_6890", "hand": "open_hand"}[kind]
     cfg.SYNTHETIC.test_samples = count
     dataset = Synthetic(mode, cfg)
-    sets = [joint_set.name for joint_set in JOINT_SETS.values() if joint_set.body == kind]
+    sets = [joint_set for joint_set in (*JOINT_SETS.values(), own) if joint_set is not None and joint_set.body == kind]
     bodies = PosedBodies(dataset.mesh_model, sets, whole_mesh=False)
     generator = stream(seed)
     parts = []
     for indices in np.array_split(np.arange(count), -(-count // 250)):
-        posed = Posed(bodies, dataset.rows(indices, generator), sets[0])
-        parts.append({name: posed.image(name).numpy().astype(np.float32) for name in sets})
-    return {name: np.concatenate([part[name] for part in parts]) for name in sets}
+        posed = Posed(bodies, dataset.rows(indices, generator), sets[0].name)
+        parts.append({s.name: posed.image(s.name).numpy().astype(np.float32) for s in sets})
+    return {s.name: np.concatenate([part[s.name] for part in parts]) for s in sets}
 
 
 def normalised(poses: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
@@ -62,17 +68,45 @@ def normalised(poses: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
     return {name: ((pose - centre) / spread).astype(np.float16) for name, pose in poses.items()}
 
 
+def joints_by_vertices(joint_set: JointSet, count: int, body: str = "") -> dict[str, np.ndarray]:
+    """Samples (count, 2) of the joints that a user's set defines by vertices, beside those of the built-in sets.
+
+    Raises:
+        ValueError: it has none, or does not say where they are on the mesh.
+    """
+    chosen = {joint: index for index, joint in enumerate(joint_set.joints[: joint_set.keypoint_num])
+              if joint_set.sources and joint_set.sources[index].vertices}  # fmt: skip
+    if not chosen:
+        raise ValueError(f"joint set {joint_set.name!r} defines no joint by vertices: it needs no samples of its own")
+    poses = normalised(projected_joints(joint_set.body, "train", count, own=joint_set, body=body))[joint_set.name]
+    return {joint: poses[:, index] for joint, index in chosen.items()}
+
+
 def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--output", type=Path, required=True, help="folder for body.npz and hand.npz")
-    folder = parser.parse_args(arguments).output
-    folder.mkdir(parents=True, exist_ok=True)
+    parser.add_argument(
+        "--output", type=Path, required=True, help="folder for body.npz and hand.npz, or joints_<name>.npz"
+    )
+    parser.add_argument("--joint_set", help="file of your own joint set: draw those of its joints that are vertices")
+    parser.add_argument("--body", default="", help="mesh model with these vertices (default: open_6890 or open_hand)")
+    args = parser.parse_args(arguments)
+    args.output.mkdir(parents=True, exist_ok=True)
     torch.set_num_threads(1)  # the draw does not depend on the machine's cores
+    if args.joint_set:
+        joint_set = get_joint_set(args.joint_set)
+        _write(
+            args.output / f"joints_{joint_set.name}.npz",
+            joints_by_vertices(joint_set, COUNTS[joint_set.body], args.body),
+        )
+        return
     for kind, count in COUNTS.items():
-        arrays = normalised(projected_joints(kind, "train", count))
-        with atomic_write(folder / f"{kind}.npz", "wb") as file:
-            np.savez_compressed(file, **arrays)
-        print(f"{folder / f'{kind}.npz'}: {count} poses, {', '.join(arrays)}")
+        _write(args.output / f"{kind}.npz", normalised(projected_joints(kind, "train", count)))
+
+
+def _write(path: Path, arrays: dict[str, np.ndarray]) -> None:
+    with atomic_write(path, "wb") as file:
+        np.savez_compressed(file, **arrays)
+    print(f"{path}: {len(next(iter(arrays.values())))} poses, {', '.join(arrays)}")
 
 
 if __name__ == "__main__":

@@ -154,8 +154,8 @@ def _refusal(joints: JointSet, missing: np.ndarray) -> str | None:
     unknown = [joints.joints[joint] for joint in gone if not sampled[joint]]
     if unknown:
         return (
-            f"{', '.join(unknown)} missing, and no sample pose tells where: {joints.name} defines them by vertices, "
-            "not by joints of a built-in set"
+            f"{', '.join(unknown)} missing, and no sample pose tells where: {joints.name} defines them by vertices; "
+            "data/prepare/make_pose_samples.py --joint_set would draw samples"
         )
     trunk = _trunk(joints)
     seen = [joint for joint in trunk if not missing[joint]]

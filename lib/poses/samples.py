@@ -1,6 +1,7 @@
 """Sample poses from which missing 2D joints are filled in, for every joint set (``asset/pose_samples``)."""
 
 from functools import cache
+from pathlib import Path
 
 import numpy as np
 
@@ -16,7 +17,12 @@ def sample_poses(joints: JointSet) -> np.ndarray:
     """Sample poses (S, J, 2) float64 of a joint set.
 
     Those of a user's set follow from the built-in sets', as all are of the same bodies and moved and scaled alike.
-    Joints that it defines by vertices are NaN.
+    Joints that it defines by vertices are in ``joints_<name>.npz`` where ``data/prepare/make_pose_samples.py
+    --joint_set`` has drawn them, else NaN.
+
+    Raises:
+        FileNotFoundError: the samples that are part of the repository are gone.
+        ValueError: ``joints_<name>.npz`` holds another number of poses.
     """
     if not joints.sources:
         return built_in_samples(joints.name, joints.body)
@@ -30,10 +36,22 @@ def sample_poses(joints: JointSet) -> np.ndarray:
             parts = sources[name].mean
         else:
             parts = [joints.joints[parent] for parent in dict(joints.derived)[joints.index(name)]]
-        return np.mean([sample(part) for part in parts], axis=0) if parts else unknown
+        return np.mean([sample(part) for part in parts], axis=0) if parts else drawn.get(name, unknown)
 
     unknown = np.full((len(built_in_samples(_ANY_SET[joints.body], joints.body)), 2), np.nan)
+    drawn = _drawn(SAMPLES / f"joints_{joints.name}.npz", unknown.shape)
     return np.stack([sample(name) for name in joints.joints], axis=1)
+
+
+def _drawn(path: Path, shape: tuple[int, int]) -> dict[str, np.ndarray]:
+    """Samples (S, 2) by joint; empty where there is no file."""
+    if not path.is_file():
+        return {}
+    with np.load(path, allow_pickle=False) as arrays:
+        drawn = {name: arrays[name].astype(np.float64) for name in arrays.files}
+    if any(values.shape != shape for values in drawn.values()):
+        raise ValueError(f"{path} was not drawn for these samples; data/prepare/make_pose_samples.py makes it again")
+    return drawn
 
 
 def sampled_joints(joints: JointSet) -> np.ndarray:
