@@ -76,7 +76,7 @@ def optional(name: str) -> ModuleType:
         return importlib.import_module(name)
     except ImportError as error:
         raise ValueError(
-            f"the package {name} is needed for this and not installed ({error}): pip install onnx onnxruntime"
+            f"the package {name} is needed for this and not installed ({error}): sh requirements.sh --with-onnx"
         ) from error
 
 

@@ -68,7 +68,9 @@ def test_neighbour_sums_are_the_matrix_product(dense_rows):
 
 def require_onnx() -> None:
     for package in ("onnx", "onnxruntime"):
-        pytest.importorskip(package, reason=f"optional package {package} is not installed: pip install {package}")
+        pytest.importorskip(
+            package, reason=f"optional package {package} is not installed: sh requirements.sh --with-onnx"
+        )
 
 
 @pytest.mark.parametrize("joints", ["coco", "mano"])
@@ -108,7 +110,7 @@ def test_missing_packages_say_how_to_get_them(monkeypatch, weights, tmp_path, ca
     monkeypatch.setattr("sys.argv", ["export.py", "--weights", str(weights["coco"]), "--output", str(tmp_path / "x")])
     with pytest.raises(SystemExit):
         main()
-    assert "pip install onnx onnxruntime" in capsys.readouterr().err
+    assert "sh requirements.sh --with-onnx" in capsys.readouterr().err
 
 
 def test_weights_without_a_stage_are_refused(tmp_path, small_config):
