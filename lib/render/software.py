@@ -5,14 +5,14 @@ span and how far along it lies, which gives its depth and, for the one that stay
 per pixel and direction are averaged for smooth edges.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import cv2
 import numpy as np
 
-_CHUNK = 1 << 16  # samples handled at once: temporary arrays stay in the cache
+_CHUNK = 1 << 15  # spans, or samples, handled at once: temporary arrays stay in the cache
 _BAND = 1 << 21  # samples of a band of rows; bounds the memory of large pictures
-_FAR = np.iinfo(np.int64).max
 # samples per pixel and direction, by the area that is drawn on (pixels)
 _SAMPLING = ((150_000, 4), (2_000_000, 3), (np.inf, 2))
 
@@ -32,6 +32,8 @@ def draw(points: np.ndarray, faces: np.ndarray, colours: np.ndarray, size: tuple
     width, height = size
     rgba = np.zeros((height, width, 4), dtype=np.uint8)
     triangles = _facing(points, faces)
+    # from front to back: what is covered is not coloured
+    triangles = triangles[np.argsort(points[..., 2].ravel()[triangles[:, 0]], kind="stable")]
     pixels = (points[..., :2].reshape(-1, 2) + 1) * np.array([width, height]) / 2
     low, high = pixels.min(axis=0), pixels.max(axis=0)
     x0, y0 = np.clip(np.floor(low), 0, [width, height]).astype(int).tolist()
@@ -97,19 +99,45 @@ class _Spans:
 
 def _draw_samples(values: np.ndarray, triangles: np.ndarray, columns: int, start: int, stop: int) -> np.ndarray:
     """Rows start..stop of samples (stop - start, columns, 4) uint8 RGBA."""
-    spans = _cut(values, triangles, columns, start, stop)
-    nearest = _nearest(spans, (stop - start) * columns)
-    samples = np.zeros(((stop - start) * columns, 4), dtype=np.uint8)
-    begin, step = spans.begin[3:] + 0.5, spans.step[3:]  # 0.5 rounds
-    hits = np.flatnonzero(nearest != _FAR)
-    for part in np.split(hits, range(_CHUNK, len(hits), _CHUNK)):
-        span = nearest[part] & 0xFFFFFFFF
-        # counted from the span's own start: steps across slivers are too steep for sums over longer ways
-        offset = part - spans.first.take(span)
-        for channel in range(3):
-            samples[part, channel] = begin[channel].take(span) + step[channel].take(span) * offset
-        samples[part, 3] = 255
+    depth = np.full((stop - start) * columns, np.inf, dtype=np.float32)
+    samples = np.zeros((len(depth), 4), dtype=np.uint8)
+    # few rows at once bound the memory, however large the triangles
+    y = values[1][triangles]
+    rows = np.clip(np.ceil(y.max(axis=1)), start, stop) - np.clip(np.ceil(y.min(axis=1)), start, stop)
+    triangles = triangles[rows > 0]
+    for block in _blocks(rows[rows > 0], _CHUNK):
+        spans = _cut(values, triangles[block], columns, start, stop)
+        for chunk in _blocks(spans.length, _CHUNK):
+            _fill(depth, samples, spans, chunk)
     return samples.reshape(stop - start, columns, 4)
+
+
+def _fill(depth: np.ndarray, samples: np.ndarray, spans: _Spans, chunk: slice) -> None:
+    """Draw some spans into the samples (n, 4) where they are nearer than what is there; ``depth`` (n,) follows."""
+    length = spans.length[chunk]
+    span = np.repeat(np.arange(chunk.start, chunk.stop), length)
+    # counted from the span's own start: steps across slivers are too steep for sums over longer ways
+    offset = np.arange(len(span)) - np.repeat(_starts(length), length)
+    index = np.repeat(spans.first[chunk], length) + offset
+    z = spans.begin[2].take(span) + spans.step[2].take(span) * offset
+    z = z.astype(np.float32)
+    np.minimum.at(depth, index, z)
+    nearest = np.flatnonzero(depth.take(index) == z)
+    span, offset, index = span[nearest], offset[nearest], index[nearest]
+    for channel in range(3):
+        colour = spans.begin[3 + channel].take(span) + spans.step[3 + channel].take(span) * offset
+        samples[index, channel] = colour + 0.5
+    samples[index, 3] = 255
+
+
+def _blocks(sizes: np.ndarray, limit: int) -> Iterator[slice]:
+    """Cut a list into runs whose sizes sum up to at most ``limit``, or of one entry."""
+    ends = np.cumsum(sizes)
+    low = 0
+    while low < len(ends):
+        high = max(int(np.searchsorted(ends, ends[low] - sizes[low] + limit, side="right")), low + 1)
+        yield slice(low, high)
+        low = high
 
 
 def _cut(values: np.ndarray, triangles: np.ndarray, columns: int, start: int, stop: int) -> _Spans:
@@ -144,24 +172,6 @@ def _cut(values: np.ndarray, triangles: np.ndarray, columns: int, start: int, st
     left, right, first, last, row = left[:, filled], right[:, filled], first[filled], last[filled], row[filled]
     step = (right - left) / (right[0] - left[0])
     return _Spans((row - start) * columns + first, last - first, left + (first - left[0]) * step, step)
-
-
-def _nearest(spans: _Spans, samples: int) -> np.ndarray:
-    """(samples,) int64: depth of the nearest surface in the upper, its span in the lower 32 bits; or ``_FAR``."""
-    nearest = np.full(samples, _FAR)
-    begins = _starts(spans.length)
-    ends = begins + spans.length
-    low = 0
-    while low < len(begins):
-        high = max(int(np.searchsorted(ends, begins[low] + _CHUNK)), low + 1)
-        chunk, length = slice(low, high), spans.length[low:high]
-        offset = np.arange(begins[low], ends[high - 1]) - np.repeat(begins[chunk], length)
-        depth = np.repeat(spans.begin[2, chunk], length) + np.repeat(spans.step[2, chunk], length) * offset
-        key = ((depth + 1) * (1 << 30)).astype(np.int64) << 32
-        key |= np.repeat(np.arange(low, high), length)
-        np.minimum.at(nearest, offset + np.repeat(spans.first[chunk], length), key)
-        low = high
-    return nearest
 
 
 def _starts(lengths: np.ndarray) -> np.ndarray:
