@@ -1,10 +1,12 @@
 """Fixtures shared by the tests: open models, small settings, small weights."""
 
+import importlib.util
 from pathlib import Path
 
 import pytest
 import torch
 
+from lib import ROOT
 from lib.core.config import merge
 from lib.mesh_model import load_mesh_model
 
@@ -44,6 +46,26 @@ def tiny_root(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("tiny")
     write_tiny(folder)
     return folder
+
+
+@pytest.fixture(scope="session")
+def demo_main():
+    """``main`` of demo/run.py."""
+    spec = importlib.util.spec_from_file_location("demo_run", ROOT / "demo" / "run.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module.main
+
+
+@pytest.fixture
+def run_demo(demo_main, tmp_path):
+    """Run the demo with the shipped weights on the CPU, results to ``tmp_path/result``; returns the exit code."""
+
+    def call(*arguments, output=tmp_path / "result"):
+        defaults = ["--output", output, "--device", "cpu", "--renderer", "software"]
+        return demo_main([str(a) for a in (*defaults, *arguments)])
+
+    return call
 
 
 BODY_PLAN = [[5, 8, 8], [8, 8], [8, 8], [8, 8], [8, 8], [8, 8], [8, 8], [8, 8], [8, 3]]

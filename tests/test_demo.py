@@ -1,6 +1,5 @@
 """The demo, end to end with small random networks: outputs, bad input."""
 
-import importlib.util
 from pathlib import Path
 
 import cv2
@@ -12,18 +11,9 @@ from lib.demo import sample_pose_path
 from lib.joint_sets import JOINT_SETS
 from lib.mesh_model import load_mesh_model
 from tests.demo_inputs import sample
-from tests.helpers import ROOT
 
 PICTURES = ("demo_pose2d.png", "demo_mesh.png")
 OUTPUT_NAMES = (*PICTURES, "demo_views.png", "demo_mesh.obj", "demo_mesh.glb")
-
-
-@pytest.fixture(scope="session")
-def demo_main():
-    spec = importlib.util.spec_from_file_location("demo_run", ROOT / "demo" / "run.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module.main
 
 
 @pytest.fixture
@@ -88,10 +78,10 @@ def test_image_keeps_its_size_and_background(run, tmp_path):
 
 
 def test_missing_joints_are_filled_and_named(run, tmp_path, capsys):
-    pose = sample() + [0, 150]
+    pose = sample() + np.array([100, 150])
     pose[3], pose[4, 1], pose[7, 0] = 0, np.nan, np.inf
     np.save(tmp_path / "pose.npy", pose)
-    cv2.imwrite(str(tmp_path / "small.png"), np.zeros((310, 400, 3), np.uint8))
+    cv2.imwrite(str(tmp_path / "small.png"), np.zeros((310, 244, 3), np.uint8))
     assert run("--input_pose", tmp_path / "pose.npy", "--input_img", tmp_path / "small.png") == 0
     out = capsys.readouterr().out
     assert "person 0: 3 missing joint(s) filled: L_Ear, R_Ear, L_Elbow" in out

@@ -132,10 +132,10 @@ def source_of(joint_num: int, request: Request, where: str, detector: bool = Tru
             f"{', '.join(f'{count} {name}' for count, name in known)}; 133 and 136 with hands and face"
             + (f"; {own.name} has {own.joint_num}" if own else "")
         )
-    if len(names) == 1 or names[0] in sources_of(request.joint_set):
-        return names[0], slice(None)
     if detector and "coco17" in names:
         return "coco17", slice(None)
+    if len(names) == 1 or names[0] in sources_of(request.joint_set):
+        return names[0], slice(None)
     if SOURCES[names[0]].joints == SOURCES[names[1]].joints:
         return names[0], slice(None)
     raise ValueError(
