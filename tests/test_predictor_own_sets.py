@@ -123,6 +123,9 @@ def test_arrays_in_the_order_of_the_set(folder, tmp_path):
     np.save(tmp_path / "poses.npy", scene())
     sequence = read_poses(tmp_path / "poses.npy", joint_set=file)
     assert sequence.source == file
+    same = read_poses(tmp_path / "poses.npy", joint_set=get_joint_set(file))
+    assert same.source == get_joint_set(file)
+    np.testing.assert_array_equal(same.frames[0].poses, sequence.frames[0].poses)
     frame = sequence.frames[0]
     assert frame.poses.shape == (2, 7, 3)  # the derived joint is there, and open
     mapped = map_pose(frame.poses, sequence.source, file)

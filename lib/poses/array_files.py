@@ -32,7 +32,7 @@ def read_arrays(path: Path, request: Request) -> PoseSequence:
         hint = " (it is transposed: save array.T)" if poses.ndim == 2 and poses.shape[0] in (2, 3) else ""
         raise ValueError(f"{path} has shape {poses.shape}; expected {LAYOUT}{hint}")
     source, part = source_of(poses.shape[-2], request, str(path), detector=False)
-    if poses.shape[-1] == 4 and not source.startswith("mediapipe") and source != "mano21":
+    if poses.shape[-1] == 4 and not str(source).startswith("mediapipe") and source != "mano21":
         raise ValueError(f"{path} has shape {poses.shape}, four columns are for MediaPipe only; expected {LAYOUT}")
     poses = get_source(source).with_derived(_with_scores(poses.astype(np.float32), source)[..., part, :])
     is_video = poses.ndim == 4

@@ -31,7 +31,7 @@ class Request:
         image_size: width and height, needed for coordinates that are fractions of the image.
     """
 
-    joint_set: str | Path | None = None
+    joint_set: str | Path | JointSet | None = None
     source: str | None = None
     image_size: tuple[int, int] | None = None
 
@@ -98,7 +98,7 @@ def triples(values, where: str, layout: str) -> np.ndarray:
     return flat.reshape(-1, 3)
 
 
-def source_of(joint_num: int, request: Request, where: str, detector: bool = True) -> tuple[str, slice]:
+def source_of(joint_num: int, request: Request, where: str, detector: bool = True) -> tuple[str | JointSet, slice]:
     """The source that poses with a number of joints come from, and the part of them it takes.
 
     Args:
@@ -124,7 +124,7 @@ def source_of(joint_num: int, request: Request, where: str, detector: bool = Tru
     names = sources_with(joint_num, request.joint_set)
     own = request.own_joint_set
     if own is not None and joint_num in (own.joint_num, own.keypoint_num) and not (detector and names):
-        return str(request.joint_set), slice(None)
+        return (own if isinstance(request.joint_set, JointSet) else str(request.joint_set)), slice(None)
     if not names:
         known = sorted({(source.joint_num, source.name) for source in SOURCES.values() if source.body == request.body})
         raise ValueError(

@@ -4,6 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from lib.joint_sets import JointSet
+
 
 @dataclass(frozen=True)
 class Frame:
@@ -36,7 +38,8 @@ class PoseSequence:
 
     Attributes:
         frames: in order.
-        source: which joints the poses have: key of ``lib.poses.sources.SOURCES``, or path of a joint set file.
+        source: which joints the poses have: key of ``lib.poses.sources.SOURCES``; or a user's joint set, by its path
+            or itself.
         image_size: width and height in pixels where the file tells them.
         is_video: the frames follow each other in time; otherwise they are unrelated images.
         format: file format that was read, in words.
@@ -44,7 +47,7 @@ class PoseSequence:
     """
 
     frames: list[Frame]
-    source: str
+    source: str | JointSet
     image_size: tuple[int, int] | None = None
     is_video: bool = False
     format: str = ""

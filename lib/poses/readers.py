@@ -12,6 +12,8 @@ from pathlib import Path
 
 import numpy as np
 
+from lib.joint_sets import JointSet
+
 from . import alphapose_files, array_files, coco_files, mediapipe_files, mmpose_files, openpose_files
 from .content import Request, found, read_json
 from .people import Frame, PoseSequence
@@ -46,7 +48,7 @@ FORMATS = ("npy", *JSON_FORMATS)
 def read_poses(
     path: str | Path,
     format: str | None = None,
-    joint_set: str | Path | None = None,
+    joint_set: str | Path | JointSet | None = None,
     image_size: tuple[int, int] | None = None,
 ) -> PoseSequence:
     """Read a detector's file, or a folder of OpenPose frames.
@@ -54,9 +56,9 @@ def read_poses(
     Args:
         path: ``.npy``, ``.npz``, ``.json``, or a folder.
         format: a key of ``FORMATS`` (layout of the file) or of ``SOURCES`` (its joints); None recognises both.
-        joint_set: joint set that is wanted (name or file); decides between body and hands, and between sources with
-            equally many joints (an array of 17: COCO or Human3.6M). An array with as many joints as a user's own set
-            has is taken to be in its order.
+        joint_set: joint set that is wanted (name, file or itself); decides between body and hands, and between sources
+            with equally many joints (an array of 17: COCO or Human3.6M). An array with as many joints as a user's own
+            set has is taken to be in its order.
         image_size: width and height, needed for fractions of the image (MediaPipe).
 
     Returns:
