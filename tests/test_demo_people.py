@@ -8,6 +8,7 @@ import pytest
 
 from lib.export import load_npz
 from lib.mesh_model import load_mesh_model
+from lib.poses import Frame
 from tests.demo_inputs import sample
 
 SIZE = 320, 240
@@ -115,3 +116,52 @@ def test_3d_joints_in_the_wrong_unit(run_demo, tmp_path, capsys):
     np.save(tmp_path / "joints.npy", np.zeros((17, 2)))
     assert run_demo("--input_pose3d", tmp_path / "joints.npy") == 2
     assert "(19, 3) or (N, 19, 3)" in capsys.readouterr().err
+
+
+class FakeDetector:
+    """Finds the same 33 landmarks in every picture, nobody in black ones."""
+
+    source = "mediapipe33"
+
+    def __init__(self, kind, video=False):
+        assert kind == "body"
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        pass
+
+    def __call__(self, picture, name=""):
+        landmarks = np.random.default_rng(0).uniform(40, 200, (1, 33, 3)).astype(np.float32)
+        landmarks[..., 2] = 1
+        return Frame(name, landmarks if picture.any() else landmarks[:0])
+
+    @staticmethod
+    def nobody(where):
+        return f"nobody in {where}"
+
+
+def test_detected_people_in_photos_and_videos(run_demo, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr("lib.poses.detector.Detector", FakeDetector)
+    monkeypatch.setattr("lib.poses.detector.detector_available", lambda: None)
+    photo = tmp_path / "photo.png"
+    cv2.imwrite(str(photo), np.full((240, 240, 3), 40, np.uint8))
+    assert run_demo("--input_img", photo, "--detect") == 0
+    assert (tmp_path / "result" / "demo_mesh.png").is_file()
+    writer = cv2.VideoWriter(str(tmp_path / "v.avi"), cv2.VideoWriter_fourcc(*"MJPG"), 12, (240, 240))
+    for grey in (0, 40, 60, 80):
+        writer.write(np.full((240, 240, 3), grey, np.uint8))
+    writer.release()
+    assert run_demo("--input_img", tmp_path / "v.avi", "--detect") == 0
+    people = load_npz(tmp_path / "result" / "v_mesh.npz")
+    assert people.frame.tolist() == ["1", "2", "3"]
+    cv2.imwrite(str(photo), np.zeros((240, 240, 3), np.uint8))
+    assert run_demo("--input_img", photo, "--detect") == 2
+    assert f"nobody in {photo}" in capsys.readouterr().err
+
+
+def test_detector_that_is_not_installed(run_demo, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr("lib.poses.detector.detector_available", lambda: "sh requirements.sh --with-detector")
+    assert run_demo("--input_img", tmp_path / "photo.png", "--detect") == 2
+    assert "--with-detector" in capsys.readouterr().err

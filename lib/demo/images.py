@@ -1,5 +1,6 @@
 """The pictures under the meshes: one image, a folder, a video, or black."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import cv2
@@ -136,10 +137,14 @@ class VideoImages(Images):
         self.fps = float(fps) if 0 < fps <= 1000 else None
 
     def _open(self) -> None:
-        self._stream = cv2.VideoCapture(str(self._path))
+        self._stream = self._new_stream()
         self._next, self._image = 0, None
-        if not self._stream.isOpened():
+
+    def _new_stream(self) -> cv2.VideoCapture:
+        stream = cv2.VideoCapture(str(self._path))
+        if not stream.isOpened():
             raise ValueError(f"{self._path} is not a video that OpenCV can read")
+        return stream
 
     def read(self, number: int, frame: Frame) -> np.ndarray:
         if number < self._next - 1:
@@ -152,11 +157,11 @@ class VideoImages(Images):
             self._next += 1
         return self._image
 
-    def __iter__(self):
-        """All frames from the first on."""
-        self._open()
+    def __iter__(self) -> Iterator[np.ndarray]:
+        """All frames from the first on, whatever has been read."""
+        stream = self._new_stream()
         while True:
-            found, image = self._stream.read()
+            found, image = stream.read()
             if not found:
                 return
             yield image

@@ -136,19 +136,16 @@ def _from_detector(options: DemoOptions, joint_set: JointSet) -> DemoInput:
     if reason is not None:
         raise ValueError(reason)
     path, images = Path(options.input_img), open_images(options.input_img)
-    kind = joint_set.body
     is_video = isinstance(images, VideoImages)
-    with Detector(kind, video=is_video) as detector:
+    with Detector(joint_set.body, video=is_video) as detector:
         frames = [
             replace(detector(picture), name=name)
             for name, picture in tqdm(_named_pictures(images, path), "detecting", unit="image", disable=None)
         ]
-    source = {"body": "mediapipe33", "hand": "mediapipe_hand21"}[kind]
-    sequence = PoseSequence(frames, source, images.size, is_video, "MediaPipe")
+    sequence = PoseSequence(frames, detector.source, images.size, is_video, "MediaPipe")
     if not sequence.person_count:
-        what = {"body": "person", "hand": "hand"}[kind]
-        raise ValueError(f"{path}: MediaPipe finds no {what}; a sharper, larger or less covered one may help")
-    return DemoInput(sequence, images, f"found by MediaPipe in {path} (joints of {source})", path.stem)
+        raise ValueError(detector.nobody(str(path)))
+    return DemoInput(sequence, images, f"found by MediaPipe in {path} (joints of {detector.source})", path.stem)
 
 
 def _named_pictures(images: Images, path: Path) -> Iterator[tuple[str, np.ndarray]]:
@@ -175,7 +172,7 @@ def _from_pose3d(options: DemoOptions, joint_set: JointSet) -> DemoInput:
     names = [str(number) for number in range(len(poses))] if is_video or len(poses) > 1 else [path.stem]
     tracks = np.zeros(1, np.int64) if is_video else None
     frames = [Frame(name, pose[None], tracks) for name, pose in zip(names, poses)]
-    sequence = PoseSequence(frames, joint_set.name, (_VIEW, _VIEW), is_video, "3D joints")
+    sequence = PoseSequence(frames, str(options.joint_set), (_VIEW, _VIEW), is_video, "3D joints")
     title = f"{path}, 3D joints of {joint_set.name} in {options.unit}, seen from far away"
     return DemoInput(sequence, Images((_VIEW, _VIEW)), title, path.stem, list(pose3d[:, None]))
 
