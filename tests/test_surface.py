@@ -1,11 +1,13 @@
-"""Mean distances of meshes against the slow formulas: plain differences, alignment sample by sample."""
+"""Comparisons of meshes against the slow formulas: plain differences, alignment sample by sample."""
 
 import numpy as np
 import pytest
 import torch
 
 from lib.core import surface
+from lib.core.mesh_pair import MeshPair, compare
 from lib.core.metrics import pa_mpvpe, rigid_align
+from lib.joint_regressor import JointRegressor
 from tests.plain.metrics import rigid_align as slow_align
 
 
@@ -21,6 +23,14 @@ def slow_distances(pred: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
     return torch.linalg.vector_norm(pred.double() - target.double(), dim=-1).mean(-1)
 
 
+@pytest.fixture
+def three_threads():
+    before = torch.get_num_threads()
+    torch.set_num_threads(3)
+    yield
+    torch.set_num_threads(before)
+
+
 @pytest.mark.parametrize("batch", [0, 1, 5, 40])
 def test_mean_distance(batch):
     pred, target = meshes(batch)
@@ -31,20 +41,54 @@ def test_mean_distance(batch):
     assert (moved - slow_distances(pred + shift[:, None], target)).abs().sum() < 1e-3
 
 
+@pytest.mark.parametrize("far", [0.0, 3000.0])
 @pytest.mark.parametrize("batch", [0, 1, 40])
 @pytest.mark.parametrize("side_by_side", [False, True], ids=["points", "axes side by side"])
-def test_distances_before_and_after_alignment(batch, side_by_side):
-    pred, target = meshes(batch, far=300.0)
-    expected = slow_distances(pred - pred[:, :1], target - target[:, :1])
+def test_distances_before_and_after_alignment(batch, side_by_side, far):
+    pred, target = meshes(batch, far=far)
     aligned = [np.linalg.norm(slow_align(*pair) - pair[1], axis=1).mean() for pair in zip(pred.numpy(), target.numpy())]
     if side_by_side:
         pred, target = (mesh.transpose(1, 2).contiguous().transpose(1, 2) for mesh in (pred, target))
     kept = pred.clone(), target.clone()
-    plain, best = surface.distances(pred, target, pred[:, 0], target[:, 0])
-    assert (plain - expected).abs().sum() < 1e-3 * max(batch, 1)
+    shifts = target[:, 0] - pred[:, 0], torch.full((batch, 3), 5.0)
+    *plain, best = compare(pred, target, align=True).distances(*shifts)
+    for found, shift in zip(plain, shifts):
+        assert (found - slow_distances(pred + shift[:, None], target)).abs().sum() < 1e-3 * max(batch, 1)
     assert np.abs(best.numpy() - np.array(aligned)).sum() < 1e-3 * max(batch, 1)
     assert torch.equal(pred, kept[0])  # nothing is computed in the caller's memory
     assert torch.equal(target, kept[1])
+
+
+def test_threads_and_devices_agree(three_threads):
+    """A batch of several parts and blocks, and the way that other devices than CPUs go."""
+    pred, target = meshes(50, vertices=9000)
+    matrix = torch.rand(7, 9000) * (torch.rand(7, 9000) < 0.01)
+    regressor, part = JointRegressor(matrix / matrix.sum(1, keepdim=True)), slice(2, 6)
+    shift = torch.randn(50, 3)
+    blocks, whole = compare(pred, target, regressor, True), MeshPair(pred, target, regressor, True)
+    for found, expected in zip(blocks.distances(shift), whole.distances(shift)):
+        assert (found - expected).abs().max() < 1e-3
+    assert torch.equal(
+        compare(pred[20:21], target[20:21]).distances(shift[20:21])[0], blocks.distances(shift)[0][20:21]
+    )
+    for about in (None, (shift, -shift)):
+        for found, expected in zip(blocks.joints(part, about), whole.joints(part, about)):
+            assert found.shape == (50, 4, 3)
+            assert (found - expected).abs().max() < 1e-3
+
+
+def test_what_goes_wrong_in_a_thread_is_not_lost(three_threads):
+    pred, target = meshes(50, vertices=9000)
+    pred[40, 7] = torch.nan
+    pair = compare(pred, target, align=True)
+    with pytest.raises(torch.linalg.LinAlgError, match="not finite"):
+        pair.distances()
+
+
+def test_regressors_of_another_mesh_are_refused():
+    pred, target = meshes(2)
+    with pytest.raises(ValueError, match="a regressor of 400 vertices got meshes of 500"):
+        compare(pred, target, JointRegressor(torch.ones(2, 400)))
 
 
 def test_alignment_far_from_the_origin_keeps_its_digits():

@@ -3,7 +3,8 @@
 import numpy as np
 import torch
 
-from lib.core.metrics import joint_protocol, mesh_protocol, pa_mpvpe, training_protocol
+from lib.core.mesh_pair import MeshPair, compare
+from lib.core.metrics import joint_protocol, mesh_protocol, mpjpe, scored_joints
 from lib.core.video_metrics import Videos, smoothed_errors
 from lib.joint_sets import HUMAN36, JointSet
 
@@ -44,8 +45,17 @@ class MeshEvaluator(Evaluator):
     ):
         super().__init__(figures or default_figures(joint_set, regressor.shape[1]), full, groups)
         self.joint_set = joint_set
-        self.regressor = JointRegressor(regressor)
         self.annotated_joints = False  # compare the log line's joints with those of the true mesh
+        self.align = full
+        self.read_also(log=regressor)
+
+    def read_also(self, **regressors: torch.Tensor) -> None:
+        """Joint regressors (J, V) by name, which read a mesh together; ``joint_parts`` says which rows are whose."""
+        ends = np.cumsum([len(matrix) for matrix in regressors.values()])
+        self.joint_parts = {
+            name: slice(int(end) - len(matrix), int(end)) for (name, matrix), end in zip(regressors.items(), ends)
+        }
+        self.regressor = JointRegressor(torch.cat(list(regressors.values())))
 
     def update(
         self, pred_mesh: torch.Tensor, target_mesh: torch.Tensor, target_joint: torch.Tensor | None = None, indices=None
@@ -61,22 +71,27 @@ class MeshEvaluator(Evaluator):
             joint error and surface error of the batch in mm, without dimensions.
         """
         indices = self.next_indices(len(pred_mesh), indices)
-        regressor, root, joints = self.regressor.to(pred_mesh), self.joint_set.root, self.joint_set.eval_joints
-        pred_joint = regressor @ pred_mesh
+        pair = compare(pred_mesh, target_mesh, self.regressor.to(pred_mesh), self.align)
+        pred_joint, regressed = pair.joints(self.joint_parts["log"])
         if target_joint is None or not self.annotated_joints:
-            target_joint = regressor @ target_mesh
-        joint, surface = training_protocol(pred_mesh, target_mesh, pred_joint, target_joint, root, joints)
-        self.metrics.update({"MPJPE": joint, "MPVPE": surface})
+            target_joint = regressed
+        root = self.joint_set.root
+        joint = mpjpe(*scored_joints(pred_joint, target_joint, root, self.joint_set.eval_joints))
+        shift = target_joint[:, root] - pred_joint[:, root]
         if self.full:
-            errors = self.errors(pred_mesh, target_mesh, indices)
-            self.samples.add({"MPVPE": surface, **errors}, indices)
+            errors, surface = self.errors(pair, shift, indices)
+            self.samples.add(errors, indices)
+        else:
+            surface = pair.distances(shift)[0]
+        self.metrics.update({"MPJPE": joint, "MPVPE": surface})
         return joint.mean(), surface.mean()
 
-    def errors(self, pred_mesh, target_mesh, indices) -> dict[str, torch.Tensor]:
-        """Per-sample values of the figures, (B,) each."""
-        pred, target = self.regressor @ pred_mesh, self.regressor @ target_mesh
-        errors = joint_protocol(pred, target, self.joint_set.root, self.joint_set.eval_joints)
-        return {**errors, "PA-MPVPE": pa_mpvpe(pred_mesh, target_mesh)}
+    def errors(self, pair: MeshPair, shift: torch.Tensor, indices) -> tuple[dict[str, torch.Tensor], torch.Tensor]:
+        """Values of the figures, and the surface error with ``shift`` (B, 3) added to the differences; (B,) each."""
+        joints = pair.joints(self.joint_parts["log"])
+        surface, aligned = pair.distances(shift)
+        errors = joint_protocol(*joints, self.joint_set.root, self.joint_set.eval_joints)
+        return {"MPVPE": surface, **errors, "PA-MPVPE": aligned}, surface
 
 
 class BodyEvaluator(MeshEvaluator):
@@ -104,30 +119,24 @@ class BodyEvaluator(MeshEvaluator):
         full: bool = True,
     ):
         super().__init__(joint_set, regressor, figures, groups, full)
-        self.model_regressor = JointRegressor(model_regressor)
-        self.human36_regressor = None if human36_regressor is None else JointRegressor(human36_regressor)
         self.annotation = annotation
         self.annotated_joints = True
-        self.pa_mesh = any(figure.name == "PA-MPVPE" for figure in figures)
+        self.align = full and any(figure.name == "PA-MPVPE" for figure in figures)
+        if full:
+            others = {} if human36_regressor is None else {"human36": human36_regressor}
+            self.read_also(log=regressor, model=model_regressor, **others)
 
-    def errors(self, pred_mesh, target_mesh, indices):
-        return self.scores(pred_mesh, target_mesh, indices)[0]
+    def errors(self, pair, shift, indices):
+        errors, others = self.scores(pair, shift, indices)
+        return errors, others["surface"]
 
-    def scores(self, pred_mesh, target_mesh, indices):
-        """Per-sample values, and the joints that were scored: predicted and true, (B, J', 3) mm root-aligned."""
+    def scores(self, pair: MeshPair, shift: torch.Tensor, indices):
+        """Values of the figures, and what else ``mesh_protocol`` gives."""
         target = None
         if self.annotation is not None:
-            target = torch.from_numpy(np.ascontiguousarray(self.annotation[indices])).to(pred_mesh)
-        return mesh_protocol(
-            pred_mesh,
-            target_mesh,
-            self.model_regressor.to(pred_mesh),
-            self.human36_regressor and self.human36_regressor.to(pred_mesh),
-            target,
-            HUMAN36.eval_joints,
-            pa_mesh=self.pa_mesh,
-            return_joints=True,
-        )
+            target = torch.from_numpy(np.ascontiguousarray(self.annotation[indices])).to(shift)
+        parts = self.joint_parts
+        return mesh_protocol(pair, parts["model"], parts.get("human36"), target, HUMAN36.eval_joints, shift)
 
 
 class VideoEvaluator(BodyEvaluator):
@@ -143,10 +152,10 @@ class VideoEvaluator(BodyEvaluator):
         self.smooth = smooth
         self._joints = GrowingArray()
 
-    def errors(self, pred_mesh, target_mesh, indices):
-        errors, pred, target = self.scores(pred_mesh, target_mesh, indices)
-        self._joints.append(torch.stack([pred, target], dim=1).cpu().numpy())
-        return errors
+    def errors(self, pair, shift, indices):
+        errors, others = self.scores(pair, shift, indices)
+        self._joints.append(torch.stack([others["pred"], others["target"]], dim=1).cpu().numpy())
+        return errors, others["surface"]
 
     def columns(self):
         columns = super().columns()

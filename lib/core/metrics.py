@@ -11,7 +11,8 @@ import torch
 from torch import Tensor
 
 from lib.core import surface
-from lib.joint_regressor import JointRegressor
+from lib.core.mesh_pair import MeshPair
+from lib.core.procrustes import rotation_and_stretch, scale_of
 
 
 def root_align(points: Tensor, root: int | Tensor) -> Tensor:
@@ -40,8 +41,8 @@ def similarity(source: Tensor, target: Tensor, reflect: bool = False) -> tuple[T
     centre_s, centre_t = source.mean(-2, keepdim=True), target.mean(-2, keepdim=True)
     centred = source - centre_s
     covariance = centred.transpose(-1, -2) @ (target - centre_t) / source.shape[-2]
-    rotation, stretch = surface.rotation_and_stretch(covariance, reflect)
-    scale = surface.scale_of(stretch, centred.square().mean(-2).sum(-1))
+    rotation, stretch = rotation_and_stretch(covariance, reflect)
+    scale = scale_of(stretch, centred.square().mean(-2).sum(-1))
     moved_centre = scale[..., None] * (rotation @ centre_s.transpose(-1, -2))[..., 0]
     return scale, rotation, centre_t[..., 0, :] - moved_centre
 
@@ -67,7 +68,7 @@ def mpjpe(pred: Tensor, target: Tensor) -> Tensor:
     Returns:
         (B,) mm.
     """
-    return point_errors(pred, target).mean(-1)
+    return surface.mean_distance(pred, target)
 
 
 def mpvpe(pred: Tensor, target: Tensor) -> Tensor:
@@ -77,12 +78,12 @@ def mpvpe(pred: Tensor, target: Tensor) -> Tensor:
 
 def pa_mpjpe(pred: Tensor, target: Tensor) -> Tensor:
     """MPJPE after Procrustes alignment on the same joints ("protocol 2"): (B, J, 3) mm -> (B,) mm."""
-    return mpjpe(rigid_align(pred, target), target)
+    return surface.aligned_distance(pred, target)
 
 
 def pa_mpvpe(pred: Tensor, target: Tensor) -> Tensor:
     """MPVPE after Procrustes alignment on all vertices: (B, V, 3) mm -> (B,) mm."""
-    return surface.distances(pred, target, pred.mean(1), target.mean(1))[1]
+    return surface.aligned_distance(pred, target)
 
 
 def accel_error(pred: Tensor, target: Tensor, visible: Tensor | None = None) -> Tensor:
@@ -129,79 +130,52 @@ def joint_protocol(pred: Tensor, target: Tensor, root: int, eval_joints: Sequenc
     return {"MPJPE": mpjpe(pred, target), "PA-MPJPE": pa_mpjpe(pred, target)}
 
 
-def training_protocol(
-    pred_mesh: Tensor, target_mesh: Tensor, pred_joint: Tensor, target_joint: Tensor, root: int, eval_joints
-) -> tuple[Tensor, Tensor]:
-    """Errors that the log shows after each epoch: mesh and joints aligned by the root of the given joints.
-
-    Args:
-        pred_mesh, target_mesh: (B, V, 3) mm.
-        pred_joint: (B, J, 3) mm, regressed from the predicted mesh.
-        target_joint: (B, J, 3) mm annotation.
-
-    Returns:
-        joint error (B,) over the evaluation joints and mesh error (B,) over all vertices, mm.
-    """
-    mesh_error = surface.mean_distance(pred_mesh, target_mesh, target_joint[:, root] - pred_joint[:, root])
-    return mpjpe(*scored_joints(pred_joint, target_joint, root, eval_joints)), mesh_error
-
-
 def mesh_protocol(
-    pred_mesh: Tensor,
-    target_mesh: Tensor,
-    model_regressor: Tensor,
-    human36_regressor: Tensor | None = None,
+    pair: MeshPair,
+    model: slice,
+    human36: slice | None = None,
     human36_target: Tensor | None = None,
     eval_joints: Sequence[int] = (),
-    pa_mesh: bool = False,
-    return_joints: bool = False,
-):
+    log_shift: Tensor | None = None,
+) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
     """Final figures of predicted meshes.
 
     Both meshes are moved by the body model's own root joint (row 0 of its regressor). Human3.6M joints are regressed
     from the moved meshes, in that order, because the rows of the published regressor do not sum to exactly 1.
 
     Human3.6M: pass ``human36_target`` (annotated joints). 3DPW: leave it out, the target is regressed from the true
-    mesh. SURREAL: leave out ``human36_regressor`` too.
+    mesh. SURREAL: leave out ``human36`` too.
 
     Args:
-        pred_mesh, target_mesh: (B, V, 3) mm.
-        model_regressor: (K, V), joint 0 is the root; a tensor or a ``JointRegressor``.
-        human36_regressor: (17, V), likewise.
+        pair: meshes in mm.
+        model: the body model's joints among those of the pair's regressor.
+        human36: the 17 human36 joints among them.
         human36_target: (B, 17, 3) mm.
         eval_joints: ``HUMAN36.eval_joints``.
-        pa_mesh: also compute PA-MPVPE.
-        return_joints: also return the joints that were scored.
+        log_shift: (B, 3) mm, difference of the true and the predicted root of the log line.
 
     Returns:
-        (B,) mm each: ``SMPL MPJPE``, ``MPVPE``, with a human36 regressor ``H36M MPJPE`` and ``H36M PA-MPJPE``, with
-        ``pa_mesh`` ``PA-MPVPE``. With ``return_joints`` a tuple of that, and predicted and true evaluation joints
-        (B, len(eval_joints), 3) mm, root-aligned.
+        (B,) mm each: ``SMPL MPJPE``, ``MPVPE``, with human36 joints ``H36M MPJPE`` and ``H36M PA-MPJPE``, of a pair
+        that aligns ``PA-MPVPE``; and beside them what else came up: with human36 joints ``pred`` and ``target``
+        (B, len(eval_joints), 3) mm root-aligned, with ``log_shift`` the log line's ``surface`` error (B,).
     """
-    pred_joint, target_joint = model_regressor @ pred_mesh, model_regressor @ target_mesh
-    pred_root, target_root = pred_joint[:, 0], target_joint[:, 0]
-    errors = {"SMPL MPJPE": mpjpe(root_align(pred_joint, 0), root_align(target_joint, 0))}
-    if pa_mesh:
-        errors["MPVPE"], aligned_error = surface.distances(pred_mesh, target_mesh, pred_root, target_root)
-    else:
-        errors["MPVPE"] = surface.mean_distance(pred_mesh, target_mesh, target_root - pred_root)
-    if human36_regressor is not None:
-        pred_joint = _regress_about(human36_regressor, pred_mesh, pred_root)
-        if human36_target is None:
-            human36_target = _regress_about(human36_regressor, target_mesh, target_root)
-        pred_joint, target_joint = scored_joints(pred_joint, human36_target, 0, eval_joints)
-        errors["H36M MPJPE"] = mpjpe(pred_joint, target_joint)
-        errors["H36M PA-MPJPE"] = pa_mpjpe(pred_joint, target_joint)
-    if pa_mesh:
-        errors["PA-MPVPE"] = aligned_error
-    return (errors, pred_joint, target_joint) if return_joints else errors
-
-
-def _regress_about(regressor: Tensor | JointRegressor, mesh: Tensor, origin: Tensor) -> Tensor:
-    """``regressor @ root_align(mesh, origin)``, of the vertices that are read only."""
-    if isinstance(regressor, JointRegressor):
-        return regressor.about(mesh, origin)
-    return regressor @ root_align(mesh, origin)
+    pred, target = pair.joints(model)
+    roots = pred[:, 0], target[:, 0]
+    errors = {"SMPL MPJPE": mpjpe(root_align(pred, 0), root_align(target, 0))}
+    shifts = [roots[1] - roots[0]] + ([] if log_shift is None else [log_shift])
+    distances = pair.distances(*shifts)
+    errors["MPVPE"], others = distances[0], {}
+    if log_shift is not None:
+        others["surface"] = distances[1]
+    if human36 is not None:
+        pred, target = pair.joints(human36, roots)
+        pred, target = scored_joints(pred, target if human36_target is None else human36_target, 0, eval_joints)
+        errors["H36M MPJPE"] = mpjpe(pred, target)
+        errors["H36M PA-MPJPE"] = pa_mpjpe(pred, target)
+        others |= {"pred": pred, "target": target}
+    if pair.align:
+        errors["PA-MPVPE"] = distances[-1]
+    return errors, others
 
 
 class MetricAccumulator:
