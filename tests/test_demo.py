@@ -167,6 +167,8 @@ def test_other_bad_arguments(run, weights, tmp_path, capsys):
         (["--joint_set", "body25"], "choose one of human36, coco, smpl, mano or a joint set file"),
         (["--save", "obj,fbx"], "unknown format 'fbx'; choose from obj, glb, ply"),
         (["--save", "mp4"], "mp4 needs a sequence (see --video)"),
+        (["--smooth"], "--smooth need frames that follow each other"),
+        (["--video", "--fps", "0"], "--fps must be between 0 and 1000"),
         (["--format", "yolo"], "unknown format 'yolo'"),
         (["--input_pose", ".", "--joint_set", "mano"], "joints, which no known source of a hand has"),
         (["--input_pose", ".", "--detect"], "--input_pose and --detect exclude each other"),

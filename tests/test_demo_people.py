@@ -97,6 +97,30 @@ def test_images_are_found_by_name(run_demo, tmp_path, capsys):
     assert "the poses are of 2 images (a.jpg, b.jpg, ...), none called c.jpg" in capsys.readouterr().err
 
 
+def test_one_bad_image_or_empty_frame_does_not_cost_the_others(run_demo, tmp_path, capsys):
+    frames = {"a.jpg": [], "b.jpg": [person(40, 20, 0.3)], "c.jpg": [person(40, 20, 0.3)]}
+    (tmp_path / "people.json").write_text(json.dumps(frames))
+    (tmp_path / "images").mkdir()
+    cv2.imwrite(str(tmp_path / "images" / "b.jpg"), np.zeros((SIZE[1], SIZE[0], 3), np.uint8))
+    (tmp_path / "images" / "a.jpg").write_text("cut off")
+    poses = ["--input_pose", tmp_path / "people.json", "--save", "npz"]
+    assert run_demo(*poses, "--input_img", tmp_path / "images") == 0
+    out = capsys.readouterr().out
+    assert "a.jpg left out" in out
+    assert "has no image 'c.jpg'" in out
+    assert not (tmp_path / "result" / "c_mesh.npz").exists()
+    assert run_demo(*poses) == 0
+    assert {path.name for path in (tmp_path / "result").glob("*.npz")} == {"b_mesh.npz", "c_mesh.npz"}
+
+
+def test_absurd_joints_do_not_stretch_the_picture(run_demo, tmp_path):
+    pose = sample()
+    pose[9] = 1e5, 1e5
+    np.save(tmp_path / "pose.npy", pose)
+    assert run_demo("--input_pose", tmp_path / "pose.npy") == 0
+    assert cv2.imread(str(tmp_path / "result" / "demo_mesh.png")).shape == (688, 579, 3)
+
+
 @pytest.mark.parametrize("unit", ["mm", "m"])
 def test_3d_joints_in_mesh_out(run_demo, tmp_path, unit):
     model = load_mesh_model("body", "open_1723")

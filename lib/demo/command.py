@@ -22,9 +22,8 @@ def run_demo(options: DemoOptions) -> list[Path]:
     Raises:
         ValueError, FileNotFoundError: unusable input; the message says what was wanted.
     """
-    if options.smooth not in ("", *SMOOTHING):
-        raise ValueError(f"unknown smoothing {options.smooth!r}; choose one of {', '.join(SMOOTHING)}")
     source = load_input(options)
+    _check_sequence_options(options, source.sequence.is_video)
     formats = options.formats(source.sequence.is_video)
     for line in describe_input(source, str(options.joint_set)):
         print(line)
@@ -46,6 +45,23 @@ def run_demo(options: DemoOptions) -> list[Path]:
 
         return _report(lift_sequence(source, lifter, options, formats))
     return _report(_lift_pictures(source, lifter, options, formats))
+
+
+def _check_sequence_options(options: DemoOptions, is_video: bool) -> None:
+    """
+    Raises:
+        ValueError: options that only sequences have, or values that make no sense.
+    """
+    if options.smooth not in ("", *SMOOTHING):
+        raise ValueError(f"unknown smoothing {options.smooth!r}; choose one of {', '.join(SMOOTHING)}")
+    if options.fps is not None and not 0 < options.fps <= 1000:
+        raise ValueError(f"--fps must be between 0 and 1000 frames per second, got {options.fps:g}")
+    given = [name for name in ("smooth", "constant_shape") if getattr(options, name)]
+    if given and not is_video:
+        raise ValueError(
+            f"--{' and --'.join(given)} need frames that follow each other, these poses do not say so; if they do, "
+            "add --video"
+        )
 
 
 def describe_input(source: DemoInput, joint_set: str) -> list[str]:
@@ -105,18 +121,27 @@ def _lift_pictures(source: DemoInput, lifter, options: DemoOptions, formats: tup
 
     frames = source.sequence.frames
     files: list[Path] = []
+    reasons: list[str] = []
     with MeshRenderer(options.renderer, pictures=len(frames)) as renderer:
         results = PictureResults(
             renderer, lifter.predictor.joint_set, lifter.predictor.mesh_model, formats, options.seed
         )
         for number, frame in enumerate(tqdm(frames, unit="image", disable=True if len(frames) == 1 else None)):
-            image = source.images.read(number, frame)
+            try:
+                image = source.images.read(number, frame)
+            except (ValueError, OSError) as error:
+                if len(frames) == 1:
+                    raise
+                tqdm.write(f"Warning: {frame.name} left out: {error}")  # one bad file shall not cost the others
+                continue
             size = image.shape[1], image.shape[0]
             people = select(frame, source, options, size)
             where = "" if source.single else f"{frame.name}: "
+            reasons += people.notes
             for note in people.notes:
                 tqdm.write(f"Warning: {where}{note}")
             if not len(people):
+                tqdm.write(f"{where}nobody to lift")
                 continue
             pose3d = None if source.pose3d is None else [source.pose3d[number]]
             lifted = lifter([people], [frame.name], size, pose3d)
@@ -125,7 +150,7 @@ def _lift_pictures(source: DemoInput, lifter, options: DemoOptions, formats: tup
             stem = source.stem if len(frames) == 1 else Path(frame.name).stem
             files += write_files(options.output, results.writers(image, lifted, people, stem, source.single))
         if not files:
-            raise ValueError(f"{source.title}: nobody left to lift; {people.notes[0] if people.notes else 'no people'}")
+            raise ValueError(f"{source.title}: nobody left to lift; {reasons[0] if reasons else 'no people'}")
         print(f"Renderer: {renderer.note}")
     return files
 

@@ -1,12 +1,12 @@
 """The pictures under the meshes: one image, a folder, a video, or black."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import cv2
 import numpy as np
 
-from lib.poses import Frame
+from lib.poses import Frame, missing_joints
 
 _MARGIN = 1.5  # without an image the canvas reaches this much further than the largest coordinate
 _LARGEST_SIDE = 16384  # pixels
@@ -35,14 +35,15 @@ def read_image(path: str | Path) -> np.ndarray:
     return image
 
 
-def canvas_size(points: np.ndarray) -> tuple[int, int]:
-    """Width and height of a picture without an image: 1.5 times the largest x and y of points (..., 2), pixels.
+def canvas_size(frames: Sequence[Frame]) -> tuple[int, int]:
+    """Width and height of a picture without an image: 1.5 times the largest x and y of all joints, pixels.
+
+    Missing joints and absurd ones do not count.
 
     Raises:
         ValueError: all joints left of or above the picture, or coordinates too large for pixels.
     """
-    points = points.reshape(-1, 2)
-    points = points[np.isfinite(points).all(axis=1)]
+    points = np.concatenate([frame.poses[..., :2][~missing_joints(frame.poses, threshold=-1.0)] for frame in frames])
     if not len(points):
         raise ValueError("no joint has coordinates")
     largest = points.max(axis=0)
@@ -72,7 +73,7 @@ class Images:
         Raises:
             FileNotFoundError, ValueError: there is none, or it cannot be read.
         """
-        width, height = self.size or canvas_size(frame.poses[..., :2])
+        width, height = self.size or canvas_size([frame])
         return np.zeros((height, width, 3), dtype=np.uint8)
 
 

@@ -103,7 +103,7 @@ def _common_size(sequence: PoseSequence) -> tuple[int, int] | None:
     """Size of the black picture of all frames of a video, or of the only frame. None: each frame's own."""
     if sequence.image_size is not None or not (sequence.is_video or len(sequence.frames) == 1):
         return sequence.image_size
-    return canvas_size(np.concatenate([frame.poses[..., :2].reshape(-1, 2) for frame in sequence.frames]))
+    return canvas_size(sequence.frames)
 
 
 def _frame_of(sequence: PoseSequence, image: Path) -> PoseSequence:

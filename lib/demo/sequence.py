@@ -6,7 +6,7 @@ be of any length.
 
 from collections.abc import Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -63,7 +63,7 @@ def lift_sequence(
     """
     fps = options.fps or source.images.fps or _FPS
     sequence = assign_tracks(source.sequence, threshold=options.min_score)
-    source = DemoInput(sequence, source.images, source.title, source.stem, source.pose3d)
+    source = replace(source, sequence=sequence)
     image = source.images.read(0, sequence.frames[0])
     size = image.shape[1], image.shape[0]
     job = _Job(source, lifter, options, _select_all(source, options, size, fps), size, fps)

@@ -34,7 +34,9 @@ def read_arrays(path: Path, request: Request) -> PoseSequence:
     source, part = source_of(poses.shape[-2], request, str(path), detector=False)
     if poses.shape[-1] == 4 and not str(source).startswith("mediapipe") and source != "mano21":
         raise ValueError(f"{path} has shape {poses.shape}, four columns are for MediaPipe only; expected {LAYOUT}")
-    poses = get_source(source).with_derived(_with_scores(poses.astype(np.float32), source)[..., part, :])
+    with np.errstate(over="ignore"):  # what float32 cannot hold becomes infinite, which counts as missing
+        poses = poses.astype(np.float32)
+    poses = get_source(source).with_derived(_with_scores(poses, source)[..., part, :])
     is_video = poses.ndim == 4
     poses = poses.reshape(-1, *poses.shape[-3:]) if poses.ndim != 2 else poses[None, None]
     frames = []
