@@ -87,6 +87,8 @@ def test_array_problems(tmp_path):
     np.save(path, files.people(1, 20))
     with pytest.raises(ValueError, match="20 joints, which no known source"):
         read_poses(path)
+    with pytest.raises(ValueError, match="human36 has 17 in this order: 0 Pelvis, 1 R_Hip"):
+        read_poses(path, joint_set="human36")
     np.savez(tmp_path / "a.npz", first=np.ones(3), second=np.ones(3))
     with pytest.raises(ValueError, match="wanted one of poses, keypoints"):
         read_poses(tmp_path / "a.npz")

@@ -129,8 +129,7 @@ def source_of(joint_num: int, request: Request, where: str, detector: bool = Tru
         known = sorted({(source.joint_num, source.name) for source in SOURCES.values() if source.body == request.body})
         raise ValueError(
             f"{where} has {joint_num} joints, which no known source of a {request.body} has; known: "
-            f"{', '.join(f'{count} {name}' for count, name in known)}; 133 and 136 with hands and face"
-            + (f"; {own.name} has {own.joint_num}" if own else "")
+            f"{', '.join(f'{count} {name}' for count, name in known)}; 133 and 136 with hands and face{_order(request)}"
         )
     if detector and "coco17" in names:
         return "coco17", slice(None)
@@ -142,6 +141,14 @@ def source_of(joint_num: int, request: Request, where: str, detector: bool = Tru
         f"{where} has {joint_num} joints, which may be {' or '.join(names)}; name the joints with --format "
         f"{names[0]}, or with --joint_set"
     )
+
+
+def _order(request: Request) -> str:
+    """The joints of the joint set that is wanted, for messages."""
+    if request.joint_set is None:
+        return ""
+    joint_set = get_joint_set(request.joint_set)
+    return f"; {joint_set.name} has {joint_set.joint_num} in this order: {joint_set.describe()}"
 
 
 def natural_key(name: str) -> tuple:
