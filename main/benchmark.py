@@ -7,8 +7,11 @@
 
 Both sides run in processes of their own, in turns, on the CPU: full-size networks, 6,890 vertices, human36 joints,
 random weights. Two columns: "as run" = both programs as a user starts them; "memory kept" = both with an allocator that
-is told to keep freed memory. Takes up to ten minutes on two quiet cores; --quick less than one, with small sizes and
-only those columns that have a target.
+is told to keep freed memory. Figures are medians, of five repeats of this project and more (three of the slow training
+step); the published algorithm gets as many where they are short, fewer where one takes long, and in some rows fewer
+samples per repeat: the last column of the table has the numbers, times are compared per sample. Takes less than ten
+minutes on two quiet cores; --quick about one, with small sizes, one or two repeats and only those columns that have a
+target.
 """
 
 import argparse
@@ -35,7 +38,7 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )  # fmt: skip
     names = [row.name for row in ROWS]
-    parser.add_argument("--quick", action="store_true", help="small sizes, one to two minutes; targets do not apply")
+    parser.add_argument("--quick", action="store_true", help="small sizes, about a minute; targets do not apply")
     parser.add_argument("--rows", nargs="+", choices=names, default=names, help="lines of the table (default: all)")
     parser.add_argument("--threads", type=int, default=2, help="threads of every measured process (default 2)")
     parser.add_argument("--scaling", action="store_true", help="measure workers, data set sizes and processes instead")

@@ -64,7 +64,7 @@ def test_sides_that_do_not_fit_together():
     log = []
     turns = Turns(row(repeats=3, plain_seconds=1.0), "as run", False, lambda steps: None)
     turns.take_apart(lambda side: FakeWorker(side, 1.0, log))
-    assert log == ["ours"] * 3 + ["end", "plain", "end"] + ["ours"] * 2 + ["end"]
+    assert log == ["ours"] * 4 + ["end", "plain", "end"]
 
 
 def test_progress_reaches_the_end():
@@ -92,6 +92,7 @@ def test_table():
     text = table(list(ROWS), results, quick=False)
     assert len(text.splitlines()) == 2 + 2 * len(ROWS)  # header, both columns, peak memory as run
     assert "inference, batch 64" in text
+    assert "5 / 3, plain of 2 samples" in table([row()], {"name": {"as run": take(row())[0]}}, quick=False)
     assert "met" in text
     assert "missed" in text
     assert "met" not in table(list(ROWS), results, quick=True)

@@ -80,7 +80,7 @@ def posenet_case(side: str) -> Repeat:
     """The same of PoseNet alone."""
     cfg = models.config(MODEL={"name": "posenet"})
     if side == "ours":
-        model = models.fill(build_posenet(cfg)).train()
+        model = models.fill(build_posenet, cfg).train()
         criterion, optimizer = PoseNetLoss(), build_optimizer(cfg, model.parameters())
 
         def step(pose2d, target, valid):
@@ -89,7 +89,7 @@ def posenet_case(side: str) -> Repeat:
             total.backward()
             optimizer.step()
     else:
-        model = models.fill(PlainPoseNet(models.joint_set().joint_num)).train()
+        model = models.fill(PlainPoseNet, models.joint_set().joint_num).train()
         optimizer = torch.optim.RMSprop(model.parameters(), lr=cfg.TRAIN.lr, foreach=False)
 
         def step(pose2d, target, valid):

@@ -1,12 +1,14 @@
 """The full-size models that are measured: equal weights on both sides, whatever the order of construction."""
 
 import functools
+from collections.abc import Callable
 from zlib import crc32
 
 import numpy as np
 import torch
 
 from lib.core.config import Config, merge
+from lib.core.skip_init import SkipInit
 from lib.joint_sets import JointSet, get_joint_set
 from lib.mesh_graph import MeshGraph
 from lib.mesh_model import MeshModel, load_mesh_model
@@ -47,33 +49,35 @@ def config(input_set: str = JOINTS, **sections) -> Config:
     return merge(values)
 
 
-def fill(model: torch.nn.Module) -> torch.nn.Module:
-    """Weights drawn from each tensor's own name; plain enough for outputs of a person's size."""
-    state = {}
-    for name, tensor in model.state_dict().items():
+def fill(build: Callable[..., torch.nn.Module], *arguments) -> torch.nn.Module:
+    """A network with weights drawn from each tensor's own name; plain enough for outputs of a person's size."""
+    with SkipInit():
+        model = build(*arguments)
+    for name, tensor in model.state_dict().items():  # shares the model's memory
         generator = torch.Generator().manual_seed(crc32(name.encode()))
-        values = torch.rand(tensor.shape, generator=generator)
         if name.endswith("num_batches_tracked"):
-            values = torch.zeros(tensor.shape)
+            tensor.zero_()
         elif name.endswith("running_var") or (name.endswith("weight") and tensor.dim() == 1):
-            values = 0.5 + values
+            tensor.uniform_(0.5, 1.5, generator=generator)
         else:
             bound = (2.0 / sum(tensor.shape)) ** 0.5 if tensor.dim() == 2 else 0.1
-            values = bound * (2 * values - 1)
-        state[name] = values.to(tensor.dtype)
-    model.load_state_dict(state)
+            tensor.uniform_(-bound, bound, generator=generator)
     return model
 
 
 @functools.cache
 def our_pose2mesh() -> Pose2Mesh:
-    return fill(build_pose2mesh(config(), graph()))
+    return fill(build_pose2mesh, config(), graph())
+
+
+def _build_plain() -> PlainPose2Mesh:
+    mesh_net = PlainMeshNet(graph().laplacians, our_plan().channels)
+    return PlainPose2Mesh(PlainPoseNet(joint_set().joint_num), mesh_net)
 
 
 @functools.cache
 def plain_pose2mesh() -> PlainPose2Mesh:
-    mesh_net = PlainMeshNet(graph().laplacians, our_plan().channels)
-    return fill(PlainPose2Mesh(PlainPoseNet(joint_set().joint_num), mesh_net))
+    return fill(_build_plain)
 
 
 def poses(batch: int, seed: int = 0) -> torch.Tensor:

@@ -26,6 +26,11 @@ def _verdict(target: Target, column: str, ratio: float) -> str:
     return "" if met is None else "met" if met else "missed"
 
 
+def _smaller(row: Row, ours: dict, plain: dict) -> str:
+    items = plain["items_per_repeat"]
+    return "" if items == ours["items_per_repeat"] else f", plain of {items:,} {row.unit}"
+
+
 def _line(row: Row, column: str, figures: dict, quick: bool) -> tuple[str, ...]:
     ours, plain = figures["ours"], figures["plain"]
     # a side that does less work in a repeat is shown as if it did the other one's
@@ -40,7 +45,7 @@ def _line(row: Row, column: str, figures: dict, quick: bool) -> tuple[str, ...]:
         _verdict(row.target, column, figures["ratio"]),
         f"{_rate(1 / ours['seconds_per_item'])} / {_rate(1 / plain['seconds_per_item'])} {row.unit}/s",
         f"{_gib(ours['peak_bytes'])} / {_gib(plain['peak_bytes'])} GiB",
-        f"{len(ours['seconds'])} / {len(plain['seconds'])}",
+        f"{len(ours['seconds'])} / {len(plain['seconds'])}{_smaller(row, ours, plain)}",
     )
 
 

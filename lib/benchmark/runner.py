@@ -28,7 +28,8 @@ class Turns:
     def __init__(self, row: Row, column: str, quick: bool, advance: Callable[[int], object]):
         self.row, self.column, self.quick, self.advance = row, column, quick, advance
         self.repeats = self.repeats_of(row, quick)
-        self.plain_seconds = min(row.plain_seconds, QUICK_SECONDS) if quick else row.plain_seconds
+        seconds = row.plain_seconds if column in row.target.ratio else row.plain_seconds / 2
+        self.plain_seconds = min(seconds, QUICK_SECONDS) if quick else seconds
         self.start = time.perf_counter()
         self.answers: dict[str, list[dict]] = {side: [] for side in SIDES}
         self._steps = 0
@@ -92,14 +93,11 @@ class Turns:
         self.finish()
 
     def take_apart(self, start: Callable[[str], Worker]) -> None:
-        """Ours, plain and ours again, each in a process of its own."""
-        first = (self.repeats + 1) // 2
-        for side, count in (("ours", first), ("plain", self.repeats), ("ours", self.repeats - first)):
-            if count == 0:
-                continue
+        """One side after the other, each in a process of its own."""
+        for side in SIDES:
             with start(side) as worker:
                 self.warm_up(worker)
-                for _ in range(count):
+                for _ in range(self.repeats):
                     if side == "ours" or self.plain_has_time():
                         self.repeat(worker)
         self.finish()

@@ -41,7 +41,8 @@ class _Linear(torch.autograd.Function):
         x, weight = ctx.saved_tensors
         need_x, need_weight, _ = ctx.needs_input_grad
         grad_x = product(grad, weight) if need_x else None
-        return grad_x, grad.t() @ x if need_weight else None, grad.sum(0)
+        grad_weight = product(grad.t().contiguous(), x) if need_weight else None
+        return grad_x, grad_weight, grad.sum(0)
 
 
 def linear(x: Tensor, layer: nn.Linear) -> Tensor:
