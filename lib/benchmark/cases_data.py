@@ -100,8 +100,9 @@ def demo_case(side: str):
     folder = tempfile.TemporaryDirectory(prefix="pose2mesh-benchmark-")
     weights, output = Path(folder.name) / "final.pth.tar", Path(folder.name) / side
     output.mkdir()
+    network = shape_as_body(models.our_pose2mesh())
     save_checkpoint(
-        weights, epoch=0, model=shape_as_body(models.our_pose2mesh()), train_log=[], test_log={"surface": [], "joint": []},
+        weights, epoch=0, model=network, train_log=[], test_log={"surface": [], "joint": []},
         graph_state=models.graph().to_state(), config=models.config().to_dict(),
     )  # fmt: skip
     script = ROOT / "demo" / "run.py" if side == "ours" else ROOT / "tests" / "plain" / "demo.py"

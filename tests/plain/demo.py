@@ -17,6 +17,7 @@ import torch
 from lib.joint_sets import HUMAN36, JointSet
 from lib.mesh_model import GENDERS, load_mesh_model
 from lib.models.meshnet import MeshNetPlan
+from lib.render.opengl import problem
 from lib.renderer import render_mesh
 from tests.plain import crop
 from tests.plain.body import PlainBodyLayer
@@ -101,7 +102,9 @@ def main() -> None:
     print(f"camera residual: {residual:.4f} pixels of a {CROP_SIZE}-pixel crop")
     width, height = int(MARGIN * pose[:, 0].max()), int(MARGIN * pose[:, 1].max())
     black = np.zeros((height, width, 3), np.uint8)
-    picture = render_mesh(mesh, faces, black, image_camera(camera, box, width, height))
+    # the original draws with OpenGL; a machine without it takes what there is
+    backend = "egl" if problem("egl") is None else "auto"
+    picture = render_mesh(mesh, faces, black, image_camera(camera, box, width, height), backend=backend)
     cv2.imwrite(str(args.output / "demo_mesh.png"), picture)
     cv2.imwrite(str(args.output / "demo_pose2d.png"), draw_bones(black, pose, HUMAN36.bones))
     write_obj(args.output / "demo_mesh.obj", mesh, faces)
