@@ -163,15 +163,20 @@ def test_bad_input_is_refused():
         MeshRenderer("vulkan")
 
 
-def test_importing_touches_no_gl_library_and_no_environment():
+def test_demo_of_one_pose_imports_no_gl_library_and_nothing_slow(tmp_path):
     code = (
-        "import os, sys; import lib.renderer, lib.vis, lib.predictor;"
-        "bad = [m for m in ('OpenGL', 'pyrender', 'matplotlib', 'trimesh') if m in sys.modules];"
-        "sys.exit(f'{bad}' if bad or 'PYOPENGL_PLATFORM' in os.environ else 0)"
+        "import os, runpy, sys; sys.argv[:] = ['run.py', '--output', sys.argv[1]]\n"
+        "try: runpy.run_path('demo/run.py', run_name='__main__')\n"
+        "except SystemExit as end: assert not end.code, end.code\n"
+        "slow = ('OpenGL', 'pyrender', 'matplotlib', 'trimesh', 'networkx', 'scipy.optimize', 'pycocotools')\n"
+        "found = [name for name in slow if name in sys.modules]\n"
+        "sys.exit(f'{found}' if found or 'PYOPENGL_PLATFORM' in os.environ else 0)"
     )
     env = {key: value for key, value in os.environ.items() if key != "PYOPENGL_PLATFORM"}
-    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, env=env, capture_output=True, text=True, check=False)
+    command = [sys.executable, "-c", code, str(tmp_path)]
+    done = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+    assert (tmp_path / "demo_mesh.glb").is_file()
 
 
 def test_person_colours_are_stable_and_distinct():
