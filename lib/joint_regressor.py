@@ -42,13 +42,6 @@ class JointRegressor:
 
     def __matmul__(self, mesh: Tensor) -> Tensor:
         """(B, V, 3) -> (B, J, 3), the axes side by side in memory or not."""
-        return self.about(mesh)
-
-    def about(self, mesh: Tensor, origin: Tensor | None = None) -> Tensor:
-        """Joints (B, J, 3) of meshes (B, V, 3) that are moved so that ``origin`` (B, 3) becomes their origin.
-
-        Not the same as moving the joints, where rows of the matrix do not sum to 1.
-        """
         self.check(mesh)
         planes = mesh.transpose(1, 2)
         axes = torch.arange(3, device=mesh.device)[:, None]
@@ -57,6 +50,4 @@ class JointRegressor:
         else:
             read = mesh.flatten(1).index_select(1, (3 * self._vertices + axes).flatten())
         read = read.unflatten(1, (3, len(self._vertices)))
-        if origin is not None:
-            read = read - origin[..., None]
         return (read @ self._weights).transpose(1, 2).contiguous()
