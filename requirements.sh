@@ -61,7 +61,7 @@ install_system_libraries() {
             return
         fi
     fi
-    say "note: no EGL library found; pictures are drawn by matplotlib. For proper rendering install EGL" \
+    say "note: no EGL library found; pictures are drawn by NumPy, which is slow for videos. For fast ones install EGL" \
         "(Debian, Ubuntu: sudo apt-get install $packages)"
 }
 

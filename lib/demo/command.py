@@ -2,15 +2,12 @@
 
 from pathlib import Path
 
-from tqdm import tqdm
-
 from lib.demo.images import Images
 from lib.demo.inputs import DemoInput, load_input
 from lib.demo.options import SMOOTHING, DemoOptions
-from lib.demo.people import Selection, select_people
-from lib.poses import Frame, approximated, describe_mapping, unmapped
-
-_BAD_FIT = 30.0  # pixels of the 500 x 500 crop; poses in the right joint order stay well below
+from lib.demo.people import select
+from lib.poses import approximated, describe_mapping, unmapped
+from lib.startup import imports_kept
 
 
 def run_demo(options: DemoOptions) -> list[Path]:
@@ -30,9 +27,11 @@ def run_demo(options: DemoOptions) -> list[Path]:
     if options.check_input:
         return _check_input(source, options)
 
-    # these bring torch and the renderer, which take a second: not before the input is known to be good
-    from lib.demo.lifting import Lifter
-    from lib.predictor import Pose2MeshPredictor
+    # these bring torch, which takes a second: not before the input is known to be good
+    with imports_kept():
+        from lib.demo.lifting import Lifter
+        from lib.demo.pictures import lift_pictures
+        from lib.predictor import Pose2MeshPredictor
 
     predictor = Pose2MeshPredictor(
         str(options.joint_set), options.weights, options.device, options.body, options.root
@@ -44,7 +43,7 @@ def run_demo(options: DemoOptions) -> list[Path]:
         from lib.demo.sequence import lift_sequence
 
         return _report(lift_sequence(source, lifter, options, formats))
-    return _report(_lift_pictures(source, lifter, options, formats))
+    return _report(lift_pictures(source, lifter, options, formats))
 
 
 def _check_sequence_options(options: DemoOptions, is_video: bool) -> None:
@@ -82,7 +81,7 @@ def describe_input(source: DemoInput, joint_set: str) -> list[str]:
 
 def _check_input(source: DemoInput, options: DemoOptions) -> list[Path]:
     """Draw the named joints of the first frame, or of the pictures, and stop."""
-    from lib.demo.picture import save_image, write_files
+    from lib.demo.picture_files import save_image, write_files
     from lib.poses import draw_check
 
     sequence = source.sequence
@@ -97,78 +96,9 @@ def _check_input(source: DemoInput, options: DemoOptions) -> list[Path]:
         picture = draw_check(image, frame, sequence.source, options.min_score)
         name = f"{'demo' if source.single else Path(frame.name).stem or source.stem}_check.png"
         files += write_files(options.output, {name: lambda path, picture=picture: save_image(path, picture)})
-        for note in select(frame, source, options, None).notes:
+        for note in select(frame, sequence.source, options).notes:
             print(f"{frame.name}: {note}")
     return _report(files)
-
-
-def select(
-    frame: Frame,
-    source: DemoInput,
-    options: DemoOptions,
-    size: tuple[int, int] | None,
-    previous: Selection | None = None,
-) -> Selection:
-    """``select_people`` with the options of the command."""
-    return select_people(
-        frame, source.sequence.source, str(options.joint_set), options.min_score, options.fill, size, previous
-    )  # fmt: skip
-
-
-def _lift_pictures(source: DemoInput, lifter, options: DemoOptions, formats: tuple[str, ...]) -> list[Path]:
-    from lib.demo.picture import PictureResults, write_files
-    from lib.renderer import MeshRenderer
-
-    frames = source.sequence.frames
-    files: list[Path] = []
-    reasons: list[str] = []
-    with MeshRenderer(options.renderer, pictures=len(frames)) as renderer:
-        results = PictureResults(
-            renderer, lifter.predictor.joint_set, lifter.predictor.mesh_model, formats, options.seed
-        )
-        for number, frame in enumerate(tqdm(frames, unit="image", disable=True if len(frames) == 1 else None)):
-            try:
-                image = source.images.read(number, frame)
-            except (ValueError, OSError) as error:
-                if len(frames) == 1:
-                    raise
-                tqdm.write(f"Warning: {frame.name} left out: {error}")  # one bad file shall not cost the others
-                continue
-            size = image.shape[1], image.shape[0]
-            people = select(frame, source, options, size)
-            where = "" if source.single else f"{frame.name}: "
-            reasons += people.notes
-            for note in people.notes:
-                tqdm.write(f"Warning: {where}{note}")
-            if not len(people):
-                tqdm.write(f"{where}nobody to lift")
-                continue
-            pose3d = None if source.pose3d is None else [source.pose3d[number]]
-            lifted = lifter([people], [frame.name], size, pose3d)
-            for line in _camera_lines(people, lifted.residual, size):
-                tqdm.write(where + line)
-            stem = source.stem if len(frames) == 1 else Path(frame.name).stem
-            files += write_files(options.output, results.writers(image, lifted, people, stem, source.single))
-        if not files:
-            raise ValueError(f"{source.title}: nobody left to lift; {reasons[0] if reasons else 'no people'}")
-        print(f"Renderer: {renderer.note}")
-    return files
-
-
-def _camera_lines(people: Selection, residuals, size: tuple[int, int]) -> list[str]:
-    """How well cameras fit, and signs of input that runs but gives nonsense."""
-    lines = []
-    for pose, row, residual in zip(people.poses, people.rows, residuals):
-        whose = "" if len(people) == 1 else f" of person {row}"
-        lines.append(f"Camera{whose}: mean distance to the pose {residual:.1f} pixels of a 500-pixel crop")
-        if residual > _BAD_FIT:
-            lines.append("Warning: the mesh fits the pose badly; are the joints in the order that --help lists?")
-        outside = int(((pose < 0) | (pose >= size)).any(axis=1).sum())
-        if outside > len(pose) / 2:
-            lines.append(
-                f"Warning: {outside} of {len(pose)} joints lie outside the picture; is it the image of this pose?"
-            )
-    return lines
 
 
 def _plural(count: int, one: str, many: str) -> str:

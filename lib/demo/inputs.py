@@ -5,7 +5,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-from tqdm import tqdm
 
 from lib import ROOT
 from lib.demo.images import ImageFolder, Images, StillImage, VideoImages, canvas_size, open_images, read_image
@@ -128,6 +127,8 @@ def _stem(name: str) -> str:
 
 
 def _from_detector(options: DemoOptions, joint_set: JointSet) -> DemoInput:
+    from tqdm import tqdm
+
     from lib.poses.detector import Detector, detector_available
 
     if options.input_img is None:

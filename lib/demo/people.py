@@ -4,6 +4,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from lib.demo.options import DemoOptions
 from lib.joint_sets import get_joint_set
 from lib.poses import Frame, complete, filter_people, map_pose, missing_joints
 
@@ -47,12 +48,10 @@ class Selection:
         return replace(self, poses=poses)
 
 
-def select_people(
+def select(
     frame: Frame,
     source: str,
-    joint_set: str,
-    min_score: float = 0.1,
-    fill: bool = True,
+    options: DemoOptions,
     image_size: tuple[int, int] | None = None,
     previous: Selection | None = None,
 ) -> Selection:
@@ -60,18 +59,18 @@ def select_people(
 
     Args:
         frame: people of one image, in the joints of ``source``.
-        joint_set: name or file of the network's joint set.
-        min_score: joints with a score up to this are missing.
-        fill: fill missing joints (``lib.poses.complete``); else people who miss some are left out.
+        source: key of ``lib.poses.SOURCES``, or the user's own joint set.
+        options: ``joint_set``, ``min_score`` and ``fill`` count.
         image_size: width and height where known.
         previous: the frame before, in a sequence.
     """
+    joint_set, min_score = str(options.joint_set), options.min_score
     joints = get_joint_set(joint_set)
     mapped = map_pose(frame.poses, source, joint_set)
     reasons = filter_people(mapped, joint_set, min_score)
     before = previous.previous_of(frame.tracks) if previous is not None else None
     result = complete(mapped, joint_set, min_score, before, image_size)
-    if not fill:
+    if not options.fill:
         gone = missing_joints(mapped, min_score, image_size).sum(axis=1)
         reasons = [
             why or (f"{n} joint(s) missing, not filled as asked" if n else None) for why, n in zip(reasons, gone)

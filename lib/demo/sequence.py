@@ -15,11 +15,10 @@ from tqdm import tqdm
 
 from lib.body.fit_params import fit_params
 from lib.body.lbs import lbs
-from lib.demo.command import select
 from lib.demo.inputs import DemoInput
 from lib.demo.lifting import Lifter
 from lib.demo.options import DemoOptions
-from lib.demo.people import Selection
+from lib.demo.people import Selection, select
 from lib.demo.sequence_files import FrameResult, SequenceFiles
 from lib.demo.smoothing import MeshSmoother, PoseSmoother, with_meshes
 from lib.export.people import PeopleArrays
@@ -94,7 +93,7 @@ def _select_all(source: DemoInput, options: DemoOptions, size: tuple[int, int], 
     left_out = filled = 0
     keypoints = get_joint_set(str(options.joint_set)).keypoint_num  # the others are derived from these
     for frame in source.sequence.frames:
-        people = select(frame, source, options, size, selections[-1] if selections else None)
+        people = select(frame, source.sequence.source, options, size, selections[-1] if selections else None)
         left_out += len(frame.poses) - len(people)
         filled += int(people.filled[:, :keypoints].sum())
         selections.append(people)

@@ -116,7 +116,7 @@ class SequenceFiles:
             yield result
 
     def _write_picture(self, result: FrameResult) -> None:
-        from lib.demo.picture import save_image
+        from lib.demo.picture_files import save_image
 
         folder = self._path("frames")
         folder.mkdir(parents=True, exist_ok=True)

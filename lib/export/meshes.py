@@ -5,9 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from lib.export.glb import glb_bytes
 from lib.funcs_utils import atomic_write, save_obj
-from lib.render.shading import vertex_normals
 
 MESH_FORMATS = ("obj", "glb", "ply")
 _GLTF_AXES = np.array([1.0, -1.0, -1.0])
@@ -92,10 +90,18 @@ def _save_obj(path: Path, people: np.ndarray, faces: np.ndarray, names: list[str
 
 
 def _glb(people: np.ndarray, faces: np.ndarray, colours: list, names: list[str]) -> bytes:
-    meshes = people * _GLTF_AXES
-    normals = np.stack([vertex_normals(mesh, faces) for mesh in meshes])
-    normals[(normals == 0).all(axis=2)] = 0, 0, 1  # of vertices without faces; the format wants unit vectors
-    return glb_bytes(meshes, normals, faces, colours, names)
+    import trimesh
+
+    scene = trimesh.Scene()
+    for vertices, colour, name in zip(people, colours, names):
+        material = trimesh.visual.material.PBRMaterial(
+            name=name, baseColorFactor=_bytes(colour), metallicFactor=0.0, roughnessFactor=0.6
+        )
+        visual = trimesh.visual.TextureVisuals(material=material)
+        mesh = trimesh.Trimesh(vertices * _GLTF_AXES, faces, visual=visual, process=False)
+        mesh.vertex_normals  # noqa: B018  (computed on access; exported only then, for smooth shading)
+        scene.add_geometry(mesh, node_name=name, geom_name=name)
+    return scene.export(file_type="glb")
 
 
 def _ply(people: np.ndarray, faces: np.ndarray, colours: list, names: list[str]) -> bytes:

@@ -1,0 +1,78 @@
+"""The course of the demo over pictures: each image's people are lifted, drawn and written before the next."""
+
+from pathlib import Path
+
+from lib.demo.inputs import DemoInput
+from lib.demo.lifting import Lifter
+from lib.demo.options import DemoOptions
+from lib.demo.people import Selection, select
+from lib.demo.picture_files import PictureResults, write_files
+from lib.renderer import MeshRenderer
+
+_BAD_FIT = 30.0  # pixels of the 500 x 500 crop; poses in the right joint order stay well below
+
+
+def lift_pictures(source: DemoInput, lifter: Lifter, options: DemoOptions, formats: tuple[str, ...]) -> list[Path]:
+    """Lift the people of every picture and write their files.
+
+    Returns:
+        the files.
+
+    Raises:
+        ValueError, FileNotFoundError: nobody to lift in any picture; of a single picture whatever is wrong with it.
+    """
+    frames = source.sequence.frames
+    files: list[Path] = []
+    reasons: list[str] = []
+    bar, say = frames, print
+    if len(frames) > 1:
+        from tqdm import tqdm
+
+        bar, say = tqdm(frames, unit="image", disable=None), tqdm.write
+    with MeshRenderer(options.renderer, pictures=len(frames)) as renderer:
+        results = PictureResults(
+            renderer, lifter.predictor.joint_set, lifter.predictor.mesh_model, formats, options.seed
+        )
+        for number, frame in enumerate(bar):
+            try:
+                image = source.images.read(number, frame)
+            except (ValueError, OSError) as error:
+                if len(frames) == 1:
+                    raise
+                say(f"Warning: {frame.name} left out: {error}")  # one bad file shall not cost the others
+                continue
+            size = image.shape[1], image.shape[0]
+            people = select(frame, source.sequence.source, options, size)
+            where = "" if source.single else f"{frame.name}: "
+            reasons += people.notes
+            for note in people.notes:
+                say(f"Warning: {where}{note}")
+            if not len(people):
+                say(f"{where}nobody to lift")
+                continue
+            pose3d = None if source.pose3d is None else [source.pose3d[number]]
+            lifted = lifter([people], [frame.name], size, pose3d)
+            for line in _camera_lines(people, lifted.residual, size):
+                say(where + line)
+            stem = source.stem if len(frames) == 1 else Path(frame.name).stem
+            files += write_files(options.output, results.writers(image, lifted, people, stem, source.single))
+        if not files:
+            raise ValueError(f"{source.title}: nobody left to lift; {reasons[0] if reasons else 'no people'}")
+        print(f"Renderer: {renderer.note}")
+    return files
+
+
+def _camera_lines(people: Selection, residuals, size: tuple[int, int]) -> list[str]:
+    """How well cameras fit, and signs of input that runs but gives nonsense."""
+    lines = []
+    for pose, row, residual in zip(people.poses, people.rows, residuals):
+        whose = "" if len(people) == 1 else f" of person {row}"
+        lines.append(f"Camera{whose}: mean distance to the pose {residual:.1f} pixels of a 500-pixel crop")
+        if residual > _BAD_FIT:
+            lines.append("Warning: the mesh fits the pose badly; are the joints in the order that --help lists?")
+        outside = int(((pose < 0) | (pose >= size)).any(axis=1).sum())
+        if outside > len(pose) / 2:
+            lines.append(
+                f"Warning: {outside} of {len(pose)} joints lie outside the picture; is it the image of this pose?"
+            )
+    return lines
