@@ -10,8 +10,8 @@ random weights. Two columns: "as run" = both programs as a user starts them; "me
 is told to keep freed memory. Figures are medians, of five repeats of this project and more (three of the slow training
 step); the published algorithm gets as many where they are short, fewer where one takes long, and in some rows fewer
 samples per repeat: the last column of the table has the numbers, times are compared per sample. Takes less than ten
-minutes on two quiet cores; --quick about one, with small sizes, one or two repeats and only those columns that have a
-target. --scaling takes about three minutes: the loader with 10^4 to 10^6 rows and 0 to 2 workers, training in 1 and 2
+minutes on two quiet cores; --quick about one, with small sizes, one or two repeats and only as run. --scaling takes
+about two minutes: the loader with 10^4 to 10^6 rows and 0 to 2 workers, training in 1 and 2
 processes.
 """
 

@@ -6,6 +6,7 @@ import cv2
 import numpy as np
 import pytest
 
+from lib.demo.pictures import output_stems
 from lib.export import load_npz
 from lib.mesh_model import load_mesh_model
 from lib.poses import Frame
@@ -111,6 +112,10 @@ def test_one_bad_image_or_empty_frame_does_not_cost_the_others(run_demo, tmp_pat
     assert not (tmp_path / "result" / "c_mesh.npz").exists()
     assert run_demo(*poses) == 0
     assert {path.name for path in (tmp_path / "result").glob("*.npz")} == {"b_mesh.npz", "c_mesh.npz"}
+
+
+def test_images_of_one_name_in_two_folders_have_outputs_of_their_own():
+    assert output_stems(["a/1.jpg", "b/1.jpg", "/c/2.png", "3"]) == ["a_1", "b_1", "2", "3"]
 
 
 def test_absurd_joints_do_not_stretch_the_picture(run_demo, tmp_path):

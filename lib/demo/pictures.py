@@ -1,5 +1,6 @@
 """The course of the demo over pictures: each image's people are lifted, drawn and written before the next."""
 
+from collections import Counter
 from pathlib import Path
 
 from lib.demo.inputs import DemoInput
@@ -22,6 +23,7 @@ def lift_pictures(source: DemoInput, lifter: Lifter, options: DemoOptions, forma
         ValueError, FileNotFoundError: nobody to lift in any picture; of a single picture whatever is wrong with it.
     """
     frames = source.sequence.frames
+    stems = output_stems([frame.name for frame in frames])
     files: list[Path] = []
     reasons: list[str] = []
     bar, say = frames, print
@@ -54,12 +56,22 @@ def lift_pictures(source: DemoInput, lifter: Lifter, options: DemoOptions, forma
             lifted = lifter([people], [frame.name], size, pose3d)
             for line in _camera_lines(people, lifted.residual, size):
                 say(where + line)
-            stem = source.stem if len(frames) == 1 else Path(frame.name).stem
+            stem = source.stem if len(frames) == 1 else stems[number]
             files += write_files(options.output, results.writers(image, lifted, people, stem, source.single))
         if not files:
             raise ValueError(f"{source.title}: nobody left to lift; {reasons[0] if reasons else 'no people'}")
         print(f"Renderer: {renderer.note}")
     return files
+
+
+def output_stems(names: list[str]) -> list[str]:
+    """Starts of output names, a different one for each image: the file's name, with its folders where names repeat."""
+    paths = [Path(name).with_suffix("") for name in names]
+    count = Counter(path.name for path in paths)
+    return [
+        path.name if count[path.name] == 1 else "_".join(part for part in path.parts if part != path.anchor)
+        for path in paths
+    ]
 
 
 def _camera_lines(people: Selection, residuals, size: tuple[int, int]) -> list[str]:
