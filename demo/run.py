@@ -19,9 +19,12 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from lib.demo.options import PICTURE_FORMATS, SEQUENCE_FORMATS, SMOOTHING, DemoOptions
-from lib.joint_sets import JOINT_SETS
-from lib.renderer import BACKENDS
+from lib.startup import imports_kept
+
+with imports_kept():
+    from lib.demo.options import PICTURE_FORMATS, SEQUENCE_FORMATS, SMOOTHING, DemoOptions
+    from lib.joint_sets import JOINT_SETS
+    from lib.renderer import BACKENDS
 
 
 def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:

@@ -1,6 +1,7 @@
 """MeshNet's layers, and the claim that skipping fake vertices changes nothing."""
 
 import copy
+import gc
 import itertools
 import pickle
 
@@ -246,13 +247,18 @@ def test_bfloat16_products_under_autocast(graph):
 @pytest.mark.parametrize("freeze", [False, True])
 def test_data_parallel_needs_no_search_for_unused_parameters(graph, tmp_path, freeze):
     """Sparse operators are not broadcast, and nobody waits for the gradient of PoseNet's unused BatchNorm."""
-    dist.init_process_group("gloo", init_method=f"file://{tmp_path}/store", rank=0, world_size=1)
-    try:
-        model = Pose2Mesh(PoseNet(17, width=8), filled(graph), freeze=freeze).train()
+    model = Pose2Mesh(PoseNet(17, width=8), filled(graph), freeze=freeze).train()
+
+    def train() -> None:  # the wrapper has to be gone before the group, see lib.core.distributed
         parallel = nn.parallel.DistributedDataParallel(model)
         for _ in range(3):
             mesh, pose3d = parallel(torch.randn(4, 17, 2))
             (mesh.mean() + pose3d.mean()).backward()
+
+    dist.init_process_group("gloo", init_method=f"file://{tmp_path}/store", rank=0, world_size=1)
+    try:
+        train()
+        gc.collect()
         assert all(p.grad is not None for p in model.pose2mesh.parameters())
     finally:
         dist.destroy_process_group()

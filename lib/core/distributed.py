@@ -4,6 +4,7 @@ Without a process group all helpers work as for one process of rank 0, so that c
 """
 
 import contextlib
+import gc
 import os
 import tempfile
 import traceback
@@ -145,13 +146,17 @@ def _run_in_group(
     dist.init_process_group(backend, init_method=rendezvous, rank=process_rank, world_size=processes, timeout=TIMEOUT)
     try:
         fn(device, *args)
-    except Exception:
+    except Exception as error:
         # when one process fails, the others fail with "connection closed" at once: keep the first, it has the cause
         if errors is not None:
             with contextlib.suppress(FileExistsError), open(errors / FIRST_ERROR, "x") as stream:
                 stream.write(f"process {process_rank}:\n{traceback.format_exc()}")
+        traceback.clear_frames(error.__traceback__)
         raise
     finally:
+        # A data-parallel wrapper that outlives the group ends the group's threads while it holds Python's lock, for
+        # which these may wait: a deadlock. So wrappers go first, those in reference cycles too.
+        gc.collect()
         dist.destroy_process_group()
 
 
