@@ -161,6 +161,15 @@ def test_tracks_that_return_start_anew():
     np.testing.assert_array_equal(moved, pose + 200)
 
 
+def test_long_frame_names_that_come_late(run_demo, tmp_path):
+    keypoints = np.column_stack([(sample() - sample().min(axis=0)) * 0.35 + 20, np.ones(17)]).ravel().tolist()
+    names = [*(f"{number}.jpg" for number in range(70)), "folder/" * 20 + "70.jpg"]
+    people = [{"image_id": name, "category_id": 1, "keypoints": keypoints, "score": 1, "idx": 1} for name in names]
+    (tmp_path / "long.json").write_text(json.dumps(people))
+    assert run_demo("--input_pose", tmp_path / "long.json", "--video", "--save", "npz") == 0
+    assert load_npz(tmp_path / "result" / "long_mesh.npz").frame.tolist() == names
+
+
 def test_alphapose_video_of_the_demo_is_two_people(run_demo, tmp_path):
     from lib.poses import assign_tracks, read_poses
     from tests.helpers import ROOT

@@ -70,11 +70,12 @@ def lift_sequence(
         raise ValueError(f"{source.title}: nobody left to lift; {_first_note(job.selections)}")
     fitted = options.constant_shape or bool({"params", "amass"} & set(formats))
     shapes = _track_shapes(job) if fitted else None
+    name_length = max(len(frame.name) for frame in sequence.frames)
     drawn = bool({"mp4", "gif", "png", "html"} & set(formats))
     with ExitStack() as stack:
         renderer = stack.enter_context(MeshRenderer(options.renderer, pictures=len(sequence.frames))) if drawn else None
         files = stack.enter_context(
-            SequenceFiles(Path(options.output), source.stem, formats, lifter.predictor.mesh_model, fps)
+            SequenceFiles(Path(options.output), source.stem, formats, lifter.predictor.mesh_model, fps, name_length)
         )
         results = _results(job, shapes, renderer)
         bar = tqdm(results, "lifting", len(sequence.frames), unit="frame", disable=None)

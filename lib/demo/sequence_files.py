@@ -49,14 +49,18 @@ class SequenceFiles:
         formats: see ``lib.demo.options.SEQUENCE_FORMATS``.
         mesh_model: of the meshes.
         fps: frames per second.
+        name_length: characters of the longest frame name.
 
     Attributes:
         written: the files, or folders of many files, after the block.
         residual: mean distance of parameters and vertices, metres; None without parameters.
     """
 
-    def __init__(self, folder: Path, stem: str, formats: tuple[str, ...], mesh_model: MeshModel, fps: float):
+    def __init__(
+        self, folder: Path, stem: str, formats: tuple[str, ...], mesh_model: MeshModel, fps: float, name_length: int
+    ):
         self._folder, self._stem, self._formats, self._model, self._fps = folder, stem, formats, mesh_model, fps
+        self._name_length = name_length
         self._stack = ExitStack()
         self._kept: list[tuple[ParamFit, np.ndarray, np.ndarray, list[str]]] = []
         self.written: list[Path] = []
@@ -70,7 +74,7 @@ class SequenceFiles:
         self._films = [
             enter(VideoWriter(self._path(f"mesh.{kind}"), self._fps)) for kind in self._chosen(VIDEO_FORMATS)
         ]
-        self._arrays = enter(NpzWriter(self._path("mesh.npz"))) if "npz" in self._formats else None
+        self._arrays = enter(NpzWriter(self._path("mesh.npz"), self._name_length)) if "npz" in self._formats else None
         return self
 
     def __exit__(self, kind, error, trace) -> None:

@@ -54,12 +54,16 @@ class NpzWriter:
             for people in batches:
                 writer.append(people)
 
-    The rows wait in files beside ``path``. When the block raises nothing is written. Texts of ``frame`` are kept in 64
-    characters or what the longest of the first batch needs.
+    The rows wait in files beside ``path``. When the block raises nothing is written.
+
+    Args:
+        path: file to write; missing folders are created.
+        name_length: characters for the texts of ``frame``; more when those of the first batch are longer.
     """
 
-    def __init__(self, path: str | Path):
+    def __init__(self, path: str | Path, name_length: int = 64):
         self.path = Path(path)
+        self._name_length = name_length
         self.rows = 0
         self._common: dict[str, np.ndarray] = {}
         self._columns: dict[str, tuple[np.dtype, tuple[int, ...]]] = {}
@@ -90,7 +94,7 @@ class NpzWriter:
 
     def _frame_type(self, frames: np.ndarray) -> np.dtype:
         if not self._columns:
-            return np.dtype(f"<U{max(64, frames.dtype.itemsize // 4)}")
+            return np.dtype(f"<U{max(self._name_length, frames.dtype.itemsize // 4)}")
         kept = self._columns["frame"][0]
         if frames.dtype.itemsize > kept.itemsize:
             raise ValueError(f"{self.path}: frame names are longer than {kept.itemsize // 4} characters")
