@@ -86,8 +86,8 @@ class PictureResults:
         """
         colours = [person_colour(row, self.seed) for row in selection.rows]
         draw = self._single if single else self._several
-        pictures, scene = draw(image, people, selection, colours, stem)
-        return pictures | self._files("demo" if single else stem, scene, people, selection, colours, single)
+        pictures, posed = draw(image, people, selection, colours, stem)
+        return pictures | self._files("demo" if single else stem, posed, people, selection, colours, single)
 
     def overlay(self, image: np.ndarray, people: PeopleArrays, colours: list, count: int | None = None) -> np.ndarray:
         """The image with the first ``count`` people; nearer ones cover those behind."""
@@ -106,7 +106,7 @@ class PictureResults:
             "demo_pose2d.png": lambda path: save_image(path, pose_picture),
             "demo_mesh.png": lambda path: save_image(path, scene),
             "demo_views.png": lambda path: save_image(path, views),
-        }, scene
+        }, pose_picture
 
     def _several(self, image, people, selection, colours, stem) -> tuple[dict[str, Writer], np.ndarray]:
         writers: dict[str, Writer] = {}
@@ -117,13 +117,13 @@ class PictureResults:
             for name, picture in ((f"{stem}_pose2d_{number}.png", skeletons), (f"{stem}_mesh_{number}.png", scene)):
                 writers[name] = lambda path, picture=picture: save_image(path, picture)
         views = self._views(image, people, selection, colours, scene)
-        return writers | {f"{stem}_views.png": lambda path: save_image(path, views)}, scene
+        return writers | {f"{stem}_views.png": lambda path: save_image(path, views)}, skeletons
 
     def _views(self, image, people, selection, colours, scene) -> np.ndarray:
         """Input, overlay and side view next to each other."""
         return draw_views(image, selection.poses, self.joint_set, scene, people, colours, self.renderer)
 
-    def _files(self, stem, scene, people, selection, colours, single) -> dict[str, Writer]:
+    def _files(self, stem, posed, people, selection, colours, single) -> dict[str, Writer]:
         """Everything but pictures."""
         from lib.export import save_mesh, save_npz
 
@@ -143,7 +143,7 @@ class PictureResults:
             elif kind == "params":
                 writers[f"{stem}_params.npz"] = lambda path: self._save_params(path, people)
             elif kind == "html":
-                writers[f"{stem}_mesh.html"] = lambda path: self._save_page(path, people, colours, scene, stem)
+                writers[f"{stem}_mesh.html"] = lambda path: self._save_page(path, people, colours, posed, stem)
         return writers
 
     def _save_params(self, path: Path, people: PeopleArrays) -> None:
@@ -154,7 +154,7 @@ class PictureResults:
         print(f"Parameters: mean distance to the vertices {1000 * fit.residual.mean():.1f} mm")
         save_params(path, fit, self.mesh_model, people.track, list(people.frame), people.translation)
 
-    def _save_page(self, path: Path, people: PeopleArrays, colours: list, scene: np.ndarray, title: str) -> None:
+    def _save_page(self, path: Path, people: PeopleArrays, colours: list, picture: np.ndarray, title: str) -> None:
         from lib.export import Shot, save_html
 
-        save_html(path, Shot(people.placed, colours, scene), people.faces, f"Pose2Mesh: {title}")
+        save_html(path, Shot(people.placed, colours, picture), people.faces, f"Pose2Mesh: {title}")

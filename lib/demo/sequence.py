@@ -25,6 +25,7 @@ from lib.export.people import PeopleArrays
 from lib.joint_sets import get_joint_set
 from lib.poses import assign_tracks
 from lib.renderer import MeshRenderer, person_colour
+from lib.vis import draw_pose
 
 _BATCH = 64  # people
 _FPS = 30.0
@@ -41,6 +42,17 @@ class _Job:
     selections: list[Selection]
     size: tuple[int, int]
     fps: float
+    formats: tuple[str, ...]
+
+    @property
+    def drawn(self) -> bool:
+        """Meshes are drawn over the pictures."""
+        return bool({"mp4", "gif", "png"} & set(self.formats))
+
+    @property
+    def pictures(self) -> bool:
+        """The pictures are needed."""
+        return self.drawn or "html" in self.formats
 
     def lift(self, frames: list[int]) -> PeopleArrays:
         """The people of these frames, at least one in all."""
@@ -65,15 +77,16 @@ def lift_sequence(
     source = replace(source, sequence=sequence)
     image = source.images.read(0, sequence.frames[0])
     size = image.shape[1], image.shape[0]
-    job = _Job(source, lifter, options, _select_all(source, options, size, fps), size, fps)
+    job = _Job(source, lifter, options, _select_all(source, options, size, fps), size, fps, formats)
     if not any(map(len, job.selections)):
         raise ValueError(f"{source.title}: nobody left to lift; {_first_note(job.selections)}")
     fitted = options.constant_shape or bool({"params", "amass"} & set(formats))
     shapes = _track_shapes(job) if fitted else None
     name_length = max(len(frame.name) for frame in sequence.frames)
-    drawn = bool({"mp4", "gif", "png", "html"} & set(formats))
     with ExitStack() as stack:
-        renderer = stack.enter_context(MeshRenderer(options.renderer, pictures=len(sequence.frames))) if drawn else None
+        renderer = (
+            stack.enter_context(MeshRenderer(options.renderer, pictures=len(sequence.frames))) if job.drawn else None
+        )
         files = stack.enter_context(
             SequenceFiles(Path(options.output), source.stem, formats, lifter.predictor.mesh_model, fps, name_length)
         )
@@ -175,18 +188,22 @@ def _results(job: _Job, shapes: dict[int, torch.Tensor] | None, renderer: MeshRe
 
 
 def _frame_result(job: _Job, number: int, people, fit, renderer: MeshRenderer | None) -> FrameResult:
-    frame = job.source.sequence.frames[number]
+    frame, selection = job.source.sequence.frames[number], job.selections[number]
     colours = [] if people is None else [person_colour(track, job.options.seed) for track in people.track.tolist()]
-    picture = None
-    if renderer is not None:
-        picture = job.source.images.read(number, frame)
-        if (picture.shape[1], picture.shape[0]) != job.size:
-            raise ValueError(
-                f"picture of frame {frame.name} is {picture.shape[1]} x {picture.shape[0]}, the first one was "
-                f"{job.size[0]} x {job.size[1]} pixels"
-            )
-        if people is not None:
-            picture = renderer.render_people(
-                people.vertices, people.faces, picture, people.camera_image, colours, depths=people.translation[:, 2]
-            )
-    return FrameResult(number, frame.name, people, fit, picture, colours)
+    if not job.pictures:
+        return FrameResult(number, frame.name, people, fit, None, colours)
+    image = job.source.images.read(number, frame)
+    if (image.shape[1], image.shape[0]) != job.size:
+        raise ValueError(
+            f"picture of frame {frame.name} is {image.shape[1]} x {image.shape[0]}, the first one was "
+            f"{job.size[0]} x {job.size[1]} pixels"
+        )
+    picture = posed = image
+    if people is not None and renderer is not None:
+        picture = renderer.render_people(
+            people.vertices, people.faces, image, people.camera_image, colours, depths=people.translation[:, 2]
+        )
+    if "html" in job.formats:
+        for pose in selection.poses:
+            posed = draw_pose(posed, pose, job.lifter.predictor.joint_set)
+    return FrameResult(number, frame.name, people, fit, picture, colours, posed)

@@ -27,6 +27,7 @@ class FrameResult:
         fit: body parameters of the people, where asked for.
         picture: (H, W, 3) uint8, blue-green-red, with the meshes, where asked for.
         colours: (r, g, b) of the people.
+        posed: (H, W, 3) the input picture with the 2D poses, where asked for.
     """
 
     number: int
@@ -35,6 +36,7 @@ class FrameResult:
     fit: ParamFit | None
     picture: np.ndarray | None
     colours: list[tuple[float, float, float]]
+    posed: np.ndarray | None = None
 
 
 class SequenceFiles:
@@ -98,7 +100,7 @@ class SequenceFiles:
                 Shot(
                     np.zeros((0, 1, 3), np.float32) if result.people is None else result.people.placed,
                     result.colours,
-                    result.picture,
+                    result.posed,
                     result.name,
                 )
                 for result in passed
