@@ -24,10 +24,11 @@ from lib.core.weights import only_posenet
 from lib.funcs_utils import atomic_write
 from lib.joint_sets import JointSet, get_joint_set
 from lib.mesh_graph import MeshGraph
-from lib.mesh_model import MeshModel, load_mesh_model
+from lib.mesh_model import MeshModel
 from lib.models.export_form import ExportForm
-from lib.models.pose2mesh_net import Pose2Mesh, build_pose2mesh, build_posenet
+from lib.models.pose2mesh_net import Pose2Mesh, build_posenet
 from lib.models.posenet import PoseNet
+from lib.predictor import Pose2MeshPredictor
 
 TOLERANCE = 1e-4  # largest difference to PyTorch, relative to the largest number of an output
 OPSET = 17
@@ -92,7 +93,7 @@ def load_trained(
     Args:
         weights: checkpoint file or folder.
         stage: ``pose2mesh``, or ``posenet``, which may also be the PoseNet inside a Pose2Mesh.
-        joint_set: only for weights of the original release, which do not say theirs.
+        joint_set: only for a PoseNet of the original release, which does not say its own.
         body: mesh model; empty takes the one of the weights' settings.
         root: folder with the licensed models and ``experiment/``.
 
@@ -100,6 +101,9 @@ def load_trained(
         FileNotFoundError, ValueError: no such weights, or weights of another stage or mesh.
     """
     path = find_checkpoint(weights, root=Path(root))
+    if stage == "pose2mesh":
+        predictor = Pose2MeshPredictor(joint_set or None, path, "cpu", body or None, root)
+        return Trained(predictor.network, predictor.joint_set, predictor.mesh_model, predictor.graph, path)
     checkpoint = load_checkpoint(path)
     if checkpoint["config"] is not None:
         cfg = merge(checkpoint["config"], f"settings in {path}")
@@ -108,25 +112,9 @@ def load_trained(
         cfg.DATASET.input_joint_set = cfg.DATASET.target_joint_set = joint_set
     else:
         raise ValueError(f"{path} does not say which joints it takes: it is of the original release; add --joint_set")
-    joints = get_joint_set(cfg.DATASET.input_joint_set)
-    holds_mesh = any(key.startswith("pose2mesh.") for key in checkpoint["model_state_dict"])
-    if stage == "posenet":
-        network = build_posenet(cfg)
-        load_weights(network, only_posenet(checkpoint), path)
-        return Trained(network.eval(), joints, None, None, path)
-    if not holds_mesh:
-        raise ValueError(f"{path} holds a PoseNet: add --stage posenet, or give weights of a Pose2Mesh")
-    licensed = {"body": "smpl", "hand": "mano"}[joints.body]
-    name = body or (cfg.MODEL.body if checkpoint["graph"] is not None else licensed)
-    mesh_model = load_mesh_model(joints.body, name, root)
-    if checkpoint["graph"] is None:
-        graph = MeshGraph.build(mesh_model.faces, joints, mesh_name=mesh_model.name)
-    else:
-        graph = MeshGraph.from_state(checkpoint["graph"])
-        graph.check_topology(mesh_model.faces)
-    network = build_pose2mesh(cfg, graph)
-    load_weights(network, checkpoint, path)
-    return Trained(network.eval(), joints, mesh_model, graph, path)
+    network = build_posenet(cfg)
+    load_weights(network, only_posenet(checkpoint), path)
+    return Trained(network.eval(), get_joint_set(cfg.DATASET.input_joint_set), None, None, path)
 
 
 def export_onnx(trained: Trained, path: str | Path) -> Path:

@@ -47,7 +47,9 @@ def main() -> None:
     parser.add_argument("--weights", required=True, help="checkpoint file or folder")
     parser.add_argument("--output", required=True, help=".onnx file to write")
     parser.add_argument("--stage", choices=STAGES, default="pose2mesh", help="default pose2mesh")
-    parser.add_argument("--joint_set", default="", help="joints of weights of the original release: human36, coco, ...")
+    parser.add_argument(
+        "--joint_set", default="", help="joints of a PoseNet of the original release: human36, coco, ..."
+    )
     parser.add_argument("--body", default="", help="mesh model (default: the one of the weights)")
     parser.add_argument("--threads", type=int, default=0, help="threads of onnxruntime in the check (default: all)")
     parser.add_argument("--no_check", action="store_true", help="do not compare with PyTorch")

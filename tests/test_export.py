@@ -8,10 +8,10 @@ import pytest
 import torch
 from scipy import sparse
 
-import lib.onnx_export
 from lib.core.config import merge
 from lib.joint_sets import get_joint_set
 from lib.mesh_graph import MeshGraph
+from lib.mesh_model import load_mesh_model
 from lib.models.export_form import ExportForm, NeighbourSum
 from lib.models.pose2mesh_net import build_pose2mesh
 from lib.onnx_export import TOLERANCE, compare, export_onnx, load_trained, sample_keypoints
@@ -37,7 +37,7 @@ def test_export_form_equals_the_network(name, dense_rows, body, small_config):
     plan = [[5, 8, 12], [12, 16, 8], [8, 8], [8, 6, 8], [8, 8], [8, 8], [8, 8, 3]]
     cfg.MODEL.graph_levels, cfg.MODEL.mesh_channels = 6, plan
     joint_set = get_joint_set(name)
-    model = body if joint_set.body == "body" else lib.onnx_export.load_mesh_model("hand", "open_hand")
+    model = body if joint_set.body == "body" else load_mesh_model("hand", "open_hand")
     graph = MeshGraph.build(model.faces, joint_set, 6, cfg.MODEL.laplacian_scaling)
     network = disturbed(build_pose2mesh(cfg, graph))
     form = ExportForm(network, joint_set, graph, dense_rows)
@@ -120,8 +120,8 @@ def test_weights_without_a_stage_are_refused(tmp_path, small_config):
     cfg = small_config("posenet")
     state = {"epoch": 1, "train_log": [], "test_log": {}}
     save_checkpoint(tmp_path / "a.pth.tar", model=build_posenet(cfg), config=cfg.to_dict(), **state)
-    with pytest.raises(ValueError, match="holds a PoseNet: add --stage posenet"):
+    with pytest.raises(ValueError, match="a mesh needs those of pose2mesh_net"):
         load_trained(tmp_path / "a.pth.tar")
     save_checkpoint(tmp_path / "b.pth.tar", model=build_posenet(merge({})), **state)
     with pytest.raises(ValueError, match="add --joint_set"):
-        load_trained(tmp_path / "b.pth.tar")
+        load_trained(tmp_path / "b.pth.tar", "posenet")

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 import numpy as np
+import torch
 
 from lib.demo.people import Selection
 from lib.export.people import PeopleArrays
@@ -21,13 +22,10 @@ class Lifter:
     def __init__(self, predictor: Pose2MeshPredictor, focal: float | None = None, unit: str = "mm"):
         self.predictor, self.focal, self.unit = predictor, focal, unit
         self.faces = predictor.mesh_model.faces
-        self._regressor = predictor.mesh_model.joint_regressor(predictor.joint_set)
 
     def regress(self, vertices: np.ndarray) -> np.ndarray:
         """Joints (N, J, 3) of meshes (N, V, 3), in their unit."""
-        joints = self._regressor @ vertices
-        joint_set = self.predictor.joint_set
-        return joint_set.add_derived(joints) if joints.shape[1] != joint_set.joint_num else joints
+        return self.predictor.regress(torch.from_numpy(vertices)).numpy()
 
     def __call__(
         self,

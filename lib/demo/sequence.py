@@ -149,9 +149,11 @@ def _track_shapes(job: _Job) -> dict[int, torch.Tensor]:
     shapes = {}
     for track, where in tqdm(places.items(), "body shapes", unit="person", disable=None):
         chosen = np.unique(np.linspace(0, len(where) - 1, min(_SHAPE_FRAMES, len(where))).round().astype(int))
-        vertices = [job.lift([where[index][0]]).vertices[where[index][1]] for index in chosen]
+        frames = [where[index][0] for index in chosen]
+        before = np.cumsum([0, *(len(job.selections[number]) for number in frames[:-1])])
+        vertices = job.lift(frames).vertices[before + [where[index][1] for index in chosen]]
         group = np.zeros(len(chosen), np.int64)
-        shapes[track] = fit_params(np.stack(vertices), job.lifter.predictor.mesh_model, group).betas[0]
+        shapes[track] = fit_params(vertices, job.lifter.predictor.mesh_model, group).betas[0]
     return shapes
 
 

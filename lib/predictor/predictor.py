@@ -61,8 +61,8 @@ class Pose2MeshPredictor:
         root: folder with the licensed models and ``experiment/`` with weights; the open ones are found in any case.
 
     Attributes:
-        joint_set, device, weights (file in use), mesh_model, network, and ``description``: lines that say what is in
-        use.
+        joint_set, device, weights (file in use), mesh_model, graph, network, and ``description``: lines that say what
+        is in use.
 
     Raises:
         FileNotFoundError: weights, model files or the joint set file are not there.
@@ -87,10 +87,10 @@ class Pose2MeshPredictor:
         trained = get_joint_set(cfg.DATASET.input_joint_set)
         self.joint_set = trained if wanted is None else wanted
         check_joints(self.joint_set, trained, self.weights)
-        self.mesh_model, graph = mesh_and_graph(checkpoint, trained, body or cfg.MODEL.body, root)
+        self.mesh_model, self.graph = mesh_and_graph(checkpoint, trained, body or cfg.MODEL.body, root)
         regressor = check_regressor(self.joint_set, trained, self.mesh_model, self.weights)
         with SkipInit():
-            self.network = build_pose2mesh(cfg, graph)
+            self.network = build_pose2mesh(cfg, self.graph)
         load_weights(self.network, checkpoint, self.weights, take_over=True)
         self.network.requires_grad_(False).eval().to(self.device)
         self._regressor = torch.from_numpy(regressor).to(self.device)
@@ -103,7 +103,13 @@ class Pose2MeshPredictor:
     def template_joints(self) -> np.ndarray:
         """(J, 3) metres: the mesh model's joints in its rest pose, x to its left, y up."""
         template = self.mesh_model.arrays()["v_template"].astype(np.float64)
-        return self._with_derived(torch.from_numpy(self._regressor.cpu().double().numpy() @ template)).numpy()
+        return self.regress(torch.from_numpy(template)).numpy()
+
+    def regress(self, mesh: torch.Tensor) -> torch.Tensor:
+        """Joints (..., J, 3) of meshes (..., V, 3), in their unit."""
+        joints = self._regressor.to(mesh) @ mesh
+        # the matrix has all joints, or all but the derived
+        return joints if joints.shape[-2] == self.joint_set.joint_num else self.joint_set.add_derived(joints)
 
     def predict(self, poses: np.ndarray | torch.Tensor, batch_size: int = 64) -> MeshPrediction:
         """Meshes, joints and cameras of 2D poses.
@@ -201,14 +207,10 @@ class Pose2MeshPredictor:
         else:
             pose3d = pose3d.to(self.device).float()
             mesh = self.network.pose2mesh(torch.cat([network_input, pose3d / MM_PER_M], dim=2))
-        joints = self._with_derived(torch.einsum("jv,bvc->bjc", self._regressor, mesh))
+        joints = self.regress(mesh)
         box, target = camera_crop(pose2d)
         camera, residual = fit_weak_perspective(joints, target)
         return pose2d, mesh, joints, pose3d, camera, box, residual
-
-    def _with_derived(self, joints: torch.Tensor) -> torch.Tensor:
-        """Joints (..., J, 3) of regressed ones, whose matrix may have all joints or all but the derived."""
-        return joints if joints.shape[-2] == self.joint_set.joint_num else self.joint_set.add_derived(joints)
 
     def _joined(self, parts: list[tuple[torch.Tensor, ...]]) -> MeshPrediction:
         return MeshPrediction(*(torch.cat(values).float().cpu() for values in zip(*parts)))
