@@ -25,6 +25,7 @@ class Sources2D:
         derive_noisy: recompute derived joints (coco pelvis and neck) from the noisy keypoints, as a detector's user
             must; the published training keeps them clean.
         clean_share: share of samples that stay free of errors.
+        jitter_share: share of samples that get jitter whatever ``noise`` is.
         detections: take detected joints instead of projected ones.
         loose_box, flip_first: ``loose_noise_box`` and ``flip_in_crop`` of ``data.protocol.Protocol``.
     """
@@ -32,6 +33,7 @@ class Sources2D:
     noise: str
     derive_noisy: bool = False
     clean_share: float = 0.0
+    jitter_share: float = 0.0
     detections: bool = False
     loose_box: bool = False
     flip_first: bool = False
@@ -44,10 +46,12 @@ class Input2D:
         joint_set: of the poses.
         crop_size: width and height of the virtual crop, pixels.
         sources: see there.
+        input_scale: see ``lib.aug_utils.standardise``.
     """
 
-    def __init__(self, joint_set: JointSet, crop_size: tuple[int, int], sources: Sources2D):
+    def __init__(self, joint_set: JointSet, crop_size: tuple[int, int], sources: Sources2D, input_scale: str = "axis"):
         self.joint_set, self.crop_size, self.sources = joint_set, crop_size, sources
+        self.input_scale = input_scale
 
     def __call__(self, joint_img, flip, rotation, generator) -> torch.Tensor:
         """Crop, disturb, mirror and standardise joints.
@@ -61,7 +65,7 @@ class Input2D:
             generator: source of the errors.
 
         Returns:
-            (B, J, 2), zero mean and unit spread per axis.
+            (B, J, 2), zero mean and unit spread, see ``lib.aug_utils.standardise``.
         """
         width, height = self.crop_size
         tight = tight_boxes(joint_img)
@@ -73,28 +77,39 @@ class Input2D:
         if self.sources.noise:
             area = crop_areas(boxes if self.sources.loose_box else tight, matrices)
             noisy = self._disturb(joints, area, generator)
-            clean = torch.rand(len(joints), generator=generator).to(joints.device) < self.sources.clean_share
-            joints = torch.where(clean[:, None, None], joints, noisy)
+            draw = torch.rand(len(joints), generator=generator).to(joints.device)[:, None, None]
+            if self.sources.jitter_share:
+                jittered = draw < self.sources.clean_share + self.sources.jitter_share
+                noisy = torch.where(jittered, self._jitter(joints, generator), noisy)
+            joints = torch.where(draw < self.sources.clean_share, joints, noisy)
         if not self.sources.flip_first:
             joints = self._mirror(joints, flip)
-        return standardise(joints / joints.new_tensor(self.crop_size))
+        # the published division by the size of the crop cancels with one scale per axis, and distorts with a common one
+        if self.input_scale == "axis":
+            joints = joints / joints.new_tensor(self.crop_size)
+        return standardise(joints, self.input_scale)
 
     def _mirror(self, joints, flip):
         return flip_2d(joints, self.crop_size[0], self.joint_set.flip_pairs, flip)
 
     def _disturb(self, joints, area, generator):
         """Detector-like errors on cropped joints (B, J, 2), in crop pixels."""
-        width, height = self.crop_size
         errors = self.sources.noise == "errors"
         if errors and self.joint_set.name == "human36":
             return joints + human36_noise(len(joints), generator, self.crop_size).to(joints)
-        count = self.joint_set.keypoint_num
-        keypoints = joints[:, :count]
         if errors and self.joint_set.name == "coco":
-            keypoints = synthesize_poses(keypoints, area, generator)
-        else:
-            noise = torch.randn(keypoints.shape, generator=generator).to(joints)
-            keypoints = keypoints + noise * joints.new_tensor([width, height]) * (JITTER_STD / JITTER_FRAME)
+            return self._derived(synthesize_poses(joints[:, : self.joint_set.keypoint_num], area, generator), joints)
+        return self._jitter(joints, generator)
+
+    def _jitter(self, joints, generator):
+        """Gaussian errors on cropped joints (B, J, 2), in crop pixels."""
+        keypoints = joints[:, : self.joint_set.keypoint_num]
+        noise = torch.randn(keypoints.shape, generator=generator).to(joints)
+        std = joints.new_tensor(self.crop_size) * (JITTER_STD / JITTER_FRAME)
+        return self._derived(keypoints + noise * std, joints)
+
+    def _derived(self, keypoints, joints):
+        """Disturbed keypoints (B, n, 2) with the derived joints: from them, or as they were in ``joints`` (B, J, 2)."""
         if self.sources.derive_noisy:
             return self.joint_set.add_derived(keypoints)
-        return torch.cat([keypoints, joints[:, count:]], dim=1)
+        return torch.cat([keypoints, joints[:, self.joint_set.keypoint_num :]], dim=1)

@@ -51,7 +51,8 @@ class BodyTransform:
             self.masked = self.protocol.fit_check.masks.get((cfg.MODEL.name, self.input_set.name), ())
         # PoseNet needs joints only: then just the vertices that regressors read are posed
         self.bodies = PosedBodies(model, self._needed_sets(), whole_mesh=self.with_mesh, device=self.device)
-        self.input_2d = Input2D(self.input_set, (cfg.MODEL.input_shape[1], cfg.MODEL.input_shape[0]), sources)
+        crop_size = cfg.MODEL.input_shape[1], cfg.MODEL.input_shape[0]
+        self.input_2d = Input2D(self.input_set, crop_size, sources, cfg.DATASET.input_scale)
 
     def _needed_sets(self) -> list[JointSet]:
         needed = [self.input_set, *((self.target_set, self.root_set) if self.with_mesh else ())]

@@ -130,26 +130,34 @@ def sample_augmentation(
     return mask, torch.where(draw[1] < 0.5, torch.zeros_like(rotation), rotation)
 
 
-def standardise(pose2d: torch.Tensor) -> torch.Tensor:
-    """Remove mean and spread of each pose, for x and y separately (the network's input).
+def standardise(pose2d: torch.Tensor, input_scale: str = "axis") -> torch.Tensor:
+    """Remove mean and spread of each pose (the network's input).
 
-    Position, size and aspect ratio of the crop cancel here; so does the ratio of a pose's width to its height.
+    Position and size of the crop cancel here. With ``axis``, the published rule, so does the ratio of a pose's width
+    to its height, and with it much of what tells depth; ``common`` keeps it.
 
     Args:
-        pose2d: (..., J, 2), any unit.
+        pose2d: (..., J, 2), any unit, the same for x and y where ``input_scale`` is ``common``.
+        input_scale: ``axis`` divides x and y each by its own spread, ``common`` both by one number.
 
     Returns:
-        (..., J, 2) with mean 0 and population standard deviation 1 over the joints.
+        (..., J, 2) with mean 0 and, over the joints, population standard deviation 1 in each axis (``axis``) or root
+        mean square 1 over both axes (``common``).
 
     Raises:
-        ValueError: all joints of a pose share one x or one y, or a coordinate is not finite; names the samples.
+        ValueError: all joints of a pose share one x or one y (``common``: one point), or a coordinate is not finite;
+            names the samples.
     """
     spread = pose2d.amax(dim=-2) - pose2d.amin(dim=-2)
-    bad = ~((spread > 0) & torch.isfinite(spread)).all(dim=-1)
+    extent = spread > 0
+    wide = extent.all(dim=-1) if input_scale == "axis" else extent.any(dim=-1)
+    bad = ~(wide & torch.isfinite(spread).all(dim=-1))
     if bad.any():
-        raise BadSamples("2D poses without extent in x or y, or not finite, cannot be normalised", bad)
+        missing = "x or y" if input_scale == "axis" else "x and y"
+        raise BadSamples(f"2D poses without extent in {missing}, or not finite, cannot be normalised", bad)
     centred = pose2d - pose2d.mean(dim=-2, keepdim=True)
-    return centred / centred.square().mean(dim=-2, keepdim=True).sqrt()
+    over = -2 if input_scale == "axis" else (-2, -1)
+    return centred / centred.square().mean(dim=over, keepdim=True).sqrt()
 
 
 def _swap(points: torch.Tensor, pairs: Pairs) -> torch.Tensor:

@@ -24,6 +24,7 @@ LATERAL = 0.15  # the person stands up to this share of the distance beside the 
 BETAS = 10
 TEST_STREAM = 2020  # the benchmark's cameras and shapes never depend on --seed
 UPPER_BODY = (3, 6, 9, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23)  # spine, head and arms in SMPL's order
+PARTS = ((13, 16, 18, 20, 22), (14, 17, 19, 21, 23), (1, 4, 7, 10), (2, 5, 8, 11), (12, 15))  # arms, legs, head
 
 
 def look_at_rotations(azimuth: torch.Tensor, elevation: torch.Tensor, roll: torch.Tensor) -> torch.Tensor:
@@ -61,9 +62,9 @@ class Synthetic(PoseDataset):
 
     @property
     def sources(self) -> Sources2D:
-        share = self.settings.clean_share if self.mode == "train" else 0.0
+        clean, jitter = (self.settings.clean_share, self.settings.jitter_share) if self.mode == "train" else (0.0, 0.0)
         noise = "" if self.cfg.DATASET.use_gt_input else self.settings.noise
-        return Sources2D(noise=noise, derive_noisy=True, clean_share=share)
+        return Sources2D(noise=noise, derive_noisy=True, clean_share=clean, jitter_share=jitter)
 
     def _load_prior(self):
         if self.hand:
@@ -115,12 +116,24 @@ class Synthetic(PoseDataset):
             mixed[:, UPPER_BODY] = other[:, UPPER_BODY]
             use = torch.rand(count, generator=generator) < settings.mix_limbs
             pose = torch.where(use[:, None], mixed.flatten(1), pose)
+        if settings.mix_parts > 0:
+            pose = self._mix_parts(pose, generator)
         if settings.pose_noise > 0:
             pose = pose + settings.pose_noise * torch.randn(pose.shape, generator=generator)
         if settings.mirror:
             mirror = torch.rand(count, generator=generator) < 0.5
             pose = torch.where(mirror[:, None], mirror_pose(pose), pose)
         return pose
+
+    def _mix_parts(self, pose: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
+        """Poses (B, 72) whose arms, legs and heads come, each with a probability of its own, from another pose."""
+        joints = pose.view(len(pose), -1, 3)
+        mixed = joints.clone()
+        for part in PARTS:
+            other = joints[torch.randperm(len(pose), generator=generator)]
+            use = torch.rand(len(pose), generator=generator) < self.settings.mix_parts
+            mixed[:, part] = torch.where(use[:, None, None], other[:, part], joints[:, part])
+        return mixed.flatten(1)
 
     def _draw_views(self, count: int, generator: torch.Generator) -> dict[str, torch.Tensor]:
         """Shapes and cameras."""
@@ -132,14 +145,24 @@ class Synthetic(PoseDataset):
         def angle(degrees):
             return uniform(-math.radians(degrees), math.radians(degrees))
 
-        rotation = look_at_rotations(angle(settings.azimuth), angle(settings.elevation), angle(settings.roll))
+        azimuth, elevation, roll = angle(settings.azimuth), angle(settings.elevation), angle(settings.roll)
         distance = uniform(*settings.distance)
         trans = torch.stack([distance * uniform(-LATERAL, LATERAL), distance * uniform(-LATERAL, LATERAL), distance], 1)
+        betas = settings.beta_std * torch.randn(count, BETAS, generator=generator)
+        if settings.any_view_share > 0:
+            # drawn last, so that shapes, distances and azimuths are those of the same seed without it
+            wide = torch.rand(count, generator=generator) < settings.any_view_share
+            low, high = map(math.radians, settings.view_elevation)
+            elevation = torch.where(wide, uniform(low, high), elevation)
+            turned = torch.rand(count, generator=generator) < settings.turned_share
+            tilt = math.radians(settings.view_roll) * torch.randn(count, generator=generator)
+            roll = torch.where(wide, torch.where(turned, angle(180.0), tilt), roll)
+        rotation = look_at_rotations(azimuth, elevation, roll)
         if self.hand:
             # hands are drawn in the camera frame, within arm's reach of it
             rotation = torch.eye(3).expand(count, 3, 3)
         return {
-            "betas": settings.beta_std * torch.randn(count, BETAS, generator=generator),
+            "betas": betas,
             "cam_R": rotation,
             "trans": trans,
             "focal": torch.full((count, 2), FOCAL),

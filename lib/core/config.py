@@ -44,6 +44,9 @@ class DatasetConfig:
     derive_noisy: bool = False  # new: pelvis and neck of noisy training input from noisy joints, as in tests, instead
     # of clean ones (COCO joints)
     zero_hands: bool = False  # new: AMASS: hand joints at rest instead of at SMPL+H's left finger angles
+    # new: how 2D input is normalised: axis = x and y each by their own spread, as published; common = both by one
+    # number, which keeps the pose's proportions. Weights are used with the one that they were trained with
+    input_scale: str = "axis"
 
 
 @dataclass
@@ -84,6 +87,7 @@ class TrainConfig:
     precision: str = "float32"  # new: bf16 = networks' forward pass in autocast, losses and weights stay float32
     init_path: str = ""  # new: checkpoint to start from; tensors of other shapes keep their fresh values
     resume_path: str = ""  # checkpoint (or run folder) that --resume_training continues; empty = newest run
+    lift_loss: str = "coordinate"  # new: of PoseNet: mean absolute coordinate difference, or mean joint distance
     mask_mesh_losses: bool = False  # new: normal and edge loss skip samples whose fit is rejected (mesh_valid 0)
 
 
@@ -103,14 +107,20 @@ class SyntheticConfig:
     test_samples: int = 4000  # at most this many of the held-out poses, evenly spaced
     mirror: bool = True  # mirror half of the poses
     mix_limbs: float = 0.0  # probability that a pose takes its upper body from another pose
+    mix_parts: float = 0.0  # the same for each arm, each leg and the head on its own
     pose_noise: float = 0.0  # standard deviation added to joint rotations, radians
     azimuth: float = 180.0  # cameras are drawn in +-azimuth degrees ...
     elevation: float = 20.0  # ... and +-elevation degrees
     roll: float = 0.0
+    any_view_share: float = 0.0  # share of samples seen as in photos: elevation uniform in view_elevation, roll normal
+    view_elevation: list[float] = _list(-30.0, 60.0)  # degrees, low cameras to overhead
+    view_roll: float = 15.0  # standard deviation, degrees
+    turned_share: float = 0.1  # share of those samples at any roll: lying, upside down
     distance: list[float] = _list(3.0, 8.0)  # metres, uniform
     beta_std: float = 1.0
     noise: str = "errors"  # errors: the joint set's published error synthesis; jitter: Gaussian, see data/transform.py
     clean_share: float = 0.0  # share of training samples whose input stays free of 2D errors
+    jitter_share: float = 0.0  # share of training samples whose input has jitter instead of ``noise``
 
 
 @dataclass
@@ -143,6 +153,8 @@ CHOICES = {
     "MODEL.name": ("pose2mesh_net", "posenet"),
     "MODEL.laplacian_scaling": ("legacy", "textbook"),
     "TRAIN.scheduler": ("step", "plateau", "platue", "cosine"),
+    "DATASET.input_scale": ("axis", "common"),
+    "TRAIN.lift_loss": ("coordinate", "distance"),
     "TRAIN.precision": ("float32", "bf16"),
     "TRAIN.optimizer": ("rmsprop", "adam", "adamw", "sgd"),
     "SYNTHETIC.noise": ("errors", "jitter"),
@@ -151,7 +163,6 @@ CHOICES = {
     "DATASET.muco_fit_check": ("published", "annotated"),
     "TEST.freihand_unit": ("mm", "m"),
 }
-
 
 # smallest sensible values; a missing entry means any
 LIMITS = {
@@ -170,9 +181,14 @@ LIMITS = {
     "SYNTHETIC.test_samples": 1,
     "SYNTHETIC.prior_share": 0.0,
     "SYNTHETIC.mix_limbs": 0.0,
+    "SYNTHETIC.mix_parts": 0.0,
+    "SYNTHETIC.any_view_share": 0.0,
+    "SYNTHETIC.view_roll": 0.0,
+    "SYNTHETIC.turned_share": 0.0,
     "SYNTHETIC.pose_noise": 0.0,
     "SYNTHETIC.beta_std": 0.0,
     "SYNTHETIC.clean_share": 0.0,
+    "SYNTHETIC.jitter_share": 0.0,
     "TEST.batch_size": 1,
 }
 # keys that hold a joint set

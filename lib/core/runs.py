@@ -24,13 +24,13 @@ FOLDERS = ("checkpoint", "graph", "vis", "result")
 RESUME_KEYS = {
     "DATASET": (
         "train_list", "input_joint_set", "target_joint_set", "use_gt_input", "human36_protocol", "muco_fit_check",
-        "derive_noisy", "zero_hands",
+        "derive_noisy", "zero_hands", "input_scale",
     ),
     "MODEL": (
         "name", "body", "posenet_width", "posenet_stages", "posenet_freeze", "mesh_channels", "graph_levels",
         "laplacian_scaling",
     ),
-    "TRAIN": ("optimizer", "scheduler", "batch_size", "precision", "mask_mesh_losses"),
+    "TRAIN": ("optimizer", "scheduler", "batch_size", "precision", "lift_loss", "mask_mesh_losses"),
     "SYNTHETIC": tuple(key.name for key in dataclasses.fields(SyntheticConfig)),
 }  # fmt: skip
 

@@ -33,7 +33,7 @@ class LiftStage:
         self.cfg = cfg
         self.mesh_model = mesh_model
         self.joint_set = get_joint_set(cfg.DATASET.input_joint_set)
-        self.criterion = PoseNetLoss()
+        self.criterion = PoseNetLoss(cfg.TRAIN.lift_loss)
         self.graph: MeshGraph | None = None
 
     def build_model(self) -> torch.nn.Module:

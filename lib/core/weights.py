@@ -14,11 +14,11 @@ from lib.joint_sets import JointSet, get_joint_set
 # what a run must share with the settings for its weights to be of use to them
 _FITTING = {
     "posenet": {
-        "DATASET": ("train_list", "input_joint_set", "human36_protocol"),
+        "DATASET": ("train_list", "input_joint_set", "human36_protocol", "input_scale"),
         "MODEL": ("body", "posenet_width", "posenet_stages"),
     },
     "pose2mesh_net": {
-        "DATASET": ("train_list", "input_joint_set", "target_joint_set", "human36_protocol"),
+        "DATASET": ("train_list", "input_joint_set", "target_joint_set", "human36_protocol", "input_scale"),
         "MODEL": ("body", "posenet_width", "posenet_stages", "mesh_channels", "graph_levels", "laplacian_scaling"),
     },
 }
