@@ -160,11 +160,16 @@ def standardise(pose2d: torch.Tensor, input_scale: str = "axis") -> torch.Tensor
     return centred / centred.square().mean(dim=over, keepdim=True).sqrt()
 
 
-def _swap(points: torch.Tensor, pairs: Pairs) -> torch.Tensor:
-    order = list(range(points.shape[-2]))
+def swapped(count: int, pairs: Pairs) -> list[int]:
+    """The order of ``count`` joints after left and right ones swapped."""
+    order = list(range(count))
     for left, right in pairs:
         order[left], order[right] = right, left
-    return points[..., order, :]
+    return order
+
+
+def _swap(points: torch.Tensor, pairs: Pairs) -> torch.Tensor:
+    return points[..., swapped(points.shape[-2], pairs), :]
 
 
 def _choose(mask: torch.Tensor | None, changed: torch.Tensor, unchanged: torch.Tensor) -> torch.Tensor:

@@ -38,13 +38,17 @@ _INPUT = "keypoints"
 
 @dataclass(frozen=True)
 class Trained:
-    """A trained network and what it belongs to; ``mesh_model`` and ``graph`` are None for a PoseNet."""
+    """A trained network and what it belongs to; ``mesh_model`` and ``graph`` are None for a PoseNet.
+
+    ``input_scale``: see ``lib.aug_utils.standardise``.
+    """
 
     network: Pose2Mesh | PoseNet
     joint_set: JointSet
     mesh_model: MeshModel | None
     graph: MeshGraph | None
     source: Path
+    input_scale: str = "axis"
 
     @property
     def outputs(self) -> tuple[str, ...]:
@@ -103,7 +107,8 @@ def load_trained(
     path = find_checkpoint(weights, root=Path(root))
     if stage == "pose2mesh":
         predictor = Pose2MeshPredictor(joint_set or None, path, "cpu", body or None, root)
-        return Trained(predictor.network, predictor.joint_set, predictor.mesh_model, predictor.graph, path)
+        parts = predictor.network, predictor.joint_set, predictor.mesh_model, predictor.graph
+        return Trained(*parts, path, predictor.input_scale)
     checkpoint = load_checkpoint(path)
     if checkpoint["config"] is not None:
         cfg = merge(checkpoint["config"], f"settings in {path}")
@@ -114,7 +119,8 @@ def load_trained(
         raise ValueError(f"{path} does not say which joints it takes: it is of the original release; add --joint_set")
     network = build_posenet(cfg)
     load_weights(network, only_posenet(checkpoint), path)
-    return Trained(network.eval(), get_joint_set(cfg.DATASET.input_joint_set), None, None, path)
+    scale = cfg.DATASET.input_scale
+    return Trained(network.eval(), get_joint_set(cfg.DATASET.input_joint_set), None, None, path, scale)
 
 
 def export_onnx(trained: Trained, path: str | Path) -> Path:
@@ -127,7 +133,7 @@ def export_onnx(trained: Trained, path: str | Path) -> Path:
         ValueError: the package onnx is not installed.
     """
     onnx = optional("onnx")
-    form = ExportForm(trained.network, trained.joint_set, trained.graph)
+    form = ExportForm(trained.network, trained.joint_set, trained.graph, trained.input_scale)
     names = (_INPUT, *trained.outputs)
     buffer = io.BytesIO()
     example = sample_keypoints(trained.joint_set, 2)
@@ -210,7 +216,8 @@ def compare(trained: Trained, path: str | Path, batches: tuple[int, ...] = (1, 6
 @torch.inference_mode()
 def _run_torch(trained: Trained, keypoints: np.ndarray) -> list[np.ndarray]:
     """The network in its own form, outputs in the order of the file's."""
-    pose2d = standardise(trained.joint_set.add_derived(torch.from_numpy(keypoints).double())).float()
+    pose2d = trained.joint_set.add_derived(torch.from_numpy(keypoints).double())
+    pose2d = standardise(pose2d, trained.input_scale).float()
     if trained.graph is None:
         return [trained.network(pose2d.flatten(1)).unflatten(1, (-1, 3)).numpy()]
     mesh, pose3d = trained.network(pose2d)

@@ -96,7 +96,7 @@ def test_pose2mesh_learns_from_a_trained_posenet(tmp_path, small_config, joint_s
     load_weights(model, saved, run)
     tester.test(0, model)
     assert tester.surface_error == pytest.approx(surface[-1], abs=1e-3)
-    assert set(tester.result) == {"MPJPE", "PA-MPJPE", "MPVPE", "PA-MPVPE"}
+    assert {"MPJPE", "PA-MPJPE", "MPVPE", "PA-MPVPE", "MeshNet MPJPE"} <= set(tester.result)
     assert tester.result["PA-MPVPE"] < tester.result["MPVPE"]
     assert "root-aligned" in tester.protocol
 

@@ -8,6 +8,7 @@ In the original's words: ``update`` of a ``LiftEvaluator`` is ``compute_joint_er
 """
 
 from .base import Evaluator, Figure, Groups, SampleTable
+from .details import DetailedMeshEvaluator
 from .lift import LiftEvaluator
 from .mesh import BodyEvaluator, MeshEvaluator, VideoEvaluator
 from .outputs import open_outputs
@@ -16,6 +17,7 @@ from .registry import build_evaluator
 
 __all__ = [
     "BodyEvaluator",
+    "DetailedMeshEvaluator",
     "Evaluator",
     "Figure",
     "Groups",

@@ -15,7 +15,7 @@ class Figure:
     Attributes:
         name: key in ``metrics.json`` and ``metrics.csv``.
         protocol: how it is measured, in words.
-        unit: ``mm``; ``mm/frame^2``; empty for shares from 0 to 1.
+        unit: ``mm``; ``mm/frame^2``; ``%``; empty for shares from 0 to 1.
         line: printed line with one ``%`` place, as the original release prints it; empty: of this project's own form.
         per_group: print the value of each group below.
         over_groups: the mean of group means instead of the mean over all samples.
@@ -143,21 +143,24 @@ class Evaluator:
         start: line printed before the figures.
         setting: which samples these are and what holds for all figures, in words.
         metrics: running errors of the log line, ``MPJPE`` and ``MPVPE``.
+        printed: figures with a printed line of their own: all, unless a sub-class prints some together.
+        optional: predictions that some figures need and others do without: name -> number of points.
     """
 
     start = ""
     setting = ""
 
     def __init__(self, figures: tuple[Figure, ...], full: bool = True, groups: Groups | None = None):
-        self.figures = figures
+        self.figures = self.printed = figures
         self.full = full
         self.groups = groups
         self.metrics = MetricAccumulator()
         self.samples = SampleTable()
+        self.optional: dict[str, int] = {}
 
     def protocols(self) -> list[str]:
         """One line per figure that says how it is measured."""
-        return [f"{figure.name}: {figure.protocol}" for figure in self.figures]
+        return [f"{figure.name}: {figure.protocol}" for figure in self.printed]
 
     def next_indices(self, count: int, indices) -> np.ndarray:
         """The samples of a batch: those given, or the ones that follow."""
@@ -189,7 +192,7 @@ class Evaluator:
     def lines(self, results: dict[str, tuple[float, np.ndarray | None]]) -> list[str]:
         """The printed summary of ``results()``."""
         lines = [self.start] if self.start else []
-        for figure in self.figures:
+        for figure in self.printed:
             if figure.name not in results:
                 continue
             total, groups = results[figure.name]

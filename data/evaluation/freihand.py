@@ -107,7 +107,9 @@ class FreiHandEvaluator(Evaluator):
             return super().protocols()
         return [f"no figures without {JOINT_FILE} and {MESH_FILE} in data/FreiHAND/data; {TRUTH_SOURCE}"]
 
-    def update(self, pred: torch.Tensor, target: torch.Tensor | None = None, target_joint=None, indices=None):
+    def update(
+        self, pred: torch.Tensor, target: torch.Tensor | None = None, target_joint=None, indices=None, lifted=None
+    ):
         """Add a batch of joints (B, 21, 3) or meshes (B, V, 3), mm; targets are dummies and not looked at.
 
         Returns:

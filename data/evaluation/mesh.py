@@ -58,7 +58,12 @@ class MeshEvaluator(Evaluator):
         self.regressor = JointRegressor(torch.cat(list(regressors.values())))
 
     def update(
-        self, pred_mesh: torch.Tensor, target_mesh: torch.Tensor, target_joint: torch.Tensor | None = None, indices=None
+        self,
+        pred_mesh: torch.Tensor,
+        target_mesh: torch.Tensor,
+        target_joint: torch.Tensor | None = None,
+        indices=None,
+        lifted: tuple[torch.Tensor, torch.Tensor] | None = None,
     ) -> tuple[torch.Tensor, torch.Tensor]:
         """Add a batch.
 
@@ -66,6 +71,7 @@ class MeshEvaluator(Evaluator):
             pred_mesh, target_mesh: (B, V, 3) mm.
             target_joint: (B, J, 3) mm, what the log line of the licensed data sets compares joints with.
             indices: (B,) sample numbers; None: those that follow.
+            lifted: PoseNet's joints and their targets, (B, J, 3) mm each; None where the model lifts none.
 
         Returns:
             joint error and surface error of the batch in mm, without dimensions.
@@ -80,7 +86,7 @@ class MeshEvaluator(Evaluator):
         shift = target_joint[:, root] - pred_joint[:, root]
         if self.full:
             errors, surface = self.errors(pair, shift, indices)
-            self.samples.add(errors, indices)
+            self.samples.add(errors | self.details(pair, pred_mesh, target_mesh, lifted), indices)
         else:
             surface = pair.distances(shift)[0]
         self.metrics.update({"MPJPE": joint, "MPVPE": surface})
@@ -92,6 +98,12 @@ class MeshEvaluator(Evaluator):
         surface, aligned = pair.distances(shift)
         errors = joint_protocol(*joints, self.joint_set.root, self.joint_set.eval_joints)
         return {"MPVPE": surface, **errors, "PA-MPVPE": aligned}, surface
+
+    def details(
+        self, pair: MeshPair, pred_mesh: torch.Tensor, target_mesh: torch.Tensor, lifted
+    ) -> dict[str, torch.Tensor]:
+        """Values (B,) of further figures of a batch, see ``update``."""
+        return {}
 
 
 class BodyEvaluator(MeshEvaluator):

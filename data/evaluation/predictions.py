@@ -139,12 +139,13 @@ class Predictions:
             raise ValueError(f"{path}: expected names and values, found {type(info).__name__}")
         return info
 
-    def check(self, dataset, cfg, wanted: dict[str, int]) -> None:
+    def check(self, dataset, cfg, wanted: dict[str, int], optional: dict[str, int]) -> None:
         """Compare with what is going to be evaluated.
 
         Args:
             dataset, cfg: the data set and its settings.
-            wanted: array that must be there -> its number of points (joints or vertices); others are not read.
+            wanted: array that must be there -> its number of points (joints or vertices).
+            optional: likewise, of arrays that are used where they are there; others are not read.
 
         Raises:
             ValueError: names the first thing that differs.
@@ -153,6 +154,7 @@ class Predictions:
         for name, value in self.info.items():
             if name in expected and value != expected[name]:
                 raise ValueError(f"{self.path} has {name} {value!r}, the settings give {expected[name]!r}")
+        wanted = wanted | {name: points for name, points in optional.items() if name in self.arrays}
         for name, points in wanted.items():
             if name not in self.arrays:
                 raise ValueError(f"{self.path} has no array {name!r}, which {cfg.MODEL.name} is evaluated by")

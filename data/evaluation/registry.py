@@ -9,9 +9,10 @@ from data.Human36M.dataset import ACTIONS, FRAME_STEP
 from lib.joint_sets import HUMAN36, SMPL, JointSet, get_joint_set
 
 from .base import Evaluator, Figure, Groups
+from .details import DetailedMeshEvaluator
 from .freihand import JOINT_FILE, MESH_FILE, FreiHandEvaluator, load_truth
 from .lift import LiftEvaluator, lift_figures
-from .mesh import BodyEvaluator, MeshEvaluator, VideoEvaluator
+from .mesh import BodyEvaluator, VideoEvaluator
 
 START = "Evaluation start..."
 _PA = "after similarity Procrustes per sample on those joints"
@@ -40,7 +41,10 @@ def build_evaluator(
     make = makers.get(dataset.name)
     if regressor is None:
         return make(dataset, cfg, joint_set, full) if make else LiftEvaluator(joint_set, full=full)
-    return make(dataset, cfg, joint_set, regressor, full) if make else MeshEvaluator(joint_set, regressor, full=full)
+    if make:
+        return make(dataset, cfg, joint_set, regressor, full)
+    input_set = get_joint_set(cfg.DATASET.input_joint_set)
+    return DetailedMeshEvaluator(joint_set, regressor, dataset.mesh_model, input_set, full)
 
 
 def _column(dataset, name: str) -> np.ndarray:

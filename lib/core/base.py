@@ -16,13 +16,12 @@ from lib.core.checkpoint import (
     save_checkpoint,
     set_rng_state,
 )
-from lib.core.checkpoint_paths import find_checkpoint
 from lib.core.config import Config
 from lib.core.optim import build_optimizer, build_scheduler, resume_optimizer, resume_text, step_scheduler
 from lib.core.plots import save_plot
 from lib.core.stages import STAGES
 from lib.core.tester import Options, Tester, build_dataset
-from lib.core.weights import warm_start
+from lib.core.weights import initial_weights, warm_start
 from lib.funcs_utils import count_parameters
 
 
@@ -43,9 +42,9 @@ class Trainer:
         if distributed.is_main():
             print(f"==> Preparing {cfg.MODEL.name} MODEL...")
         self.model = self.stage.build_model()
-        if cfg.TRAIN.init_path:
-            path = find_checkpoint(cfg.TRAIN.init_path, options.experiment, options.root, "TRAIN.init_path")
-            print(warm_start(self.model, path))
+        initial = initial_weights(cfg, options.experiment, options.root)
+        if initial is not None:
+            print(warm_start(self.model, initial))
         self.stage.load_pretrained(self.model, options.experiment, options.root)
         self.model.to(options.device)
         self.stage.criterion.to(options.device)
@@ -83,6 +82,10 @@ class Trainer:
         if checkpoint.get("rng") is not None and distributed.is_main():
             set_rng_state(checkpoint["rng"])
         print(resume_text(checkpoint["epoch"], self.optimizer, self.scheduler))
+
+    def begin(self) -> None:
+        """What only a new training needs, before its first epoch."""
+        self.stage.begin(self.model, self.loader)
 
     def train_epoch(self, epoch: int) -> float:
         """One epoch; the mean of its batch losses."""

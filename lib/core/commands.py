@@ -17,7 +17,7 @@ from lib.core.checkpoint import load_checkpoint, load_weights
 from lib.core.config import Config, load_config
 from lib.core.memory import keep_freed_memory
 from lib.core.runs import create_run, find_resumable, run_of, seed_everything
-from lib.core.weights import only_posenet, pretrained_posenet, weights_path
+from lib.core.weights import follow_weights, initial_weights, only_posenet, pretrained_posenet, weights_path
 
 
 def run_command(command: Callable[[argparse.Namespace], None], args: argparse.Namespace) -> None:
@@ -67,6 +67,11 @@ def _options(args: argparse.Namespace, device: str) -> Options:
 def _train_process(device: str, cfg: Config, args: argparse.Namespace) -> None:
     seed_everything(args.seed)
     options = _options(args, device)
+    # fails before the data are read, which takes minutes
+    for find in (pretrained_posenet, initial_weights):
+        path = find(cfg, options.experiment, options.root)
+        if path is not None:
+            cfg = follow_weights(cfg, load_checkpoint(path), path)
     checkpoint = run = None
     if distributed.is_main():
         print(f"Work on device:  {device}")
@@ -75,13 +80,14 @@ def _train_process(device: str, cfg: Config, args: argparse.Namespace) -> None:
             print("no checkpoint of this config to resume: starting at the first epoch")
         if cfg.TRAIN.resume_path and not args.resume_training:
             print("TRAIN.resume_path is set but --resume_training is not given: starting at the first epoch")
-    pretrained_posenet(cfg, options.experiment, options.root)  # fails before the data are read, which takes minutes
     trainer = Trainer(cfg, options)
     # the same initial weights everywhere, other dropout masks
     seed_everything(distributed.rank_seed(args.seed))
     checkpoint = distributed.broadcast_object(checkpoint)
     if checkpoint is not None:
         trainer.resume(checkpoint)
+    else:
+        trainer.begin()
     if distributed.is_main():
         # made last, so that a run that cannot start leaves no folder behind
         run = (checkpoint and run_of(checkpoint)) or create_run(options.experiment, cfg)
@@ -97,18 +103,21 @@ def test(args: argparse.Namespace) -> None:
     device = distributed.first_device(distributed.parse_gpus(args.gpu))
     options = _options(args, device)
     print(f"Work on device:  {device}")
-    weights = None
+    checkpoint = None
     if not (args.predictions or args.baseline):
         # before the data are read, which may take minutes
         configured = args.weights or cfg.TEST.weight_path
-        weights = weights_path(configured, cfg, cfg.MODEL.name, "TEST.weight_path", options.experiment, options.root)
+        path = weights_path(configured, cfg, cfg.MODEL.name, "TEST.weight_path", options.experiment, options.root)
+        print(f"Fetch model weight from {path}")
+        checkpoint = load_checkpoint(path)
+        cfg = follow_weights(cfg, checkpoint, path)
     tester = Tester(cfg, options)
     if args.predictions:
         tester.check_predictions(args.predictions)
     elif args.baseline:
         model = fit_baseline(args.baseline, cfg, options)
     else:
-        model = _load_model(tester, weights)
+        model = _load_model(tester, checkpoint, path)
     run = create_run(options.experiment, cfg)
     print(f"Experiment Data on {run}")
     print("===> Start testing...")
@@ -119,9 +128,7 @@ def test(args: argparse.Namespace) -> None:
     tester.report(run / "result")
 
 
-def _load_model(tester: Tester, path: Path):
-    print(f"Fetch model weight from {path}")
-    checkpoint = load_checkpoint(path)
+def _load_model(tester: Tester, checkpoint: dict, path: Path):
     tester.stage.use_graph_of(checkpoint, path)
     if tester.cfg.MODEL.name == "posenet":
         checkpoint = only_posenet(checkpoint)

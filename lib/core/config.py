@@ -19,6 +19,7 @@ from pathlib import Path
 
 import yaml
 
+from lib.core.config_limits import JOINT_SET_KEYS, check_range
 from lib.joint_set_files import joint_set_setting
 
 
@@ -62,8 +63,13 @@ class ModelConfig:
     posenet_width: int = 4096  # new
     posenet_stages: int = 2  # new
     posenet_dropout: float = 0.5  # new
+    posenet_mirror: bool = False  # new: outside training, average each lifted pose with that of the mirrored input
     posenet_freeze: bool = False  # new: keep PoseNet fixed (eval mode) while MeshNet trains
     mesh_channels: list[list[int]] = _list()  # new: channels per MeshNet block; empty = the paper's plan
+    # new: MeshNet corrects a base, a perceptron from joints to principal components of training meshes; 0 = no base
+    base_components: int = 0
+    base_width: int = 0  # new: hidden units of that perceptron; 0 = a linear map
+    base_stages: int = 1  # new: its residual stages
     graph_levels: int = 0  # new: coarsening levels; 0 = the paper's (9 body, 6 hand)
     laplacian_scaling: str = "legacy"  # new: legacy = L / (2 lmax) - I as released, textbook = 2 L / lmax - I
 
@@ -85,9 +91,12 @@ class TrainConfig:
     weight_decay: float = 0.0  # new: sgd and adamw
     nesterov: bool = False  # new: sgd only
     precision: str = "float32"  # new: bf16 = networks' forward pass in autocast, losses and weights stay float32
+    mesh_part: str = "all"  # new: what learns beside PoseNet: all, or the base alone, to begin with
     init_path: str = ""  # new: checkpoint to start from; tensors of other shapes keep their fresh values
     resume_path: str = ""  # checkpoint (or run folder) that --resume_training continues; empty = newest run
     lift_loss: str = "coordinate"  # new: of PoseNet: mean absolute coordinate difference, or mean joint distance
+    edge_loss: str = "absolute"  # new: difference of edge lengths in metres as published, or relative to the true ones
+    detail_weight: float = 1.0  # new: how many times vertices and faces of hands, feet and head count in mesh losses
     mask_mesh_losses: bool = False  # new: normal and edge loss skip samples whose fit is rejected (mesh_valid 0)
 
 
@@ -149,63 +158,6 @@ class Config:
         return dataclasses.asdict(self)
 
 
-CHOICES = {
-    "MODEL.name": ("pose2mesh_net", "posenet"),
-    "MODEL.laplacian_scaling": ("legacy", "textbook"),
-    "TRAIN.scheduler": ("step", "plateau", "platue", "cosine"),
-    "DATASET.input_scale": ("axis", "common"),
-    "TRAIN.lift_loss": ("coordinate", "distance"),
-    "TRAIN.precision": ("float32", "bf16"),
-    "TRAIN.optimizer": ("rmsprop", "adam", "adamw", "sgd"),
-    "SYNTHETIC.noise": ("errors", "jitter"),
-    "DATASET.human36_protocol": (1, 2),
-    "DATASET.test_split": ("test", "validation"),
-    "DATASET.muco_fit_check": ("published", "annotated"),
-    "TEST.freihand_unit": ("mm", "m"),
-}
-
-# smallest sensible values; a missing entry means any
-LIMITS = {
-    "DATASET.workers": 0,
-    "MODEL.posenet_width": 1,
-    "MODEL.posenet_stages": 1,
-    "MODEL.posenet_dropout": 0.0,
-    "MODEL.graph_levels": 0,
-    "TRAIN.print_freq": 1,
-    "TRAIN.batch_size": 2,  # batch normalisation needs two samples
-    "TRAIN.begin_epoch": 1,
-    "TRAIN.end_epoch": 1,
-    "TRAIN.lr": 0.0,
-    "AUG.rotate_factor": 0.0,
-    "SYNTHETIC.samples_per_epoch": 2,
-    "SYNTHETIC.test_samples": 1,
-    "SYNTHETIC.prior_share": 0.0,
-    "SYNTHETIC.mix_limbs": 0.0,
-    "SYNTHETIC.mix_parts": 0.0,
-    "SYNTHETIC.any_view_share": 0.0,
-    "SYNTHETIC.view_roll": 0.0,
-    "SYNTHETIC.turned_share": 0.0,
-    "SYNTHETIC.pose_noise": 0.0,
-    "SYNTHETIC.beta_std": 0.0,
-    "SYNTHETIC.clean_share": 0.0,
-    "SYNTHETIC.jitter_share": 0.0,
-    "TEST.batch_size": 1,
-}
-# keys that hold a joint set
-JOINT_SET_KEYS = ("DATASET.input_joint_set", "DATASET.target_joint_set")
-# keys that hold two positive numbers
-PAIRS = ("MODEL.input_shape", "SYNTHETIC.distance")
-
-
-def _check_range(name: str, value, source: str) -> None:
-    if name in CHOICES and value not in CHOICES[name]:
-        raise ValueError(f"{source}: {name}: {value!r} is not one of {', '.join(map(str, CHOICES[name]))}")
-    if name in LIMITS and not value >= LIMITS[name]:
-        raise ValueError(f"{source}: {name}: {value} is too small, the least is {LIMITS[name]}")
-    if name in PAIRS and (len(value) != 2 or not min(value) > 0):
-        raise ValueError(f"{source}: {name}: expected two positive numbers, got {value}")
-
-
 def _nearest(key: str, valid: list[str]) -> str:
     match = difflib.get_close_matches(key, valid, n=1, cutoff=0.5)
     return f"; did you mean {match[0]}?" if match else f"; valid keys: {', '.join(valid)}"
@@ -258,7 +210,7 @@ def merge(values: dict, source: str = "configuration") -> Config:
             value = _checked(f"{source}: {name}", value, kinds[key])
             if name in JOINT_SET_KEYS:
                 value = joint_set_setting(value, f"{source}: {name}")
-            _check_range(name, value, source)
+            check_range(name, value, source)
             setattr(target, key, value)
     return cfg
 

@@ -10,6 +10,7 @@ from lib.core.config import Config
 
 LOSS_NAMES = ("vertice loss", "normal loss", "edge loss", "mesh->3d joint loss", "2d->3d joint loss")
 MM_PER_METRE = 1000.0
+SHORTEST = 1e-4  # metres; relative errors of shorter edges say nothing
 
 
 def coord_loss(pred: Tensor, target: Tensor, valid: Tensor | None = None) -> Tensor:
@@ -65,20 +66,28 @@ def _face_normals(edges: tuple[Tensor, Tensor, Tensor]) -> Tensor:
     return normals / _length(normals)
 
 
-def _mean(errors: Tensor, valid: Tensor | None) -> Tensor:
-    """Mean of (F, 1, B); samples that ``valid`` (B,) rejects add nothing, as in ``coord_loss``."""
-    return (errors if valid is None else errors * valid).mean()
+def _mean(errors: Tensor, weights: Tensor | None) -> Tensor:
+    """Mean of (F, 1, B), weighted by (B,) or (F, 1, B); weights stay out of the denominator, as in ``coord_loss``."""
+    return (errors if weights is None else errors * weights).mean()
 
 
 def _normal_term(
-    edges: tuple[Tensor, ...], lengths: tuple[Tensor, ...], normals: Tensor, valid: Tensor | None = None
+    edges: tuple[Tensor, ...], lengths: tuple[Tensor, ...], normals: Tensor, weights: Tensor | None = None
 ) -> Tensor:
     cosines = (((edge * normals).sum(1, keepdim=True) / length).abs() for edge, length in zip(edges, lengths))
-    return sum(_mean(cosine, valid) for cosine in cosines) / 3
+    return sum(_mean(cosine, weights) for cosine in cosines) / 3
 
 
-def _edge_term(lengths: tuple[Tensor, ...], true_lengths: tuple[Tensor, ...], valid: Tensor | None = None) -> Tensor:
-    return sum(_mean((length - true).abs(), valid) for length, true in zip(lengths, true_lengths)) / 3
+def _edge_term(
+    lengths: tuple[Tensor, ...],
+    true_lengths: tuple[Tensor, ...],
+    weights: Tensor | None = None,
+    relative: bool = False,
+) -> Tensor:
+    errors = ((length - true).abs() for length, true in zip(lengths, true_lengths))
+    if relative:
+        errors = (error / true.clamp_min(SHORTEST) for error, true in zip(errors, true_lengths))
+    return sum(_mean(error, weights) for error in errors) / 3
 
 
 def normal_vector_loss(pred: Tensor, gt: Tensor, faces: Tensor) -> Tensor:
@@ -131,22 +140,34 @@ class Pose2MeshLoss(nn.Module):
     A module only so that faces and regressor follow ``.to(device)``; it has no parameters and an empty state dict.
 
     Args:
-        cfg: reads MODEL.normal_loss_weight, edge_loss_weight, joint_loss_weight, TRAIN.edge_loss_start and
+        cfg: reads MODEL.normal_loss_weight, edge_loss_weight, joint_loss_weight, TRAIN.edge_loss_start, edge_loss and
             mask_mesh_losses. As published, rejected fits (``mesh_valid`` 0) still act on normals and edges.
         faces: (F, 3) vertex indices.
         joint_regressor: (Jt, V) weights that turn mesh vertices into the target joints.
+        vertex_weights: (V,) how much each vertex counts, 1 on average; a face counts as the mean of its corners. None:
+            all the same, as published.
     """
 
-    def __init__(self, cfg: Config, faces: np.ndarray | Tensor, joint_regressor: np.ndarray | Tensor):
+    def __init__(
+        self,
+        cfg: Config,
+        faces: np.ndarray | Tensor,
+        joint_regressor: np.ndarray | Tensor,
+        vertex_weights: Tensor | None = None,
+    ):
         super().__init__()
         self.normal_weight = cfg.MODEL.normal_loss_weight
         self.edge_weight = cfg.MODEL.edge_loss_weight
         self.joint_weight = cfg.MODEL.joint_loss_weight
         self.edge_loss_start = cfg.TRAIN.edge_loss_start
+        self.relative_edges = cfg.TRAIN.edge_loss == "relative"
         self.mask_mesh_losses = cfg.TRAIN.mask_mesh_losses
         self.register_buffer("faces", torch.as_tensor(faces, dtype=torch.int64).clone(), persistent=False)
         regressor = torch.as_tensor(joint_regressor, dtype=torch.float32).clone()
         self.register_buffer("joint_regressor", regressor, persistent=False)
+        self.register_buffer("vertex_weights", vertex_weights, persistent=False)
+        face_weights = None if vertex_weights is None else vertex_weights[self.faces].mean(1)[:, None, None]
+        self.register_buffer("face_weights", face_weights, persistent=False)
 
     def forward(
         self, outputs: tuple[Tensor, Tensor], targets: dict[str, Tensor], meta: dict[str, Tensor], epoch: int
@@ -171,15 +192,19 @@ class Pose2MeshLoss(nn.Module):
             normals = _face_normals(true_edges)
 
         # a fit is rejected as a whole, so one vertex tells
-        valid = meta["mesh_valid"][:, 0, 0] if self.mask_mesh_losses else None
+        weights = meta["mesh_valid"][:, 0, 0] if self.mask_mesh_losses else None
+        counted = meta["mesh_valid"]
+        if self.vertex_weights is not None:
+            counted = counted * self.vertex_weights[:, None]
+            weights = self.face_weights if weights is None else self.face_weights * weights
 
-        vertex = coord_loss(mesh, targets["mesh"], meta["mesh_valid"])
-        normal = self.normal_weight * _normal_term(edges, lengths, normals, valid)
+        vertex = coord_loss(mesh, targets["mesh"], counted)
+        normal = self.normal_weight * _normal_term(edges, lengths, normals, weights)
         edge = mesh.new_zeros(())
         if epoch > self.edge_loss_start:
             with torch.no_grad():
                 true_lengths = tuple(map(_length, true_edges))
-            edge = self.edge_weight * _edge_term(lengths, true_lengths, valid)
+            edge = self.edge_weight * _edge_term(lengths, true_lengths, weights, self.relative_edges)
         joints = torch.matmul(self.joint_regressor, mesh * MM_PER_METRE)
         mesh_joint = self.joint_weight * coord_loss(joints, targets["reg_pose3d"], meta["reg_pose3d_valid"])
         lift_joint = self.joint_weight * coord_loss(pose3d, targets["lift_pose3d"], meta["lift_pose3d_valid"])

@@ -27,10 +27,13 @@ RESUME_KEYS = {
         "derive_noisy", "zero_hands", "input_scale",
     ),
     "MODEL": (
-        "name", "body", "posenet_width", "posenet_stages", "posenet_freeze", "mesh_channels", "graph_levels",
-        "laplacian_scaling",
+        "name", "body", "posenet_width", "posenet_stages", "posenet_mirror", "posenet_freeze", "mesh_channels",
+        "base_components", "base_width", "base_stages", "graph_levels", "laplacian_scaling",
     ),
-    "TRAIN": ("optimizer", "scheduler", "batch_size", "precision", "lift_loss", "mask_mesh_losses"),
+    "TRAIN": (
+        "optimizer", "scheduler", "batch_size", "precision", "lift_loss", "edge_loss", "detail_weight", "mesh_part",
+        "mask_mesh_losses",
+    ),
     "SYNTHETIC": tuple(key.name for key in dataclasses.fields(SyntheticConfig)),
 }  # fmt: skip
 

@@ -1,13 +1,16 @@
 """The two stages of training: what differs between PoseNet and Pose2Mesh; everything else is one loop."""
 
+import itertools
 from pathlib import Path
 
 import torch
 
 from data.evaluation import LiftEvaluator, MeshEvaluator, build_evaluator
+from data.loader import BatchLoader
 from lib import ROOT
 from lib.core.config import Config
 from lib.core.loss import Pose2MeshLoss, PoseNetLoss
+from lib.core.surface_metrics import SurfaceRegions
 from lib.core.weights import load_posenet, pretrained_posenet
 from lib.graph_cache import cached_graph
 from lib.joint_sets import get_joint_set
@@ -15,6 +18,8 @@ from lib.mesh_graph import MeshGraph, default_levels
 from lib.mesh_model import OPEN_FILES
 from lib.models.pose2mesh_net import build_pose2mesh, build_posenet
 
+DETAILED = ("Hands", "Feet", "Head")  # regions that TRAIN.detail_weight acts on
+BASIS_SAMPLES = 3000  # meshes that principal components are computed from
 NO_SURFACE_ERROR = 9999.9  # logged where there is no mesh, as the original does
 
 
@@ -41,6 +46,9 @@ class LiftStage:
 
     def load_pretrained(self, model: torch.nn.Module, experiment: Path, root: Path) -> None:
         """PoseNet has no earlier stage."""
+
+    def begin(self, model: torch.nn.Module, loader: BatchLoader) -> None:
+        """What is computed from training data before the first epoch: nothing for PoseNet."""
 
     def use_graph_of(self, checkpoint: dict, source: str | Path) -> None:
         """PoseNet has no graph."""
@@ -104,7 +112,18 @@ class MeshStage(LiftStage):
         self.target_set = get_joint_set(cfg.DATASET.target_joint_set)
         # derived joints are means of other joints, so their rows are means of rows
         self.regressor = torch.from_numpy(self.target_set.add_derived(mesh_model.joint_regressor(self.target_set)))
-        self.criterion = Pose2MeshLoss(cfg, mesh_model.faces, self.regressor)
+        self.criterion = Pose2MeshLoss(cfg, mesh_model.faces, self.regressor, self._vertex_weights())
+
+    def _vertex_weights(self) -> torch.Tensor | None:
+        """(V,) how much each vertex counts in the losses, 1 on average; None where all count the same."""
+        detail = self.cfg.TRAIN.detail_weight
+        if detail == 1 or self.joint_set.body != "body":
+            return None
+        weights = torch.ones(self.mesh_model.vertex_num)
+        for region in DETAILED:
+            for part in SurfaceRegions.of(self.mesh_model).parts.get(region, ()):
+                weights[part.vertices] = detail
+        return weights / weights.mean()
 
     def use_graph_of(self, checkpoint: dict, source: str | Path) -> None:
         """Take over the graph that weights were trained with.
@@ -144,6 +163,19 @@ class MeshStage(LiftStage):
         path = pretrained_posenet(self.cfg, experiment, root)
         if path is not None:
             load_posenet(model.pose_lifter, path)
+        if self.cfg.TRAIN.mesh_part == "base":
+            if model.mesh_base is None:
+                raise ValueError("TRAIN.mesh_part: base needs a base: set MODEL.base_components")
+            model.train_base_alone()
+
+    def begin(self, model: torch.nn.Module, loader: BatchLoader) -> None:
+        """Give a new base of MeshNet the principal components of training meshes."""
+        if model.mesh_base is None or not model.mesh_base.is_fresh:
+            return
+        batches = -(-BASIS_SAMPLES // loader.batch_size)
+        # epoch 0: samples of their own, training counts from 1
+        meshes = [batch[1]["mesh"] for batch in itertools.islice(loader.epoch(0), batches)]
+        model.mesh_base.set_basis(torch.cat(meshes))
 
     def forward(self, model, batch):
         """Mesh (B, V, 3) in metres, joints (B, J, 3) in mm, both root-relative."""
@@ -172,7 +204,8 @@ class MeshStage(LiftStage):
 
     def evaluate(self, evaluator, prediction, batch, indices):
         targets = batch[1]
-        return evaluator.update(prediction["mesh"], 1000 * targets["mesh"], targets["reg_pose3d"], indices)
+        lifted = (prediction["joints"], targets["lift_pose3d"]) if "joints" in prediction else None
+        return evaluator.update(prediction["mesh"], 1000 * targets["mesh"], targets["reg_pose3d"], indices, lifted)
 
     def test_text(self, joint_error: float, surface_error: float) -> str:
         return f"surface error: {surface_error:.4f}, joint error: {joint_error:.4f}"

@@ -109,7 +109,7 @@ class Tester:
             FileNotFoundError, ValueError: no predictions, or of other samples.
         """
         predictions = Predictions(path)
-        predictions.check(self.dataset, self.cfg, self.stage.evaluated)
+        predictions.check(self.dataset, self.cfg, self.stage.evaluated, self.evaluator.optional)
         return predictions
 
     @torch.no_grad()

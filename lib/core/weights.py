@@ -1,5 +1,6 @@
 """Where weights come from: paths of the settings, the newest fitting run, or a warm start from another model."""
 
+from dataclasses import replace
 from pathlib import Path
 
 from torch import nn
@@ -7,7 +8,7 @@ from torch import nn
 from lib import ROOT
 from lib.core.checkpoint import load_checkpoint, load_weights, read_state_dict
 from lib.core.checkpoint_paths import checkpoint_at, find_checkpoint
-from lib.core.config import Config, load_config
+from lib.core.config import Config, load_config, merge
 from lib.core.runs import latest_checkpoint
 from lib.joint_sets import JointSet, get_joint_set
 
@@ -19,9 +20,14 @@ _FITTING = {
     },
     "pose2mesh_net": {
         "DATASET": ("train_list", "input_joint_set", "target_joint_set", "human36_protocol", "input_scale"),
-        "MODEL": ("body", "posenet_width", "posenet_stages", "mesh_channels", "graph_levels", "laplacian_scaling"),
+        "MODEL": (
+            "body", "posenet_width", "posenet_stages", "mesh_channels", "base_components", "base_width", "base_stages",
+            "graph_levels", "laplacian_scaling",
+        ),
     },
-}
+}  # fmt: skip
+# settings that decide what the numbers of weights mean, not their shapes: they are followed, not compared
+_FOLLOWED = (("DATASET", "input_scale"), ("MODEL", "posenet_mirror"))
 
 
 def weights_path(configured: str, cfg: Config, model_name: str, key: str, experiment: Path, root: Path = ROOT) -> Path:
@@ -95,6 +101,20 @@ def _fits(config: Path, cfg: Config, model_name: str) -> bool:
     )
 
 
+def follow_weights(cfg: Config, checkpoint: dict, source: str | Path) -> Config:
+    """The settings with those of ``_FOLLOWED`` as a checkpoint was trained with; says so where they change.
+
+    Weights of the original release carry no settings and mean the defaults, the published behaviour.
+    """
+    trained = Config() if checkpoint["config"] is None else merge(checkpoint["config"], f"settings in {source}")
+    for section, key in _FOLLOWED:
+        ours, value = getattr(cfg, section), getattr(getattr(trained, section), key)
+        if getattr(ours, key) != value:
+            print(f"{section}.{key}: {value}, as {source} was trained")
+            cfg = replace(cfg, **{section: replace(ours, **{key: value})})
+    return cfg
+
+
 def pretrained_posenet(cfg: Config, experiment: Path, root: Path = ROOT) -> Path | None:
     """The PoseNet that Pose2Mesh starts from (``MODEL.posenet_path``, see ``weights_path``); None when it starts fresh.
 
@@ -104,6 +124,13 @@ def pretrained_posenet(cfg: Config, experiment: Path, root: Path = ROOT) -> Path
     if cfg.MODEL.name != "pose2mesh_net" or not cfg.MODEL.posenet_pretrained:
         return None
     return weights_path(cfg.MODEL.posenet_path, cfg, "posenet", "MODEL.posenet_path", experiment, root)
+
+
+def initial_weights(cfg: Config, experiment: Path, root: Path = ROOT) -> Path | None:
+    """The checkpoint of ``TRAIN.init_path``, see ``find_checkpoint``; None when it is empty."""
+    if not cfg.TRAIN.init_path:
+        return None
+    return find_checkpoint(cfg.TRAIN.init_path, experiment, root, "TRAIN.init_path")
 
 
 def load_posenet(model: nn.Module, path: Path) -> None:

@@ -96,6 +96,7 @@ class PlainPoseNet(nn.Module):
     def __init__(self, model: PoseNet):
         super().__init__()
         self.first, self.last = _linear(model.w1), _linear(model.w2)
+        self.mirror = model.mirror
         self.stages = nn.ModuleList()
         for trained in model.linear_stages:
             stage = nn.Module()
@@ -108,6 +109,9 @@ class PlainPoseNet(nn.Module):
 
     def forward(self, pose2d: Tensor) -> Tensor:
         """(B, 2J) to (B, 3J); see `PoseNet.forward`."""
+        return self._lift(pose2d) if self.mirror is None else self.mirror.averaged(self._lift, pose2d)
+
+    def _lift(self, pose2d: Tensor) -> Tensor:
         x = self.first(pose2d)
         for stage in self.stages:
             y = F.relu(x * stage.scale + stage.shift)
@@ -209,6 +213,7 @@ class ExportForm(nn.Module):
         joint_set: of its input.
         graph: of the mesh network; None for a PoseNet.
         dense_rows: see `NeighbourSum`.
+        input_scale: see ``lib.aug_utils.standardise``.
 
     ``forward`` takes keypoints (B, keypoint_num, 2) in pixels, or in any unit: derived joints (pelvis and neck of coco)
     and the normalisation of the input are part of it. It gives ``pose3d`` (B, J, 3), millimetres, and behind it for
@@ -221,19 +226,26 @@ class ExportForm(nn.Module):
         joint_set: JointSet,
         graph: MeshGraph | None = None,
         dense_rows: int = DENSE_ROWS,
+        input_scale: str = "axis",
     ):
         super().__init__()
         self.joint_set = joint_set
+        self.scaled_over = (1,) if input_scale == "axis" else (1, 2)
         lifter = network.pose_lifter if isinstance(network, Pose2Mesh) else network
         self.lifter = PlainPoseNet(lifter)
-        self.mesh = PlainMeshNet(network.pose2mesh, graph, dense_rows) if isinstance(network, Pose2Mesh) else None
+        self.mesh = self.base = None
+        if isinstance(network, Pose2Mesh):
+            self.mesh = PlainMeshNet(network.pose2mesh, graph, dense_rows)
+            self.base = network.mesh_base
         self.requires_grad_(False).eval()
 
     def forward(self, keypoints: Tensor) -> Tensor | tuple[Tensor, Tensor]:
         pose2d = self.joint_set.add_derived(keypoints)
         pose2d = pose2d - pose2d.mean(dim=1, keepdim=True)
-        pose2d = pose2d / pose2d.square().mean(dim=1, keepdim=True).sqrt()
+        pose2d = pose2d / pose2d.square().mean(dim=self.scaled_over, keepdim=True).sqrt()
         pose3d = self.lifter(pose2d.flatten(1)).unflatten(1, (-1, 3))
         if self.mesh is None:
             return pose3d
-        return pose3d, self.mesh(torch.cat([pose2d, pose3d / MM_PER_M], dim=2))
+        joints = torch.cat([pose2d, pose3d / MM_PER_M], dim=2)
+        mesh = self.mesh(joints)
+        return pose3d, mesh if self.base is None else mesh + self.base(joints)

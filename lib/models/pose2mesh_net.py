@@ -13,6 +13,7 @@ from lib.core.config import Config
 from lib.joint_sets import get_joint_set
 from lib.mesh_graph import MeshGraph
 from lib.models import meshnet, posenet
+from lib.models.mesh_base import MeshBase
 from lib.models.meshnet import MeshNet, MeshNetPlan
 from lib.models.posenet import PoseNet, build_posenet
 
@@ -25,14 +26,21 @@ class Pose2Mesh(nn.Module):
     Args:
         pose_lifter: lifts the joints; mesh losses never reach it, it learns from its own output.
         pose2mesh: grows the mesh.
+        mesh_base: rough mesh that MeshNet's output is added to; None, as published: there is none.
         freeze: keep PoseNet as it is: evaluation mode (no dropout, fixed statistics) and no gradients. The published
             training does not freeze it.
     """
 
-    def __init__(self, pose_lifter: PoseNet, pose2mesh: MeshNet, freeze: bool = False):
+    def __init__(
+        self, pose_lifter: PoseNet, pose2mesh: MeshNet, mesh_base: MeshBase | None = None, freeze: bool = False
+    ):
         super().__init__()
         self.pose_lifter = pose_lifter
         self.pose2mesh = pose2mesh
+        self.mesh_base, self.base_alone = mesh_base, False
+        if mesh_base is not None:  # a correction starts at zero
+            nn.init.zeros_(pose2mesh.cl[-1].weight)
+            nn.init.zeros_(pose2mesh.cl[-1].bias)
         self.freeze = freeze
         if freeze:
             self.pose_lifter.requires_grad_(False).eval()
@@ -57,8 +65,20 @@ class Pose2Mesh(nn.Module):
             mesh (B, V, 3), metres, and pose3d (B, J, 3), millimetres, both root-relative.
         """
         pose3d = self.pose_lifter(pose2d.flatten(1)).view(*pose2d.shape[:2], 3)
-        mesh = self.pose2mesh(torch.cat([pose2d, pose3d.detach() / MM_PER_M], dim=2))
-        return mesh, pose3d
+        return self.mesh(pose2d, pose3d.detach()), pose3d
+
+    def mesh(self, pose2d: Tensor, pose3d: Tensor) -> Tensor:
+        """Meshes (B, V, 3), metres, of standardised 2D joints (B, J, 2) and root-relative 3D joints (B, J, 3), mm."""
+        joints = torch.cat([pose2d, pose3d / MM_PER_M], dim=2)
+        if self.mesh_base is None:
+            return self.pose2mesh(joints)
+        base = self.mesh_base(joints)
+        return base if self.base_alone else base + self.pose2mesh(joints)
+
+    def train_base_alone(self) -> None:
+        """Leave MeshNet as it is, and out of the computation: for the start, while its output is zero."""
+        self.base_alone = True
+        self.pose2mesh.requires_grad_(False)
 
 
 def build_pose2mesh(cfg: Config, graph: MeshGraph) -> Pose2Mesh:
@@ -80,7 +100,11 @@ def build_pose2mesh(cfg: Config, graph: MeshGraph) -> Pose2Mesh:
             f"the graph was built for {graph.joint_num} joints, joint set {joint_set.name!r} has {joint_set.joint_num}"
         )
     plan = MeshNetPlan.from_config(cfg.MODEL.mesh_channels, joint_set.body)
-    return Pose2Mesh(build_posenet(cfg), MeshNet(graph, plan), cfg.MODEL.posenet_freeze)
+    model, base = cfg.MODEL, None
+    if model.base_components:
+        vertex_num = len(graph.reverse)
+        base = MeshBase(joint_set.joint_num, vertex_num, model.base_components, model.base_width, model.base_stages)
+    return Pose2Mesh(build_posenet(cfg), MeshNet(graph, plan), base, model.posenet_freeze)
 
 
 def get_model(num_joint: int, graph_L: Sequence[sparse.spmatrix]) -> Pose2Mesh:

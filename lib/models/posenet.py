@@ -4,14 +4,17 @@ Source: Pose2Mesh (ECCV 2020), section 4; the network is that of Martinez et al.
 in front of each linear layer.
 """
 
+from collections.abc import Callable
 from pathlib import Path
 
+import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from lib.aug_utils import swapped
 from lib.core.checkpoint import load_checkpoint, load_weights
 from lib.core.config import Config
-from lib.joint_sets import get_joint_set
+from lib.joint_sets import JointSet, get_joint_set
 from lib.models.backbones.dense import linear
 
 
@@ -34,6 +37,34 @@ class ResidualStage(nn.Module):
         return x + y
 
 
+class Mirror(nn.Module):
+    """Poses seen in a mirror: x negated, left and right joints swapped.
+
+    Args:
+        joint_set: whose joints are swapped.
+
+    Raises:
+        ValueError: a set without left and right: a mirrored right hand is a left one.
+    """
+
+    def __init__(self, joint_set: JointSet):
+        super().__init__()
+        if not joint_set.flip_pairs:
+            raise ValueError(f"MODEL.posenet_mirror: joint set {joint_set.name!r} has no left and right joints")
+        order = swapped(joint_set.joint_num, joint_set.flip_pairs)
+        self.register_buffer("order", torch.tensor(order), persistent=False)
+
+    def forward(self, pose: Tensor) -> Tensor:
+        """(B, C*J) coordinates interleaved per joint, x first, with the middle of the pose at x = 0."""
+        joints = pose.unflatten(1, (len(self.order), -1))
+        return torch.cat([-joints[..., :1], joints[..., 1:]], dim=2).index_select(1, self.order).flatten(1)
+
+    def averaged(self, lift: Callable[[Tensor], Tensor], pose2d: Tensor) -> Tensor:
+        """The mean of ``lift`` of poses (B, 2J) and of that of their mirror images, turned back, (B, 3J)."""
+        both = lift(torch.cat([pose2d, self(pose2d)]))
+        return (both[: len(pose2d)] + self(both[len(pose2d) :])) / 2
+
+
 class PoseNet(nn.Module):
     """2D joints to root-relative 3D joints.
 
@@ -42,6 +73,7 @@ class PoseNet(nn.Module):
         width: hidden units (published: 4096).
         stages: residual stages (published: 2).
         dropout: probability of every dropout layer.
+        mirror: outside training, average with the mirrored input; None, as published, does not.
 
     The top-level ``batch_norm1`` never takes part: released checkpoints hold it and the published parameter count
     includes it. It gets no gradient, so optimizers skip it, and DistributedDataParallel is told not to wait for it.
@@ -49,13 +81,21 @@ class PoseNet(nn.Module):
 
     UNUSED = ("batch_norm1.weight", "batch_norm1.bias")
 
-    def __init__(self, num_joint: int, width: int = 4096, stages: int = 2, dropout: float = 0.5):
+    def __init__(
+        self,
+        num_joint: int,
+        width: int = 4096,
+        stages: int = 2,
+        dropout: float = 0.5,
+        mirror: Mirror | None = None,
+    ):
         super().__init__()
         self.num_joint = num_joint
         self.w1 = nn.Linear(2 * num_joint, width)
         self.batch_norm1 = nn.BatchNorm1d(width)
         self.linear_stages = nn.ModuleList(ResidualStage(width, dropout) for _ in range(stages))
         self.w2 = nn.Linear(width, 3 * num_joint)
+        self.mirror = mirror
         self._ddp_params_and_buffers_to_ignore = list(self.UNUSED)
 
     def forward(self, pose2d: Tensor) -> Tensor:
@@ -74,6 +114,11 @@ class PoseNet(nn.Module):
             raise ValueError(
                 f"PoseNet for {self.num_joint} joints takes (B, {2 * self.num_joint}), got {tuple(pose2d.shape)}"
             )
+        if self.mirror is not None and not self.training:
+            return self.mirror.averaged(self._lift, pose2d)
+        return self._lift(pose2d)
+
+    def _lift(self, pose2d: Tensor) -> Tensor:
         x = self.w1(pose2d)
         for stage in self.linear_stages:
             x = stage(x)
@@ -83,8 +128,9 @@ class PoseNet(nn.Module):
 def build_posenet(cfg: Config) -> PoseNet:
     """The PoseNet that a configuration describes, randomly initialised from torch's global generator."""
     model = cfg.MODEL
-    num_joint = get_joint_set(cfg.DATASET.input_joint_set).joint_num
-    return PoseNet(num_joint, model.posenet_width, model.posenet_stages, model.posenet_dropout)
+    joint_set = get_joint_set(cfg.DATASET.input_joint_set)
+    mirror = Mirror(joint_set) if model.posenet_mirror else None
+    return PoseNet(joint_set.joint_num, model.posenet_width, model.posenet_stages, model.posenet_dropout, mirror)
 
 
 def get_model(

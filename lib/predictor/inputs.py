@@ -12,12 +12,13 @@ VIEW_SIZE = (1000, 1000)  # pixels; picture of the orthographic view
 _VIEW_FILL = 0.5  # the mesh model in its rest pose spans this much of the view
 
 
-def check_poses(poses: np.ndarray, joint_set: JointSet) -> np.ndarray:
+def check_poses(poses: np.ndarray, joint_set: JointSet, input_scale: str = "axis") -> np.ndarray:
     """Validate 2D poses and append derived joints.
 
     Args:
         poses: (B, J, 2) pixels, B at least 1, or one pose (J, 2); any real type; J may leave out the derived joints
             (coco: 17 or 19).
+        input_scale: of the network (``lib.aug_utils.standardise``): with ``common`` one axis may be without extent.
 
     Returns:
         (B, J, 2) float64. Whole numbers are computed on as real ones: nothing is truncated to pixels.
@@ -27,7 +28,8 @@ def check_poses(poses: np.ndarray, joint_set: JointSet) -> np.ndarray:
     """
     poses = _checked(poses, joint_set, 2, "poses")
     extent = np.ptp(poses, axis=1)
-    small = np.argwhere((extent < 2).any(axis=1))
+    narrow = extent < 2
+    small = np.argwhere(narrow.any(axis=1) if input_scale == "axis" else narrow.all(axis=1))
     if len(small):
         width, height = extent[small[0, 0]]
         raise ValueError(
@@ -72,7 +74,7 @@ def check_pose3d(pose3d: np.ndarray, joint_set: JointSet, template: np.ndarray, 
     return pose3d - pose3d[:, joint_set.root, None]
 
 
-def orthographic_view(pose3d: np.ndarray, template: np.ndarray) -> np.ndarray:
+def orthographic_view(pose3d: np.ndarray, template: np.ndarray, input_scale: str = "axis") -> np.ndarray:
     """3D poses as seen from infinitely far away.
 
     The network sees 2D poses without position and scale, so this is the 2D pose of any weak-perspective camera that
@@ -81,6 +83,7 @@ def orthographic_view(pose3d: np.ndarray, template: np.ndarray) -> np.ndarray:
     Args:
         pose3d: (B, J, 3) millimetres, root-relative, x right, y down.
         template: (J, 3) metres, as in ``check_pose3d``; it alone decides the scale, so that sizes stay comparable.
+        input_scale: as in ``check_poses``.
 
     Returns:
         (B, J, 2) pixels of a picture of ``VIEW_SIZE`` with the root in the middle.
@@ -88,7 +91,8 @@ def orthographic_view(pose3d: np.ndarray, template: np.ndarray) -> np.ndarray:
     Raises:
         ValueError: a pose without extent in x or y.
     """
-    flat = np.argwhere((np.ptp(pose3d[..., :2], axis=1) < 1).any(axis=1))
+    narrow = np.ptp(pose3d[..., :2], axis=1) < 1
+    flat = np.argwhere(narrow.any(axis=1) if input_scale == "axis" else narrow.all(axis=1))
     if len(flat):
         raise ValueError(f"3D pose {flat[0, 0]} is flat: all joints share one x or one y, so there is no 2D view of it")
     millimetres = np.ptp(template, axis=0).max() * UNITS["m"]

@@ -13,7 +13,7 @@ from lib.core.checkpoint import load_checkpoint, load_weights
 from lib.core.checkpoint_paths import find_checkpoint
 from lib.core.skip_init import SkipInit
 from lib.joint_sets import JointSet, get_joint_set
-from lib.models.pose2mesh_net import MM_PER_M, build_pose2mesh
+from lib.models.pose2mesh_net import build_pose2mesh
 from lib.models.project_net import CROP_SIZE, fit_weak_perspective
 from lib.poses import complete, filter_people, map_pose
 from lib.poses.filters import MIN_SCORE
@@ -61,8 +61,8 @@ class Pose2MeshPredictor:
         root: folder with the licensed models and ``experiment/`` with weights; the open ones are found in any case.
 
     Attributes:
-        joint_set, device, weights (file in use), mesh_model, graph, network, and ``description``: lines that say what
-        is in use.
+        joint_set, device, weights (file in use), mesh_model, graph, network, input_scale (see
+        ``lib.aug_utils.standardise``), and ``description``: lines that say what is in use.
 
     Raises:
         FileNotFoundError: weights, model files or the joint set file are not there.
@@ -86,6 +86,7 @@ class Pose2MeshPredictor:
         cfg = trained_settings(checkpoint, self.weights)
         trained = get_joint_set(cfg.DATASET.input_joint_set)
         self.joint_set = trained if wanted is None else wanted
+        self.input_scale = cfg.DATASET.input_scale
         check_joints(self.joint_set, trained, self.weights)
         self.mesh_model, self.graph = mesh_and_graph(checkpoint, trained, body or cfg.MODEL.body, root)
         regressor = check_regressor(self.joint_set, trained, self.mesh_model, self.weights)
@@ -122,7 +123,7 @@ class Pose2MeshPredictor:
         Raises:
             ValueError: see ``check_poses``.
         """
-        pose2d = torch.from_numpy(check_poses(_array(poses), self.joint_set))
+        pose2d = torch.from_numpy(check_poses(_array(poses), self.joint_set, self.input_scale))
         return self._joined([self._predict_batch(part) for part in pose2d.split(batch_size)])
 
     __call__ = predict
@@ -153,9 +154,9 @@ class Pose2MeshPredictor:
         """
         joints = check_pose3d(_array(pose3d), self.joint_set, self.template_joints, unit)
         if pose2d is None:
-            points = orthographic_view(joints, self.template_joints)
+            points = orthographic_view(joints, self.template_joints, self.input_scale)
         else:
-            points = check_poses(_array(pose2d), self.joint_set)
+            points = check_poses(_array(pose2d), self.joint_set, self.input_scale)
         if len(points) != len(joints):
             raise ValueError(f"{len(joints)} 3D poses need as many 2D poses, got {len(points)}")
         pairs = zip(torch.from_numpy(points).split(batch_size), torch.from_numpy(joints).split(batch_size))
@@ -201,12 +202,12 @@ class Pose2MeshPredictor:
         """The parts of a `MeshPrediction`; ``pose3d`` (B, J, 3) in millimetres takes PoseNet's place."""
         pose2d = pose2d.to(self.device)
         # the published crop to 288 x 384 before this step cancels in the standardisation
-        network_input = standardise(pose2d).float()
+        network_input = standardise(pose2d, self.input_scale).float()
         if pose3d is None:
             mesh, pose3d = self.network(network_input)
         else:
             pose3d = pose3d.to(self.device).float()
-            mesh = self.network.pose2mesh(torch.cat([network_input, pose3d / MM_PER_M], dim=2))
+            mesh = self.network.mesh(network_input, pose3d)
         joints = self.regress(mesh)
         box, target = camera_crop(pose2d)
         camera, residual = fit_weak_perspective(joints, target)
