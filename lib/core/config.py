@@ -57,6 +57,7 @@ class ModelConfig:
     normal_loss_weight: float = 0.1
     edge_loss_weight: float = 20.0
     joint_loss_weight: float = 0.001
+    part_loss_weight: float = 0.0  # new: of the shape of parts, whatever their position (lib/core/part_loss.py)
     posenet_pretrained: bool = False  # start Pose2Mesh from the PoseNet in posenet_path
     posenet_path: str = "./experiment/posenet_cocoJ_train_human36_coco_muco"  # file, or folder with final/best
     body: str = "auto"  # new: auto = licensed files when present, else the open models; see lib/mesh_model.py
@@ -96,7 +97,7 @@ class TrainConfig:
     resume_path: str = ""  # checkpoint (or run folder) that --resume_training continues; empty = newest run
     lift_loss: str = "coordinate"  # new: of PoseNet: mean absolute coordinate difference, or mean joint distance
     edge_loss: str = "absolute"  # new: difference of edge lengths in metres as published, or relative to the true ones
-    detail_weight: float = 1.0  # new: how many times vertices and faces of hands, feet and head count in mesh losses
+    detail_weight: float = 1.0  # new: how many times vertices of hands, feet and head count in mesh losses
     mask_mesh_losses: bool = False  # new: normal and edge loss skip samples whose fit is rejected (mesh_valid 0)
 
 

@@ -20,6 +20,7 @@ CHOICES = {
 # smallest sensible values; a missing entry means any
 LIMITS = {
     "DATASET.workers": 0,
+    "MODEL.part_loss_weight": 0.0,
     "MODEL.posenet_width": 1,
     "MODEL.posenet_stages": 1,
     "MODEL.posenet_dropout": 0.0,

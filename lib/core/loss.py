@@ -1,5 +1,6 @@
 """Training losses of both stages (Pose2Mesh, ECCV 2020, section 5.2 and 6.2)."""
 
+from collections.abc import Sequence
 from functools import partial
 
 import numpy as np
@@ -7,8 +8,10 @@ import torch
 from torch import Tensor, nn
 
 from lib.core.config import Config
+from lib.core.part_loss import PartLoss
 
 LOSS_NAMES = ("vertice loss", "normal loss", "edge loss", "mesh->3d joint loss", "2d->3d joint loss")
+PART_LOSS = "part loss"
 MM_PER_METRE = 1000.0
 SHORTEST = 1e-4  # metres; relative errors of shorter edges say nothing
 
@@ -146,6 +149,7 @@ class Pose2MeshLoss(nn.Module):
         joint_regressor: (Jt, V) weights that turn mesh vertices into the target joints.
         vertex_weights: (V,) how much each vertex counts, 1 on average; a face counts as the mean of its corners. None:
             all the same, as published.
+        parts: vertex numbers of the parts of MODEL.part_loss_weight; none, as published, without that loss.
     """
 
     def __init__(
@@ -154,12 +158,15 @@ class Pose2MeshLoss(nn.Module):
         faces: np.ndarray | Tensor,
         joint_regressor: np.ndarray | Tensor,
         vertex_weights: Tensor | None = None,
+        parts: Sequence[Tensor] = (),
     ):
         super().__init__()
         self.normal_weight = cfg.MODEL.normal_loss_weight
         self.edge_weight = cfg.MODEL.edge_loss_weight
         self.joint_weight = cfg.MODEL.joint_loss_weight
         self.edge_loss_start = cfg.TRAIN.edge_loss_start
+        self.part_weight = cfg.MODEL.part_loss_weight
+        self.part_loss = PartLoss(parts) if parts else None
         self.relative_edges = cfg.TRAIN.edge_loss == "relative"
         self.mask_mesh_losses = cfg.TRAIN.mask_mesh_losses
         self.register_buffer("faces", torch.as_tensor(faces, dtype=torch.int64).clone(), persistent=False)
@@ -182,7 +189,8 @@ class Pose2MeshLoss(nn.Module):
 
         Returns:
             total (scalar with gradient) and a dict name -> weighted value (detached scalar) in the order of
-            ``LOSS_NAMES``. The values stay on the device: reading them costs a synchronisation.
+            ``LOSS_NAMES``, then ``PART_LOSS`` where there are parts. The values stay on the device: reading them costs
+            a synchronisation.
         """
         mesh, pose3d = outputs
         edges = _edges(mesh, self.faces)
@@ -209,9 +217,10 @@ class Pose2MeshLoss(nn.Module):
         mesh_joint = self.joint_weight * coord_loss(joints, targets["reg_pose3d"], meta["reg_pose3d_valid"])
         lift_joint = self.joint_weight * coord_loss(pose3d, targets["lift_pose3d"], meta["lift_pose3d_valid"])
 
-        parts = (vertex, normal, edge, mesh_joint, lift_joint)
-        total = vertex + normal + edge + mesh_joint + lift_joint
-        return total, {name: part.detach() for name, part in zip(LOSS_NAMES, parts)}
+        terms = dict(zip(LOSS_NAMES, (vertex, normal, edge, mesh_joint, lift_joint)))
+        if self.part_loss is not None:
+            terms[PART_LOSS] = self.part_weight * self.part_loss(mesh, targets["mesh"], meta["mesh_valid"][:, 0, 0])
+        return sum(terms.values()), {name: term.detach() for name, term in terms.items()}
 
 
 class PoseNetLoss(nn.Module):

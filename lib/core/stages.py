@@ -18,7 +18,8 @@ from lib.mesh_graph import MeshGraph, default_levels
 from lib.mesh_model import OPEN_FILES
 from lib.models.pose2mesh_net import build_pose2mesh, build_posenet
 
-DETAILED = ("Hands", "Feet", "Head")  # regions that TRAIN.detail_weight acts on
+# regions that TRAIN.detail_weight and MODEL.part_loss_weight act on, of a body and of a hand
+DETAILED = ("Hands", "Feet", "Head", "Palm", "Fingers")
 BASIS_SAMPLES = 3000  # meshes that principal components are computed from
 NO_SURFACE_ERROR = 9999.9  # logged where there is no mesh, as the original does
 
@@ -112,18 +113,19 @@ class MeshStage(LiftStage):
         self.target_set = get_joint_set(cfg.DATASET.target_joint_set)
         # derived joints are means of other joints, so their rows are means of rows
         self.regressor = torch.from_numpy(self.target_set.add_derived(mesh_model.joint_regressor(self.target_set)))
-        self.criterion = Pose2MeshLoss(cfg, mesh_model.faces, self.regressor, self._vertex_weights())
+        details = self._details() if cfg.TRAIN.detail_weight != 1 or cfg.MODEL.part_loss_weight else []
+        weights = None
+        if cfg.TRAIN.detail_weight != 1:
+            weights = torch.ones(mesh_model.vertex_num)
+            weights[torch.cat(details)] = cfg.TRAIN.detail_weight
+            weights /= weights.mean()
+        parts = details if cfg.MODEL.part_loss_weight else ()
+        self.criterion = Pose2MeshLoss(cfg, mesh_model.faces, self.regressor, weights, parts)
 
-    def _vertex_weights(self) -> torch.Tensor | None:
-        """(V,) how much each vertex counts in the losses, 1 on average; None where all count the same."""
-        detail = self.cfg.TRAIN.detail_weight
-        if detail == 1 or self.joint_set.body != "body":
-            return None
-        weights = torch.ones(self.mesh_model.vertex_num)
-        for region in DETAILED:
-            for part in SurfaceRegions.of(self.mesh_model).parts.get(region, ()):
-                weights[part.vertices] = detail
-        return weights / weights.mean()
+    def _details(self) -> list[torch.Tensor]:
+        """Vertex numbers of the parts whose shape is fine, see ``DETAILED``."""
+        parts = SurfaceRegions.of(self.mesh_model).parts
+        return [part.vertices for region in DETAILED for part in parts.get(region, ())]
 
     def use_graph_of(self, checkpoint: dict, source: str | Path) -> None:
         """Take over the graph that weights were trained with.
