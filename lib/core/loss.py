@@ -193,12 +193,6 @@ class Pose2MeshLoss(nn.Module):
             a synchronisation.
         """
         mesh, pose3d = outputs
-        edges = _edges(mesh, self.faces)
-        lengths = tuple(map(_length, edges))
-        with torch.no_grad():
-            true_edges = _edges(targets["mesh"], self.faces)
-            normals = _face_normals(true_edges)
-
         # a fit is rejected as a whole, so one vertex tells
         weights = meta["mesh_valid"][:, 0, 0] if self.mask_mesh_losses else None
         counted = meta["mesh_valid"]
@@ -207,12 +201,7 @@ class Pose2MeshLoss(nn.Module):
             weights = self.face_weights if weights is None else self.face_weights * weights
 
         vertex = coord_loss(mesh, targets["mesh"], counted)
-        normal = self.normal_weight * _normal_term(edges, lengths, normals, weights)
-        edge = mesh.new_zeros(())
-        if epoch > self.edge_loss_start:
-            with torch.no_grad():
-                true_lengths = tuple(map(_length, true_edges))
-            edge = self.edge_weight * _edge_term(lengths, true_lengths, weights, self.relative_edges)
+        normal, edge = self._surface(mesh, targets["mesh"], weights, epoch)
         joints = torch.matmul(self.joint_regressor, mesh * MM_PER_METRE)
         mesh_joint = self.joint_weight * coord_loss(joints, targets["reg_pose3d"], meta["reg_pose3d_valid"])
         lift_joint = self.joint_weight * coord_loss(pose3d, targets["lift_pose3d"], meta["lift_pose3d_valid"])
@@ -221,6 +210,24 @@ class Pose2MeshLoss(nn.Module):
         if self.part_loss is not None:
             terms[PART_LOSS] = self.part_weight * self.part_loss(mesh, targets["mesh"], meta["mesh_valid"][:, 0, 0])
         return sum(terms.values()), {name: term.detach() for name, term in terms.items()}
+
+    def _surface(self, mesh: Tensor, target: Tensor, weights: Tensor | None, epoch: int) -> tuple[Tensor, Tensor]:
+        """Weighted normal and edge loss; what has no weight is not computed."""
+        normal, edge = mesh.new_zeros(()), mesh.new_zeros(())
+        with_edges = bool(self.edge_weight) and epoch > self.edge_loss_start
+        if not (self.normal_weight or with_edges):
+            return normal, edge
+        edges = _edges(mesh, self.faces)
+        lengths = tuple(map(_length, edges))
+        with torch.no_grad():
+            true_edges = _edges(target, self.faces)
+            normals = _face_normals(true_edges)
+            true_lengths = tuple(map(_length, true_edges)) if with_edges else ()
+        if self.normal_weight:
+            normal = self.normal_weight * _normal_term(edges, lengths, normals, weights)
+        if with_edges:
+            edge = self.edge_weight * _edge_term(lengths, true_lengths, weights, self.relative_edges)
+        return normal, edge
 
 
 class PoseNetLoss(nn.Module):
