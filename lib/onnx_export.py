@@ -54,6 +54,10 @@ class Trained:
     def outputs(self) -> tuple[str, ...]:
         return ("pose3d",) if self.graph is None else ("pose3d", "mesh")
 
+    def export_form(self) -> ExportForm:
+        """The network in plain operators, from keypoints in pixels on."""
+        return ExportForm(self.network, self.joint_set, self.graph, input_scale=self.input_scale)
+
 
 @dataclass(frozen=True)
 class Comparison:
@@ -133,7 +137,7 @@ def export_onnx(trained: Trained, path: str | Path) -> Path:
         ValueError: the package onnx is not installed.
     """
     onnx = optional("onnx")
-    form = ExportForm(trained.network, trained.joint_set, trained.graph, trained.input_scale)
+    form = trained.export_form()
     names = (_INPUT, *trained.outputs)
     buffer = io.BytesIO()
     example = sample_keypoints(trained.joint_set, 2)

@@ -36,6 +36,11 @@ def test_added_keys_keep_published_behaviour():
     )
     assert (cfg.DATASET.derive_noisy, cfg.DATASET.zero_hands, cfg.TRAIN.mask_mesh_losses) == (False, False, False)
     assert (cfg.TEST.smooth, cfg.TEST.save_predictions, cfg.TEST.freihand_unit) == (False, False, "mm")
+    assert (cfg.DATASET.input_scale, cfg.TRAIN.lift_loss, cfg.TRAIN.edge_loss) == ("axis", "coordinate", "absolute")
+    assert (cfg.MODEL.part_loss_weight, cfg.TRAIN.detail_weight, cfg.TRAIN.mesh_part) == (0, 1, "all")
+    assert (cfg.MODEL.base_components, cfg.MODEL.posenet_mirror) == (0, False)
+    synthetic = cfg.SYNTHETIC
+    assert (synthetic.any_view_share, synthetic.jitter_share, synthetic.mix_parts) == (0, 0, 0)
 
 
 def test_round_trip_through_yaml(tmp_path):
@@ -89,6 +94,28 @@ def test_empty_file_changes_nothing(tmp_path):
         ("DATASET:\n  muco_fit_check: 'off'\n", ["DATASET.muco_fit_check", "published, annotated"]),
         ("TEST:\n  freihand_unit: 'cm'\n", ["TEST.freihand_unit", "mm, m"]),
         ("TEST:\n  smooth: 1\n", ["TEST.smooth", "expected bool"]),
+        ("DATASET:\n  input_scale: 'both'\n", ["DATASET.input_scale", "axis, common"]),
+        ("TRAIN:\n  lift_loss: 'l2'\n", ["TRAIN.lift_loss", "coordinate, distance"]),
+        ("TRAIN:\n  edge_loss: 'log'\n", ["TRAIN.edge_loss", "absolute, relative"]),
+        ("TRAIN:\n  mesh_part: 'posenet'\n", ["TRAIN.mesh_part", "all, base"]),
+        ("TRAIN:\n  detail_weight: -1.0\n", ["TRAIN.detail_weight", "the least is 0"]),
+        ("TRAIN:\n  detail_weight: .nan\n", ["TRAIN.detail_weight", "the least is 0"]),
+        ("MODEL:\n  part_loss_weight: -0.1\n", ["MODEL.part_loss_weight", "the least is 0"]),
+        ("MODEL:\n  posenet_mirror: 1\n", ["MODEL.posenet_mirror", "expected bool"]),
+        ("MODEL:\n  base_components: -1\n", ["MODEL.base_components", "the least is 0"]),
+        ("MODEL:\n  base_components: 1.5\n", ["MODEL.base_components", "expected int"]),
+        ("MODEL:\n  base_width: -1\n", ["MODEL.base_width", "the least is 0"]),
+        ("MODEL:\n  base_stages: -1\n", ["MODEL.base_stages", "the least is 0"]),
+        ("SYNTHETIC:\n  mix_parts: 30.0\n", ["SYNTHETIC.mix_parts", "share from 0 to 1"]),
+        ("SYNTHETIC:\n  any_view_share: 1.01\n", ["SYNTHETIC.any_view_share", "share from 0 to 1"]),
+        ("SYNTHETIC:\n  turned_share: -0.1\n", ["SYNTHETIC.turned_share", "share from 0 to 1"]),
+        ("SYNTHETIC:\n  jitter_share: .nan\n", ["SYNTHETIC.jitter_share", "share from 0 to 1"]),
+        ("SYNTHETIC:\n  clean_share: 2.0\n", ["SYNTHETIC.clean_share", "share from 0 to 1"]),
+        ("SYNTHETIC:\n  view_roll: -15.0\n", ["SYNTHETIC.view_roll", "the least is 0"]),
+        ("SYNTHETIC:\n  view_elevation: 60.0\n", ["SYNTHETIC.view_elevation", "expected a list"]),
+        ("SYNTHETIC:\n  view_elevation: [60.0]\n", ["SYNTHETIC.view_elevation", "two angles"]),
+        ("SYNTHETIC:\n  view_elevation: [60.0, -30.0]\n", ["SYNTHETIC.view_elevation", "the lower one first"]),
+        ("SYNTHETIC:\n  view_elevation: [0.0, 90.0]\n", ["SYNTHETIC.view_elevation", "between -90 and 90"]),
     ],
 )
 def test_mistakes_are_named(tmp_path, text, words):

@@ -14,7 +14,7 @@ from lib.mesh_graph import MeshGraph
 from lib.mesh_model import load_mesh_model
 from lib.models.export_form import ExportForm, NeighbourSum
 from lib.models.pose2mesh_net import build_pose2mesh
-from lib.onnx_export import TOLERANCE, compare, export_onnx, load_trained, sample_keypoints
+from lib.onnx_export import TOLERANCE, Trained, compare, export_onnx, load_trained, sample_keypoints
 from main.export import main
 
 
@@ -90,6 +90,24 @@ def test_onnx_file_equals_the_network(weights, joints, tmp_path):
     assert notes["joint_set"] == joints
     assert len(json.loads(notes["faces"])) == len(trained.mesh_model.faces)
     assert model.graph.input[0].type.tensor_type.shape.dim[0].dim_param == "batch"
+
+
+@pytest.mark.parametrize("stage", ["pose2mesh", "posenet"])
+def test_onnx_file_of_a_network_with_base_mirror_and_common_scale(stage, body, small_config, tmp_path):
+    require_onnx()
+    model = {"posenet_mirror": True, "base_components": 4, "base_width": 16, "graph_levels": 6}
+    model["mesh_channels"] = [[5, 8], *([[8, 8]] * 5), [8, 3]]
+    joint_set, cfg = get_joint_set("coco"), small_config("pose2mesh_net", "coco", MODEL=model)
+    graph = MeshGraph.build(body.faces, joint_set, 6)
+    network = disturbed(build_pose2mesh(cfg, graph))
+    network.mesh_base.set_basis(torch.randn(6, body.vertex_num, 3))
+    torch.nn.init.normal_(network.pose2mesh.cl[-1].weight)
+    if stage == "pose2mesh":
+        trained = Trained(network, joint_set, body, graph, tmp_path, "common")
+    else:
+        trained = Trained(network.pose_lifter, joint_set, None, None, tmp_path, "common")
+    path = export_onnx(trained, tmp_path / "net.onnx")
+    assert max(compare(trained, path, batches=(1, 5)).difference.values()) < TOLERANCE
 
 
 def test_posenet_inside_a_pose2mesh(weights, tmp_path, monkeypatch, capsys):

@@ -67,8 +67,8 @@ def _options(args: argparse.Namespace, device: str) -> Options:
 def _train_process(device: str, cfg: Config, args: argparse.Namespace) -> None:
     seed_everything(args.seed)
     options = _options(args, device)
-    # fails before the data are read, which takes minutes
-    for find in (pretrained_posenet, initial_weights):
+    # fails before the data are read, which takes minutes; PoseNet has the last word, as its weights are taken last
+    for find in (initial_weights, pretrained_posenet):
         path = find(cfg, options.experiment, options.root)
         if path is not None:
             cfg = follow_weights(cfg, load_checkpoint(path), path)
@@ -80,10 +80,12 @@ def _train_process(device: str, cfg: Config, args: argparse.Namespace) -> None:
             print("no checkpoint of this config to resume: starting at the first epoch")
         if cfg.TRAIN.resume_path and not args.resume_training:
             print("TRAIN.resume_path is set but --resume_training is not given: starting at the first epoch")
+    checkpoint = distributed.broadcast_object(checkpoint)
+    if checkpoint is not None:
+        cfg = follow_weights(cfg, load_checkpoint(checkpoint), checkpoint)
     trainer = Trainer(cfg, options)
     # the same initial weights everywhere, other dropout masks
     seed_everything(distributed.rank_seed(args.seed))
-    checkpoint = distributed.broadcast_object(checkpoint)
     if checkpoint is not None:
         trainer.resume(checkpoint)
     else:

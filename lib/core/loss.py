@@ -221,7 +221,7 @@ class Pose2MeshLoss(nn.Module):
         lengths = tuple(map(_length, edges))
         with torch.no_grad():
             true_edges = _edges(target, self.faces)
-            normals = _face_normals(true_edges)
+            normals = _face_normals(true_edges) if self.normal_weight else None
             true_lengths = tuple(map(_length, true_edges)) if with_edges else ()
         if self.normal_weight:
             normal = self.normal_weight * _normal_term(edges, lengths, normals, weights)

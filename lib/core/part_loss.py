@@ -1,8 +1,8 @@
 """The shape of parts of a surface, whatever their position and orientation.
 
 Joints tell little about how a hand or a foot is turned. The vertices that are right on average are then those of a
-shrunken, crumpled one. This loss asks for the true shape in any orientation: each true part is first moved onto the
-predicted one as a rigid body.
+shrunken, crumpled one. This loss asks for the true shape in any orientation: each predicted part is first moved onto
+the true one as a rigid body, and compared there.
 """
 
 from collections.abc import Sequence
@@ -13,12 +13,18 @@ from torch import Tensor, nn
 from lib.core.procrustes import rotation_and_stretch
 
 
-def rigidly_moved(source: Tensor, target: Tensor) -> Tensor:
-    """Points ``source`` (B, N, 3) turned and shifted, without scale, so that they come nearest to ``target``."""
-    source_mean, target_mean = source.mean(1, keepdim=True), target.mean(1, keepdim=True)
-    centred = source - source_mean
-    turn, _ = rotation_and_stretch(centred.transpose(1, 2) @ (target - target_mean))
-    return centred @ turn.transpose(1, 2) + target_mean
+def rigidly_moved(points: Tensor, goal: Tensor) -> Tensor:
+    """Points (B, N, 3) turned and shifted, without scale, so that they come nearest to ``goal``.
+
+    For gradients the turn is a constant.
+    """
+    goal_mean = goal.mean(1, keepdim=True)
+    centred = points - points.mean(1, keepdim=True)
+    with torch.no_grad():
+        covariance = centred.transpose(1, 2) @ (goal - goal_mean)
+        # numbers of a diverged prediction: the loss tells, not the decomposition
+        turn, _ = rotation_and_stretch(covariance.nan_to_num(0.0, 0.0, 0.0))
+    return centred @ turn.transpose(1, 2) + goal_mean
 
 
 class PartLoss(nn.Module):
@@ -39,7 +45,5 @@ class PartLoss(nn.Module):
         predicted = pred.index_select(1, self.vertices).split(self.sizes, dim=1)
         true = target.index_select(1, self.vertices).split(self.sizes, dim=1)
         for part, shape in zip(predicted, true):
-            with torch.no_grad():
-                goal = rigidly_moved(shape, part)
-            errors = errors + (part - goal).abs().sum((1, 2))
+            errors = errors + (rigidly_moved(part, shape) - shape).abs().sum((1, 2))
         return (errors * valid).mean() / (3 * sum(self.sizes))

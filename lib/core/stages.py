@@ -115,7 +115,7 @@ class MeshStage(LiftStage):
         self.regressor = torch.from_numpy(self.target_set.add_derived(mesh_model.joint_regressor(self.target_set)))
         details = self._details() if cfg.TRAIN.detail_weight != 1 or cfg.MODEL.part_loss_weight else []
         weights = None
-        if cfg.TRAIN.detail_weight != 1:
+        if cfg.TRAIN.detail_weight != 1 and sum(map(len, details)) < mesh_model.vertex_num:  # all of a hand is detail
             weights = torch.ones(mesh_model.vertex_num)
             weights[torch.cat(details)] = cfg.TRAIN.detail_weight
             weights /= weights.mean()
@@ -166,8 +166,6 @@ class MeshStage(LiftStage):
         if path is not None:
             load_posenet(model.pose_lifter, path)
         if self.cfg.TRAIN.mesh_part == "base":
-            if model.mesh_base is None:
-                raise ValueError("TRAIN.mesh_part: base needs a base: set MODEL.base_components")
             model.train_base_alone()
 
     def begin(self, model: torch.nn.Module, loader: BatchLoader) -> None:

@@ -15,6 +15,7 @@ from torch.nn import functional as F
 
 from lib.joint_sets import JointSet
 from lib.mesh_graph import MeshGraph
+from lib.models.mesh_base import MeshBase
 from lib.models.meshnet import MeshNet, resize_channels
 from lib.models.pose2mesh_net import MM_PER_M, Pose2Mesh
 from lib.models.posenet import PoseNet
@@ -90,13 +91,16 @@ class PlainConv(nn.Module):
         return F.relu(y) if self.relu else y
 
 
-class PlainPoseNet(nn.Module):
-    """A trained PoseNet in plain operators; each second normalisation of a stage is multiplied into the weights."""
+class PlainPerceptron(nn.Module):
+    """A trained residual perceptron in plain operators, (B, n) to (B, m).
 
-    def __init__(self, model: PoseNet):
+    Each second normalisation of a stage is multiplied into the weights.
+    """
+
+    def __init__(self, model: PoseNet | MeshBase):
         super().__init__()
-        self.first, self.last = _linear(model.w1), _linear(model.w2)
-        self.mirror = model.mirror
+        self.first = _linear(model.w1)
+        self.last = _linear(model.w2) if isinstance(model.w2, nn.Linear) else nn.Identity()
         self.stages = nn.ModuleList()
         for trained in model.linear_stages:
             stage = nn.Module()
@@ -107,16 +111,34 @@ class PlainPoseNet(nn.Module):
             stage.outer = _linear(trained.w2)
             self.stages.append(stage)
 
-    def forward(self, pose2d: Tensor) -> Tensor:
-        """(B, 2J) to (B, 3J); see `PoseNet.forward`."""
-        return self._lift(pose2d) if self.mirror is None else self.mirror.averaged(self._lift, pose2d)
-
-    def _lift(self, pose2d: Tensor) -> Tensor:
-        x = self.first(pose2d)
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.first(x)
         for stage in self.stages:
             y = F.relu(x * stage.scale + stage.shift)
             x = x + stage.outer(F.relu(stage.inner(y)))
         return self.last(x)
+
+
+class PlainPoseNet(nn.Module):
+    """A trained PoseNet in plain operators, (B, 2J) to (B, 3J); see `PoseNet.forward`."""
+
+    def __init__(self, model: PoseNet):
+        super().__init__()
+        self.lift, self.mirror = PlainPerceptron(model), model.mirror
+
+    def forward(self, pose2d: Tensor) -> Tensor:
+        return self.lift(pose2d) if self.mirror is None else self.mirror.averaged(self.lift, pose2d)
+
+
+class PlainBase(nn.Module):
+    """A trained `MeshBase` in plain operators, (B, J, 5) to (B, V, 3)."""
+
+    def __init__(self, model: MeshBase):
+        super().__init__()
+        self.components, self.basis = PlainPerceptron(model), _linear(model.basis)
+
+    def forward(self, joints: Tensor) -> Tensor:
+        return self.basis(self.components(joints.flatten(1))).unflatten(1, (-1, 3))
 
 
 def _scale_and_shift(norm: nn.BatchNorm1d) -> tuple[Tensor, Tensor]:
@@ -236,7 +258,7 @@ class ExportForm(nn.Module):
         self.mesh = self.base = None
         if isinstance(network, Pose2Mesh):
             self.mesh = PlainMeshNet(network.pose2mesh, graph, dense_rows)
-            self.base = network.mesh_base
+            self.base = None if network.mesh_base is None else PlainBase(network.mesh_base)
         self.requires_grad_(False).eval()
 
     def forward(self, keypoints: Tensor) -> Tensor | tuple[Tensor, Tensor]:

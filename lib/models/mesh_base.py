@@ -30,19 +30,23 @@ class MeshBase(nn.Module):
         self.linear_stages = nn.ModuleList(ResidualStage(width, 0.0) for _ in range(stages if width else 0))
         self.w2 = nn.Linear(width, components) if width else nn.Identity()
         self.basis = nn.Linear(components, 3 * vertex_num)
+        nn.init.zeros_(self.basis.weight)
         nn.init.zeros_(self.basis.bias)
 
     @property
     def is_fresh(self) -> bool:
-        """Whether the basis is still to be set."""
-        return not bool(self.basis.bias.any())
+        """Whether the basis is still to be set; also after a warm start from another number of components."""
+        return not bool(self.basis.weight.any())
 
     def forward(self, joints: Tensor) -> Tensor:
         """(B, J, 5) joints as MeshNet takes them to (B, V, 3) vertices, metres, root-relative."""
         x = self.w1(joints.flatten(1))
         for stage in self.linear_stages:
             x = stage(x)
-        return self.basis(self.w2(x)).unflatten(1, (-1, 3))
+        x = self.w2(x)
+        # bfloat16 would round vertices to millimetres
+        with torch.autocast(x.device.type, enabled=False):
+            return self.basis(x.to(self.basis.weight.dtype)).unflatten(1, (-1, 3))
 
     @torch.no_grad()
     def set_basis(self, meshes: Tensor) -> None:

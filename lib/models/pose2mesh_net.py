@@ -76,7 +76,15 @@ class Pose2Mesh(nn.Module):
         return base if self.base_alone else base + self.pose2mesh(joints)
 
     def train_base_alone(self) -> None:
-        """Leave MeshNet as it is, and out of the computation: for the start, while its output is zero."""
+        """Leave MeshNet as it is, and out of the computation: for the start, while its output is zero.
+
+        Raises:
+            ValueError: there is no base, or MeshNet is trained already: the mesh of the weights would be another one.
+        """
+        if self.mesh_base is None:
+            raise ValueError("TRAIN.mesh_part: base needs a base: set MODEL.base_components")
+        if any(parameter.any() for parameter in self.pose2mesh.cl[-1].parameters()):
+            raise ValueError("TRAIN.mesh_part: base is for the start: MeshNet in TRAIN.init_path is trained already")
         self.base_alone = True
         self.pose2mesh.requires_grad_(False)
 

@@ -61,8 +61,9 @@ class Mirror(nn.Module):
 
     def averaged(self, lift: Callable[[Tensor], Tensor], pose2d: Tensor) -> Tensor:
         """The mean of ``lift`` of poses (B, 2J) and of that of their mirror images, turned back, (B, 3J)."""
-        both = lift(torch.cat([pose2d, self(pose2d)]))
-        return (both[: len(pose2d)] + self(both[len(pose2d) :])) / 2
+        # halves by shape, not by len(), which exporters would take for a constant
+        seen, mirrored = lift(torch.cat([pose2d, self(pose2d)])).unflatten(0, (2, -1)).unbind(0)
+        return (seen + self(mirrored)) / 2
 
 
 class PoseNet(nn.Module):
