@@ -14,12 +14,12 @@ import torch
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from data.prepare.pw3d import convert_splits
-from data.prepare.pw3d_sequences import SEQUENCES, present_splits
+from data.convert.pw3d import convert_splits
+from data.convert.pw3d_sequences import SEQUENCES, present_splits
 from lib import ROOT
 from lib.body.lbs import BodyParams
 from lib.body.model_file import load_model_arrays, require_model_file
-from lib.mesh_model import SMPL_FOLDER
+from lib.mesh.mesh_model import SMPL_FOLDER
 
 
 def main(arguments: list[str] | None = None) -> None:

@@ -18,16 +18,29 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from data.base import RecordDataset
-from data.prepare.verify_checks import check_detections, check_fits, check_image, check_records, check_sizes
-from data.prepare.verify_files import NeededFile, annotation_files, model_files
-from data.prepare.verify_report import FAIL, OK, WARN, Finding, Report
-from data.prepare.verify_sheet import write_sheet
-from data.prepare.verify_view import look
-from data.registry import dataset_class
+from data.checks.checks import (
+    check_detections,
+    check_fits,
+    check_image,
+    check_records,
+    check_sizes,
+)
+from data.checks.files import NeededFile, annotation_files, model_files
+from data.checks.report import (
+    FAIL,
+    OK,
+    WARN,
+    Finding,
+    Report,
+)
+from data.checks.sheet import write_sheet
+from data.checks.view import look
 from lib import ROOT
-from lib.core.config import Config, merge
-from lib.mesh_model import MeshModel, load_mesh_model
+from lib.datasets.pose_dataset import RecordDataset
+from lib.datasets.registry import dataset_class
+from lib.mesh.mesh_model import MeshModel, load_mesh_model
+from lib.settings.config import Config
+from lib.settings.reading import merge
 
 # data set -> input joint set, target joint set, kind of mesh, bodies of both genders
 DATASETS = {

@@ -19,12 +19,12 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from lib.startup import imports_kept
+from lib.runtime.startup import imports_kept
 
 with imports_kept():
     from lib.demo.options import PICTURE_FORMATS, SEQUENCE_FORMATS, SMOOTHING, DemoOptions
-    from lib.joint_sets import JOINT_SETS
-    from lib.renderer import BACKENDS
+    from lib.joints.tables import JOINT_SETS
+    from lib.render.mesh_renderer import BACKENDS
 
 
 def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
@@ -99,7 +99,7 @@ def options_from(args: argparse.Namespace) -> DemoOptions:
     values["fill"] = not values.pop("no_fill")
     values["save"] = tuple(name.strip() for name in values["save"].split(",") if name.strip())
     if gpu is not None:
-        from lib.core.distributed import parse_gpus, usable_gpus
+        from lib.runtime.distributed import parse_gpus, usable_gpus
 
         gpus, note = usable_gpus(parse_gpus(gpu)[:1])
         if note:

@@ -18,8 +18,8 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from lib.core.commands import run_command
-from lib.funcs_utils import atomic_write
-from lib.regressor_fit import CANDIDATES, MAX_VERTICES, fit_regressor
+from lib.files import atomic_write
+from lib.mesh.regressor_fit import CANDIDATES, MAX_VERTICES, fit_regressor
 
 
 def read_pairs(path: Path) -> tuple[np.ndarray, np.ndarray]:

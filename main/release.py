@@ -12,9 +12,9 @@ import yaml
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from lib.core.checkpoint import load_checkpoint, save_checkpoint
+from lib.checkpoints.checkpoint import load_checkpoint, save_checkpoint
 from lib.core.commands import run_command
-from lib.funcs_utils import atomic_write
+from lib.files import atomic_write
 
 PICTURES = ("train_loss.pdf", "surface_error.pdf", "joint_error.pdf")
 

@@ -22,7 +22,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description="Test Pose2Mesh", epilog=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--cfg", help="YAML file of asset/yaml (default: the settings of lib/core/config.py)")
+    parser.add_argument("--cfg", help="YAML file of asset/yaml (default: the settings of lib/settings/config.py)")
     parser.add_argument(
         "--set", nargs="+", default=[], metavar="KEY=VALUE", help="replace settings, e.g. TRAIN.lr=0.01 TEST.vis=True"
     )

@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from lib import ROOT
-from lib.core.config import merge
-from lib.mesh_model import load_mesh_model
+from lib.mesh.mesh_model import load_mesh_model
+from lib.settings.reading import merge
 
 
 @pytest.fixture(autouse=True)

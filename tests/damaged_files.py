@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterator
 from functools import lru_cache
 from pathlib import Path
 
-from data.registry import dataset_class
-from lib.core.config import merge
-from lib.mesh_model import MeshModel, load_mesh_model
+from lib.datasets.registry import dataset_class
+from lib.mesh.mesh_model import MeshModel, load_mesh_model
+from lib.settings.reading import merge
 
 # data set -> split and joint set that read the most files
 SPLITS = {

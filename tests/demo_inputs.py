@@ -5,22 +5,22 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from lib.core.checkpoint import save_checkpoint
-from lib.core.config import Config
+from lib.checkpoints.checkpoint import save_checkpoint
 from lib.demo import sample_pose_path
-from lib.joint_sets import get_joint_set
-from lib.mesh_graph import MeshGraph
-from lib.mesh_model import load_mesh_model
+from lib.graph.mesh_graph import MeshGraph
+from lib.joints.lookup import get_joint_set
+from lib.mesh.mesh_model import load_mesh_model
 from lib.models.pose2mesh_net import build_pose2mesh
+from lib.settings.config import Config
 
 
 def write_weights(path: Path, joint_set: str, body: str, levels: int = 6) -> Path:
     """A checkpoint of a narrow network with random weights."""
     torch.manual_seed(0)
     cfg = Config()
-    cfg.DATASET.input_joint_set = cfg.DATASET.target_joint_set = joint_set
-    cfg.MODEL.body, cfg.MODEL.posenet_width = body, 16
-    cfg.MODEL.mesh_channels = [[5, 8], *([[8, 8]] * (levels - 1)), [8, 3]]
+    cfg = cfg.changed(DATASET={"input_joint_set": joint_set, "target_joint_set": joint_set})
+    cfg = cfg.changed(MODEL={"body": body, "posenet_width": 16})
+    cfg = cfg.changed(MODEL={"mesh_channels": [[5, 8], *([[8, 8]] * (levels - 1)), [8, 3]]})
     kind = get_joint_set(joint_set)
     graph = MeshGraph.build(load_mesh_model(kind.body, body).faces, kind, levels)
     save_checkpoint(

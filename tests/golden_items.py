@@ -9,9 +9,14 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from data.registry import dataset_class
-from lib.core.config import merge
-from lib.mesh_model import MANO_FOLDER, REGRESSOR_FILES, SMPL_FOLDER, load_mesh_model
+from lib.datasets.registry import dataset_class
+from lib.mesh.mesh_model import (
+    MANO_FOLDER,
+    REGRESSOR_FILES,
+    SMPL_FOLDER,
+    load_mesh_model,
+)
+from lib.settings.reading import merge
 from tests.helpers import SHARED, shared_path
 
 TARGET_SETS = {"SURREAL": "smpl", "FreiHAND": "mano"}

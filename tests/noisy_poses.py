@@ -2,7 +2,7 @@
 
 import torch
 
-from lib.noise_utils import synthesize_poses
+from lib.datasets.noise import synthesize_poses
 
 PARTNERS = [0, 2, 1, 4, 3, 6, 5, 8, 7, 10, 9, 12, 11, 14, 13, 16, 15]
 

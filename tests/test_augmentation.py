@@ -4,25 +4,27 @@ import numpy as np
 import pytest
 import torch
 
-from lib.aug_utils import (
-    affine_transform,
+from lib.geometry.boxes import process_boxes, tight_boxes
+from lib.geometry.crops import (
     apply_affine,
-    augm_params,
     crop_areas,
     crop_matrices,
     flip_2d,
+    rotate_flip_3d,
+    sample_augmentation,
+    standardise,
+)
+from lib.geometry.single import (
+    affine_transform,
+    augm_params,
     flip_2d_joint,
     flip_3d_joint,
     get_affine_transform,
     j2d_processing,
     j3d_processing,
-    rotate_flip_3d,
-    sample_augmentation,
-    standardise,
     transform_joint_to_other_db,
 )
-from lib.coord_utils import process_boxes, tight_boxes
-from lib.joint_sets import COCO, HUMAN36, JOINT_SETS
+from lib.joints.tables import COCO, HUMAN36, JOINT_SETS
 from tests.helpers import assert_close, golden
 
 # the 2D pose of Human3.6M that the original ships as its demo: whole-number pixels

@@ -7,8 +7,8 @@ import os
 
 import pytest
 
-from data.registry import dataset_class
-from lib.core.config import merge
+from lib.datasets.registry import dataset_class
+from lib.settings.reading import merge
 from tests.damaged_files import JSON_SETS, MISSING, SPLITS, Damaged, mesh_model, places, put
 
 NAN = float("nan")

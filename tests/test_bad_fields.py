@@ -5,8 +5,8 @@ import re
 import numpy as np
 import pytest
 
-from data.registry import dataset_class
-from lib.core.config import merge
+from lib.datasets.registry import dataset_class
+from lib.settings.reading import merge
 from tests.damaged_files import MISSING, Damaged, mesh_model
 
 NAN = float("nan")

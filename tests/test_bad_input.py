@@ -9,8 +9,8 @@ import pytest
 import torch
 import yaml
 
+from lib.checkpoints.checkpoint import save_checkpoint
 from lib.core.base import Options, Trainer
-from lib.core.checkpoint import save_checkpoint
 from tests.helpers import write_config
 
 

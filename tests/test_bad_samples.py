@@ -7,11 +7,11 @@ from itertools import chain
 import pytest
 import torch
 
-from data.base import stream
-from data.loader import BatchLoader
-from data.multiple_datasets import MultipleDatasets
-from lib.core.config import merge
-from lib.mesh_model import REGRESSOR_FILES
+from lib.datasets.loader import BatchLoader
+from lib.datasets.mixing import MultipleDatasets
+from lib.datasets.pose_dataset import stream
+from lib.mesh.mesh_model import REGRESSOR_FILES
+from lib.settings.reading import merge
 from tests.damaged_files import MISSING, Damaged
 from tests.helpers import write_config
 

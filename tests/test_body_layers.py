@@ -13,7 +13,7 @@ from lib.body.hand import TIP_VERTICES_LAYER, TIP_VERTICES_REGRESSOR
 from lib.body.layer import BodyLayer, HandLayer
 from lib.body.lbs import lbs
 from lib.body.rotation import axis_angle_to_matrix
-from lib.mesh_model import load_mesh_model
+from lib.mesh.mesh_model import load_mesh_model
 from tests.helpers import assert_close
 from tests.open_models import random_pose
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
 
-from data.prepare.bvh import parse_bvh, read_bvh
+from data.convert.bvh import parse_bvh, read_bvh
 from tests.bvh_clips import tiny
 
 

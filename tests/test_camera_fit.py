@@ -5,7 +5,7 @@ import pytest
 import torch
 from scipy.optimize import linprog
 
-from lib.models.project_net import (
+from lib.geometry.camera_fit import (
     CROP_SIZE,
     MIN_SCALE_RATIO,
     crop_to_image_camera,

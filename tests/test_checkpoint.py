@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import nn
 
-from lib.core.checkpoint import (
+from lib.checkpoints.checkpoint import (
     copy_checkpoint,
     get_rng_state,
     load_checkpoint,
@@ -19,7 +19,7 @@ from lib.core.checkpoint import (
     save_checkpoint,
     set_rng_state,
 )
-from lib.core.checkpoint_paths import find_checkpoint, search_places
+from lib.checkpoints.paths import find_checkpoint, search_places
 from lib.models.posenet import PoseNet
 from tests.checkpoint_files import ORIGINAL, original, small_posenet
 from tests.helpers import ROOT, assert_close, golden

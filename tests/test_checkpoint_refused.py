@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from lib.core.checkpoint import load_checkpoint, load_weights
+from lib.checkpoints.checkpoint import load_checkpoint, load_weights
 from lib.models.posenet import PoseNet
 from tests.checkpoint_files import ORIGINAL, original, small_posenet
 

@@ -8,9 +8,9 @@ import pytest
 import torch
 from scipy.spatial.transform import Rotation
 
-from data.prepare import closeups
-from lib.joint_sets import get_joint_set
-from lib.mesh_model import load_mesh_model
+from data.measure import closeups
+from lib.joints.lookup import get_joint_set
+from lib.mesh.mesh_model import load_mesh_model
 
 SIZE = 120  # pixels; labels cover the topmost 26
 SETS = {"body": ("open_1723", "coco", "human36"), "hand": ("open_hand", "mano", "mano")}

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from scipy import sparse
 
-from lib.coarsening import (
+from lib.graph.building import build_coarse_graphs, build_graph
+from lib.graph.coarsening import (
     HEM,
     HEM_one_level,
     coarsen,
@@ -15,8 +16,7 @@ from lib.coarsening import (
     perm_index_reverse,
     rescale_L,
 )
-from lib.graph_utils import build_coarse_graphs, build_graph
-from lib.joint_sets import COCO, MANO, SMPL
+from lib.joints.tables import COCO, MANO, SMPL
 from tests.helpers import assert_close, golden
 from tests.meshes import grid, joint_graph
 

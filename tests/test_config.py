@@ -3,8 +3,9 @@ import dataclasses
 import pytest
 import yaml
 
-from lib.core.config import Config, load_config, merge
-from lib.joint_sets import get_joint_set
+from lib.joints.lookup import get_joint_set
+from lib.settings.config import Config, ModelConfig
+from lib.settings.reading import load_config, merge
 from tests.helpers import ROOT
 
 YAMLS = sorted((ROOT / "asset" / "yaml").glob("*.yml"))
@@ -77,7 +78,12 @@ def test_empty_file_changes_nothing(tmp_path):
         ("TRAIN:\n  batchsize: 1\n", ["TRAIN.batchsize not exist in config.py", "did you mean batch_size"]),
         ("TRAIN:\n  batch_size: big\n", ["TRAIN.batch_size", "expected int", "'big'"]),
         ("TRAIN:\n  batch_size: true\n", ["TRAIN.batch_size", "expected int", "bool"]),
-        ("TRAIN:\n  lr: 1e-3\n", ["TRAIN.lr", "1.0e-3"]),
+        ("TRAIN:\n  lr: fast\n", ["TRAIN.lr", "expected a number", "'fast'"]),
+        ("TRAIN:\n  lr: true\n", ["TRAIN.lr", "expected a number"]),
+        ("TRAIN: {lr: 1.0}\nTRAIN: {lr: 2.0}\n", ["TRAIN", "given twice"]),
+        ("TRAIN: {lr: 1.0, lr: 2.0}\n", ["lr", "given twice", "line 1"]),
+        ("SYNTHETIC: {clean_share: 0.7, jitter_share: 0.5}\n", ["clean_share", "jitter_share", "more than all"]),
+        ("base: [a.yml]\n", ["base", "name of a file"]),
         ("TRAIN:\n  lr_step: 3\n", ["TRAIN.lr_step", "expected a list"]),
         ("TRAIN:\n  lr_step: [x]\n", ["TRAIN.lr_step[0]", "expected int"]),
         ("TRAIN: 3\n", ["TRAIN", "expected keys and values"]),
@@ -132,10 +138,51 @@ def test_missing_file():
         load_config("nowhere.yml")
 
 
-def test_every_key_is_documented_by_type():
-    for section in dataclasses.fields(Config):
-        for key in dataclasses.fields(section.type):
-            assert not dataclasses.is_dataclass(key.type), f"{section.name}.{key.name}: merging is one level deep"
+def test_missing_file_names_the_nearest():
+    with pytest.raises(FileNotFoundError, match=r"did you mean asset/yaml/pose2mesh_cocoJ_test_3dpw\.yml\?"):
+        load_config("asset/yaml/pose2mesh_cocoJ_test_3dwp")
+
+
+def test_every_setting_of_the_model_says_whose_weights_depend_on_it():
+    for key in dataclasses.fields(ModelConfig):
+        assert key.metadata["rules"].fits is not None, key.name
+
+
+def test_settings_are_frozen():
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        Config().TRAIN.lr = 1.0
+    cfg = Config()
+    assert cfg.changed(TRAIN={"lr": 0.5}).TRAIN.lr == 0.5
+    assert cfg == Config()
+
+
+@pytest.mark.parametrize("text", ["1e-3", "1.0e-3", "0.001", "1E-3"])
+def test_numbers_as_people_write_them(tmp_path, text):
+    path = tmp_path / "a.yml"
+    path.write_text(f"TRAIN:\n  lr: {text}\n")
+    assert load_config(path).TRAIN.lr == 0.001
+    assert load_config(None, [f"TRAIN.lr={text}"]).TRAIN.lr == 0.001
+
+
+def test_a_file_starts_from_its_base(tmp_path):
+    (tmp_path / "below").mkdir()
+    (tmp_path / "below" / "a.yml").write_text("TRAIN: {lr: 0.5, batch_size: 8}\nTEST: {vis: true}\n")
+    (tmp_path / "b.yml").write_text("base: below/a.yml\nTRAIN: {lr: 0.25}\n")
+    (tmp_path / "c.yml").write_text("base: b.yml\nTEST:\nDATASET: {workers: 0}\n")
+    cfg = load_config(tmp_path / "c.yml", ["TRAIN.batch_size=4"])
+    assert (cfg.TRAIN.lr, cfg.TRAIN.batch_size, cfg.TEST.vis, cfg.DATASET.workers) == (0.25, 4, True, 0)
+
+
+def test_errors_of_a_base_name_its_file(tmp_path):
+    (tmp_path / "a.yml").write_text("base: b.yml\n")
+    with pytest.raises(FileNotFoundError, match=r"b\.yml.*a\.yml names as base"):
+        load_config(tmp_path / "a.yml")
+    (tmp_path / "b.yml").write_text("TRAIN: {speed: 1}\n")
+    with pytest.raises(ValueError, match=r"b\.yml: TRAIN\.speed not exist"):
+        load_config(tmp_path / "a.yml")
+    (tmp_path / "b.yml").write_text("base: a.yml\n")
+    with pytest.raises(ValueError, match="its own base"):
+        load_config(tmp_path / "a.yml")
 
 
 def test_single_settings_replace_those_of_the_file(tmp_path):

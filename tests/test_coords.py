@@ -4,19 +4,18 @@ import numpy as np
 import pytest
 import torch
 
-from lib.coord_utils import (
+from lib.evaluation.video_metrics import compute_error_accel
+from lib.geometry.boxes import process_boxes, tight_boxes
+from lib.geometry.cameras import project
+from lib.geometry.single import (
     cam2pixel,
-    compute_error_accel,
     euler2mat,
     get_bbox,
     get_center_scale,
     pixel2cam,
     process_bbox,
-    process_boxes,
-    project,
     rigid_align,
     rigid_transform_3D,
-    tight_boxes,
     world2cam,
 )
 from tests.helpers import assert_close, golden

@@ -8,18 +8,19 @@ import torch
 from scipy.spatial.transform import Rotation
 
 from data.AMASS.dataset import CAMERAS
-from data.base import stream
-from data.input2d import JITTER_STD
-from data.loader import BatchLoader, index_batches
-from data.multiple_datasets import MultipleDatasets
-from data.registry import dataset_class
 from data.Synthetic.dataset import look_at_rotations
 from lib.body.lbs import lbs
-from lib.coord_utils import project
-from lib.joint_sets import COCO, get_joint_set
-from lib.mesh_model import load_mesh_model
-from lib.noise_stats import HUMAN36_ERRORS
-from lib.pose_prior import mirror_pose
+from lib.body.pose_prior import mirror_pose
+from lib.datasets.input2d import JITTER_STD
+from lib.datasets.loader import BatchLoader, index_batches
+from lib.datasets.mixing import MultipleDatasets
+from lib.datasets.noise_stats import HUMAN36_ERRORS
+from lib.datasets.pose_dataset import stream
+from lib.datasets.registry import dataset_class
+from lib.geometry.cameras import project
+from lib.joints.lookup import get_joint_set
+from lib.joints.tables import COCO
+from lib.mesh.mesh_model import load_mesh_model
 
 SETS = ["human36", "coco", "smpl", "mano"]
 

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 import torch
 
-from data.base import stream
-from data.fit_errors import human36_error, muco_error
+from lib.datasets.fit_errors import human36_error, muco_error
+from lib.datasets.pose_dataset import stream
 from tests.golden_items import build, golden_items, item_parts, load_models, make_root, stored_form
 from tests.helpers import assert_close, shared_path
 

@@ -8,8 +8,8 @@ import pytest
 import torch
 
 from lib.demo import sample_pose_path
-from lib.joint_sets import JOINT_SETS
-from lib.mesh_model import load_mesh_model
+from lib.joints.tables import JOINT_SETS
+from lib.mesh.mesh_model import load_mesh_model
 from tests.demo_inputs import sample
 
 PICTURES = ("demo_pose2d.png", "demo_mesh.png")

@@ -8,7 +8,7 @@ import pytest
 
 from lib.demo.pictures import output_stems
 from lib.export import load_npz
-from lib.mesh_model import load_mesh_model
+from lib.mesh.mesh_model import load_mesh_model
 from lib.poses import Frame
 from tests.demo_inputs import sample
 

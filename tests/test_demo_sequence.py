@@ -82,7 +82,7 @@ def test_constant_shape_and_parameters(run_demo, walk, tmp_path, capsys):
     from torch import from_numpy as tensor
 
     from lib.body.lbs import lbs
-    from lib.mesh_model import load_mesh_model
+    from lib.mesh.mesh_model import load_mesh_model
 
     body = lbs(load_mesh_model("body", "open_1723").params(), tensor(params["poses"]), tensor(params["betas"]))[0]
     np.testing.assert_allclose(people.placed, body.numpy() + params["transl"][:, None], atol=1e-4)

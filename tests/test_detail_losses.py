@@ -7,12 +7,12 @@ import torch
 from scipy.spatial.transform import Rotation
 
 import lib.core.loss as loss_module
-from lib.core.config import Config
 from lib.core.loss import LOSS_NAMES, PART_LOSS, Pose2MeshLoss, PoseNetLoss, coord_loss, distance_loss
 from lib.core.part_loss import PartLoss, rigidly_moved
 from lib.core.stages import STAGES
-from lib.core.surface_metrics import SurfaceRegions
-from lib.mesh_model import load_mesh_model
+from lib.evaluation.surface_metrics import SurfaceRegions
+from lib.mesh.mesh_model import load_mesh_model
+from lib.settings.config import Config
 from tests.helpers import assert_close
 
 PARTS = [torch.arange(0, 30), torch.arange(30, 50), torch.arange(55, 60)]
@@ -121,8 +121,7 @@ def test_diverged_predictions_give_a_loss_that_says_so(number):
 def criterion(weights=None, parts=(), **changes):
     cfg = Config()
     for name, value in ({"joint_loss_weight": 0.0} | changes).items():
-        section = cfg.MODEL if hasattr(cfg.MODEL, name) else cfg.TRAIN
-        setattr(section, name, value)
+        cfg = cfg.changed(**{"MODEL" if hasattr(cfg.MODEL, name) else "TRAIN": {name: value}})
     ring = torch.arange(60)
     faces = torch.stack([ring, ring.roll(1), ring.roll(2)], 1)
     return Pose2MeshLoss(cfg, faces, torch.full((2, 60), 1 / 60), weights, parts)

@@ -201,7 +201,7 @@ import cv2, numpy as np
 from lib.poses.detector import MODELS, Detector
 from lib.poses import map_pose
 from lib.predictor import Pose2MeshPredictor
-from lib.renderer import MeshRenderer
+from lib.render.mesh_renderer import MeshRenderer
 predictor = Pose2MeshPredictor("mano")
 hand = predictor.predict(np.load("demo/sample_pose_mano.npy").reshape(1, 21, -1)[..., :2])
 mesh, joints = hand.mesh[0].numpy(), hand.joints[0].numpy()

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from lib.core import distributed
+from lib.runtime import distributed
 
 
 class Net(nn.Module):

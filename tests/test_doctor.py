@@ -10,7 +10,7 @@ import pytest
 from lib import ROOT
 from lib.doctor import files, packages
 from lib.doctor.finding import FAIL, OK, WARN, Finding, examine
-from lib.mesh_model import load_mesh_model
+from lib.mesh.mesh_model import load_mesh_model
 from main import doctor
 
 

@@ -4,13 +4,18 @@ import numpy as np
 import pytest
 import torch
 
-import data.input2d
-from data.base import stream
-from data.input2d import JITTER_FRAME, JITTER_STD, Input2D, Sources2D
-from data.registry import dataset_class
+import lib.datasets.input2d
 from data.Synthetic.dataset import PARTS
-from lib.joint_sets import COCO, HUMAN36
-from lib.pose_prior import mirror_pose
+from lib.body.pose_prior import mirror_pose
+from lib.datasets.input2d import (
+    JITTER_FRAME,
+    JITTER_STD,
+    Input2D,
+    Sources2D,
+)
+from lib.datasets.pose_dataset import stream
+from lib.datasets.registry import dataset_class
+from lib.joints.tables import COCO, HUMAN36
 
 CROP = (288, 384)
 COUNT = 3000
@@ -65,7 +70,7 @@ def test_jitter_has_its_spread_and_the_derived_joints_follow():
 
 
 def test_jittered_samples_have_no_published_errors(monkeypatch):
-    monkeypatch.setattr(data.input2d, "synthesize_poses", lambda joints, *_: joints * torch.tensor([-3.0, 1]))
+    monkeypatch.setattr(lib.datasets.input2d, "synthesize_poses", lambda joints, *_: joints * torch.tensor([-3.0, 1]))
     clean, mixed = inputs(COCO, noise=""), inputs(COCO, clean_share=0.2, jitter_share=0.3)
     shares, jittered = kinds(mixed, clean, inputs(COCO))
     assert shares == pytest.approx([0.2, 0.3, 0.5], abs=0.03)

@@ -6,9 +6,11 @@ import numpy as np
 import pytest
 import torch
 
-from data.evaluation import Figure, Groups, LiftEvaluator, SampleTable, build_evaluator
-from lib.core.config import merge
-from lib.joint_sets import get_joint_set
+from lib.evaluation.evaluator import Figure, Groups, SampleTable
+from lib.evaluation.lift import LiftEvaluator
+from lib.evaluation.registry import build_evaluator
+from lib.joints.lookup import get_joint_set
+from lib.settings.reading import merge
 from tests.evaluation_keys import LIFT_SET, MESH_SET, MILLIMETRES, PER_SAMPLE, per_sample, text
 from tests.helpers import golden
 

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 import torch
 
-from data.evaluation import build_evaluator
-from data.evaluation.freihand import Submission
-from lib.core.config import merge
-from lib.joint_sets import get_joint_set
+from data.FreiHAND.evaluation import Submission
+from lib.evaluation.registry import build_evaluator
+from lib.joints.lookup import get_joint_set
+from lib.settings.reading import merge
 from tests.evaluation_keys import LIFT_SET, MESH_SET, MILLIMETRES, PER_SAMPLE, per_sample, text
 from tests.golden_items import build, load_models, make_root
 from tests.helpers import shared_path

@@ -8,11 +8,22 @@ import torch
 from scipy.linalg import orthogonal_procrustes
 from scipy.spatial.distance import cdist
 
-from data.evaluation.freihand import FreiHandEvaluator, Submission, load_truth, truth_rows
-from lib.core.hand_metrics import auc, f_scores, hand_joint_scores, hand_mesh_scores
-from lib.core.metrics import accel_error, mpjpe, rigid_align
-from lib.core.video_metrics import Videos, smoothed_errors
-from lib.smooth_utils import smooth_pose
+from data.FreiHAND.evaluation import (
+    FreiHandEvaluator,
+    Submission,
+    load_truth,
+    truth_rows,
+)
+from lib.evaluation.hand_metrics import (
+    auc,
+    f_scores,
+    hand_joint_scores,
+    hand_mesh_scores,
+)
+from lib.evaluation.metrics import accel_error, mpjpe
+from lib.evaluation.video_metrics import Videos, smoothed_errors
+from lib.geometry.one_euro import smooth_pose
+from lib.geometry.procrustes import rigid_align
 from tests.helpers import assert_close, golden
 
 

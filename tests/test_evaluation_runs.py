@@ -10,8 +10,8 @@ import torch
 
 from lib.core import base
 from lib.core.base import Options, Trainer
-from lib.core.config import merge
 from lib.core.runs import create_run
+from lib.settings.reading import merge
 from tests.conftest import BODY_PLAN, HAND_PLAN
 from tests.helpers import write_config
 from tests.test_training import run_script
@@ -219,7 +219,7 @@ def test_sample_meshes_and_pictures(evaluate, name):
 
 def test_training_evaluates_in_full_after_its_last_epoch_alone(tiny_root, tmp_path, capsys):
     cfg = config("PW3D", "posenet", train=["COCO"], save_predictions=True, vis=True)
-    cfg.DATASET.use_gt_input = True
+    cfg = cfg.changed(DATASET={"use_gt_input": True})
     trainer = Trainer(cfg, Options(experiment=tmp_path, root=tiny_root))
     run = create_run(tmp_path, cfg)
     full = []
@@ -258,12 +258,12 @@ def test_freihand_without_truth_says_where_it_is(tiny_root, tmp_path, capsys):
 
 def test_validation_split_of_3dpw(tiny_root, tmp_path):
     cfg = config("PW3D", "posenet")
-    cfg.DATASET.test_split = "validation"
+    cfg = cfg.changed(DATASET={"test_split": "validation"})
     tester = base.Tester(cfg, Options(experiment=tmp_path, root=tiny_root))
     assert tester.dataset.mode == "validation"
     assert tester.evaluator.setting == "validation split"
     other = config("SURREAL", "posenet")
-    other.DATASET.test_split = "validation"
+    other = other.changed(DATASET={"test_split": "validation"})
     with pytest.raises(ValueError, match="SURREAL has no split 'validation'"):
         base.Tester(other, Options(experiment=tmp_path, root=tiny_root))
 

@@ -8,13 +8,20 @@ import pytest
 import torch
 from scipy import sparse
 
-from lib.core.config import merge
-from lib.joint_sets import get_joint_set
-from lib.mesh_graph import MeshGraph
-from lib.mesh_model import load_mesh_model
-from lib.models.export_form import ExportForm, NeighbourSum
+from lib.graph.mesh_graph import MeshGraph
+from lib.joints.lookup import get_joint_set
+from lib.mesh.mesh_model import load_mesh_model
+from lib.models.export.export_form import ExportForm, NeighbourSum
 from lib.models.pose2mesh_net import build_pose2mesh
-from lib.onnx_export import TOLERANCE, Trained, compare, export_onnx, load_trained, sample_keypoints
+from lib.onnx.onnx_export import (
+    TOLERANCE,
+    Trained,
+    compare,
+    export_onnx,
+    load_trained,
+    sample_keypoints,
+)
+from lib.settings.reading import merge
 from main.export import main
 
 
@@ -35,7 +42,7 @@ def test_export_form_equals_the_network(name, dense_rows, body, small_config):
     cfg = small_config("pose2mesh_net", name)
     # widths that shrink and grow, so that every branch of a convolution takes part
     plan = [[5, 8, 12], [12, 16, 8], [8, 8], [8, 6, 8], [8, 8], [8, 8], [8, 8, 3]]
-    cfg.MODEL.graph_levels, cfg.MODEL.mesh_channels = 6, plan
+    cfg = cfg.changed(MODEL={"graph_levels": 6, "mesh_channels": plan})
     joint_set = get_joint_set(name)
     model = body if joint_set.body == "body" else load_mesh_model("hand", "open_hand")
     graph = MeshGraph.build(model.faces, joint_set, 6, cfg.MODEL.laplacian_scaling)
@@ -132,7 +139,7 @@ def test_missing_packages_say_how_to_get_them(monkeypatch, weights, tmp_path, ca
 
 
 def test_weights_without_a_stage_are_refused(tmp_path, small_config):
-    from lib.core.checkpoint import save_checkpoint
+    from lib.checkpoints.checkpoint import save_checkpoint
     from lib.models.pose2mesh_net import build_posenet
 
     cfg = small_config("posenet")

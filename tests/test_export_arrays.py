@@ -6,14 +6,14 @@ import numpy as np
 import pytest
 import torch
 
-from data.amass_files import read_motion
-from lib.body.fit_params import ParamFit, fit_params
 from lib.body.layer import BodyLayer
 from lib.body.lbs import lbs
+from lib.datasets.motion_files import read_motion
 from lib.export import NpzWriter, PeopleArrays, load_npz, project_perspective, save_amass, save_npz, save_params
-from lib.joint_sets import get_joint_set
-from lib.mesh_model import load_mesh_model
-from lib.models.project_net import project_to_image
+from lib.geometry.camera_fit import project_to_image
+from lib.joints.lookup import get_joint_set
+from lib.mesh.fit_params import ParamFit, fit_params
+from lib.mesh.mesh_model import load_mesh_model
 from lib.predictor import MeshPrediction
 
 SIZE = (640, 480)

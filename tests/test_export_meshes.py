@@ -6,10 +6,10 @@ import torch
 import trimesh
 
 from lib.export import default_focal, full_perspective, place_people, project_perspective, save_mesh
-from lib.funcs_utils import save_obj
-from lib.mesh_model import load_mesh_model
-from lib.models.project_net import crop_to_image_camera, project, project_to_image
-from lib.renderer import vertex_normals
+from lib.export.obj import save_obj
+from lib.geometry.camera_fit import crop_to_image_camera, project, project_to_image
+from lib.mesh.mesh_model import load_mesh_model
+from lib.render.mesh_renderer import vertex_normals
 
 SIZE = (640, 480)
 

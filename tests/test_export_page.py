@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from lib.export import Shot, save_html
-from lib.mesh_model import load_mesh_model
+from lib.mesh.mesh_model import load_mesh_model
 
 RED, BLUE = (1.0, 0.25, 0.25), (0.25, 0.35, 1.0)
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome")

@@ -2,14 +2,14 @@ import numpy as np
 import pytest
 import torch
 
-from data.registry import dataset_class
-from lib.body.fit_params import fit_params
 from lib.body.lbs import lbs
 from lib.body.rotation import axis_angle_to_matrix
-from lib.core.checkpoint import load_checkpoint
-from lib.core.config import merge
-from lib.mesh_model import MeshModel, load_mesh_model
+from lib.checkpoints.checkpoint import load_checkpoint
+from lib.datasets.registry import dataset_class
+from lib.mesh.fit_params import fit_params
+from lib.mesh.mesh_model import MeshModel, load_mesh_model
 from lib.predictor import Pose2MeshPredictor
+from lib.settings.reading import merge
 from tests.helpers import ROOT
 from tests.open_models import random_pose, shipped_arrays
 
@@ -84,7 +84,7 @@ def test_batches_keep_the_order(monkeypatch):
     tracks = torch.tensor([2, 0, 1, 0, 2, 1])
     for groups, size in ((None, 4), (tracks, 3)):
         whole = fit_params(vertices, model, groups=groups)
-        monkeypatch.setattr("lib.body.fit_params._BATCH", size)
+        monkeypatch.setattr("lib.mesh.fit_params._BATCH", size)
         parts = fit_params(vertices, model, groups=groups)
         monkeypatch.undo()
         torch.testing.assert_close(rebuilt(model, parts), vertices, atol=1e-4, rtol=0)

@@ -8,18 +8,18 @@ import pytest
 import torch
 
 from lib import ROOT
+from lib.checkpoints.checkpoint import load_checkpoint, load_weights, save_checkpoint
+from lib.checkpoints.weights import follow_weights, weights_path
 from lib.core import base, commands
 from lib.core.base import Options
-from lib.core.checkpoint import load_checkpoint, load_weights, save_checkpoint
-from lib.core.config import load_config
 from lib.core.runs import find_resumable
-from lib.core.weights import follow_weights, weights_path
 from lib.doctor import files
 from lib.doctor.finding import OK
 from lib.models.posenet import build_posenet
-from lib.onnx_export import load_trained, sample_keypoints
+from lib.onnx.onnx_export import load_trained, sample_keypoints
 from lib.predictor import Pose2MeshPredictor
 from lib.predictor.weights import trained_settings
+from lib.settings.reading import load_config
 from tests.helpers import assert_close, write_config
 from tests.test_export import disturbed
 

@@ -7,7 +7,14 @@ import numpy as np
 import pytest
 from scipy import sparse
 
-from lib.coarsening import (
+from lib.graph.building import (
+    build_adj,
+    build_coarse_graphs,
+    build_graph,
+    check_level_sizes,
+    released_mesh,
+)
+from lib.graph.coarsening import (
     HEM,
     coarsen,
     compute_perm,
@@ -15,8 +22,8 @@ from lib.coarsening import (
     lmax_L,
     perm_index_reverse,
 )
-from lib.graph_utils import build_adj, build_coarse_graphs, build_graph, check_level_sizes, released_mesh
-from lib.joint_sets import HUMAN36, JOINT_SETS, get_joint_set
+from lib.joints.lookup import get_joint_set
+from lib.joints.tables import HUMAN36, JOINT_SETS
 from tests.helpers import assert_close, golden
 from tests.meshes import grid, joint_graph
 

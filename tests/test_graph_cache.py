@@ -5,10 +5,10 @@ import os
 import numpy as np
 import pytest
 
-from lib import graph_cache
-from lib.graph_cache import cached_graph
-from lib.joint_sets import COCO, HUMAN36
-from lib.mesh_graph import MeshGraph
+from lib.graph import cache as graph_cache
+from lib.graph.cache import cached_graph
+from lib.graph.mesh_graph import MeshGraph
+from lib.joints.tables import COCO, HUMAN36
 from tests.meshes import grid
 
 
@@ -107,7 +107,7 @@ def test_a_folder_that_cannot_be_made_does_no_harm(faces, tmp_path):
 
 def test_meshes_with_a_licensed_name_are_checked_each_time(faces, tmp_path, monkeypatch):
     monkeypatch.setattr(graph_cache, "default_levels", lambda joint_set: 4)
-    monkeypatch.setattr("lib.mesh_graph.default_levels", lambda joint_set: 4)
+    monkeypatch.setattr("lib.graph.mesh_graph.default_levels", lambda joint_set: 4)
     for _ in range(2):
         with pytest.warns(UserWarning, match="not the official ones"):
             cached_graph(faces, HUMAN36, mesh_name="smpl", folder=tmp_path)

@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 import torch
 
-from data.base import stream
-from data.input2d import Input2D, Sources2D
-from data.registry import dataset_class
-from lib.aug_utils import BadSamples, flip_2d, standardise
-from lib.joint_sets import COCO, HUMAN36, JOINT_SETS
+from lib.datasets.input2d import Input2D, Sources2D
+from lib.datasets.pose_dataset import stream
+from lib.datasets.registry import dataset_class
+from lib.geometry.crops import BadSamples, flip_2d, standardise
+from lib.joints.tables import COCO, HUMAN36, JOINT_SETS
 from lib.models.posenet import Mirror
 from lib.predictor import Pose2MeshPredictor, check_poses
 from tests.demo_inputs import sample

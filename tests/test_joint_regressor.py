@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from lib.joint_regressor import JointRegressor
+from lib.mesh.joint_regressor import JointRegressor
 
 
 def sparse_matrix(joints: int, vertices: int) -> torch.Tensor:

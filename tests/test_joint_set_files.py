@@ -10,13 +10,14 @@ import torch
 import yaml
 
 from lib import ROOT
+from lib.checkpoints.checkpoint import load_checkpoint, load_weights
 from lib.core.base import Options, Trainer
-from lib.core.checkpoint import load_checkpoint, load_weights
-from lib.core.config import load_config, merge
-from lib.joint_set_files import joint_set_setting
-from lib.joint_sets import COCO, get_joint_set
-from lib.mesh_graph import MeshGraph
+from lib.graph.mesh_graph import MeshGraph
+from lib.joints.files import joint_set_setting
+from lib.joints.lookup import get_joint_set
+from lib.joints.tables import COCO
 from lib.models.pose2mesh_net import build_pose2mesh
+from lib.settings.reading import load_config, merge
 
 BODY25 = "asset/joint_sets/body25.yml"
 UPPER = {

@@ -2,7 +2,14 @@ import numpy as np
 import pytest
 import torch
 
-from lib.joint_sets import COCO, HUMAN36, JOINT_SETS, MANO, SMPL, get_joint_set
+from lib.joints.lookup import get_joint_set
+from lib.joints.tables import (
+    COCO,
+    HUMAN36,
+    JOINT_SETS,
+    MANO,
+    SMPL,
+)
 
 ALL = list(JOINT_SETS.values())
 IDS = list(JOINT_SETS)

@@ -7,7 +7,7 @@ from scipy.spatial.transform import Rotation
 
 from lib.body.lbs import BodyParams, lbs
 from lib.body.rotation import rotate_root
-from lib.joint_sets import SMPL as SMPL_JOINTS
+from lib.joints.tables import SMPL as SMPL_JOINTS
 from tests.helpers import assert_close
 from tests.open_models import random_pose
 

@@ -9,7 +9,7 @@ import sys
 import numpy as np
 import pytest
 
-from lib.legacy_sort import legacy_argsort
+from lib.graph.legacy_sort import legacy_argsort
 from tests.helpers import ROOT, golden
 
 MESHES = ("smpl2020", "sphere6890_s1", "mano", "sphere300", "ico4", "torus64x40")
@@ -69,7 +69,7 @@ def test_hierarchy_does_not_depend_on_the_cpu(tmp_path):
     np.save(tmp_path / "faces.npy", faces)
     program = (
         "import hashlib, json, sys; import numpy as np\n"
-        "from lib.graph_utils import build_coarse_graphs\n"
+        "from lib.graph.building import build_coarse_graphs\n"
         "_, L, perm, _ = build_coarse_graphs(np.load(sys.argv[1]), 2, [(0, 1)], [], 6)\n"
         "values = np.concatenate([x.data for x in L]).astype(np.float32)\n"
         "print(json.dumps([perm[0], hashlib.sha256(values.tobytes()).hexdigest()]))\n"

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 import torch
 
-from lib.core.config import Config
 from lib.core.loss import LOSS_NAMES, Pose2MeshLoss, PoseNetLoss, coord_loss, edge_length_loss, get_loss
 from lib.core.loss import normal_vector_loss as normal_loss
+from lib.settings.config import Config
 from tests.helpers import assert_close, golden
 
 
@@ -113,7 +113,7 @@ def mesh_batch(data):
 def test_total_of_the_mesh_stage(data):
     regressor, outputs, targets, meta = mesh_batch(data)
     cfg = Config()
-    cfg.TRAIN.edge_loss_start = 7
+    cfg = cfg.changed(TRAIN={"edge_loss_start": 7})
     criterion = Pose2MeshLoss(cfg, data["faces"].numpy(), regressor.numpy())
     mesh, pose3d = outputs
     joints = torch.einsum("jv,bvc->bjc", regressor, mesh * 1000)
@@ -138,7 +138,7 @@ def test_total_of_the_mesh_stage(data):
 def test_edge_loss_starts_after_its_epoch(data):
     regressor, outputs, targets, meta = mesh_batch(data)
     cfg = Config()
-    cfg.TRAIN.edge_loss_start = 7
+    cfg = cfg.changed(TRAIN={"edge_loss_start": 7})
     criterion = Pose2MeshLoss(cfg, data["faces"], regressor)
     before, parts = criterion(outputs, targets, meta, epoch=7)
     after, later = criterion(outputs, targets, meta, epoch=8)
@@ -152,10 +152,10 @@ def test_rejected_fits_shape_the_mesh_unless_masked(data):
     meta["mesh_valid"] = torch.ones_like(meta["mesh_valid"])
     meta["mesh_valid"][1] = 0
     cfg = Config()
-    cfg.MODEL.joint_loss_weight = 0.0
+    cfg = cfg.changed(MODEL={"joint_loss_weight": 0.0})
     kept = [0, 2, 3]
     for masked in (False, True):
-        cfg.TRAIN.mask_mesh_losses = masked
+        cfg = cfg.changed(TRAIN={"mask_mesh_losses": masked})
         total, parts = Pose2MeshLoss(cfg, data["faces"], regressor)((mesh, pose3d), targets, meta, epoch=16)
         (gradient,) = torch.autograd.grad(total, mesh)
         assert (gradient[1] == 0).all() == masked

@@ -5,7 +5,7 @@ import os
 import numpy as np
 import pytest
 
-from data.prepare import measure_records
+from data.measure import measure_records
 
 
 @pytest.mark.skipif(not os.path.exists("/proc/self/smaps_rollup"), reason="the benchmark reads Linux's memory figures")

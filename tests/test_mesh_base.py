@@ -3,18 +3,18 @@
 import pytest
 import torch
 
-from data.base import stream
-from data.registry import dataset_class
+from lib.checkpoints.checkpoint import load_checkpoint, save_checkpoint
 from lib.core import base
 from lib.core.base import Options, Trainer
-from lib.core.checkpoint import load_checkpoint, save_checkpoint
 from lib.core.runs import create_run, seed_everything
-from lib.joint_sets import COCO
-from lib.mesh_graph import MeshGraph
-from lib.models.export_form import ExportForm
+from lib.datasets.pose_dataset import stream
+from lib.datasets.registry import dataset_class
+from lib.graph.mesh_graph import MeshGraph
+from lib.joints.tables import COCO
+from lib.models.export.export_form import ExportForm
 from lib.models.mesh_base import MeshBase
 from lib.models.pose2mesh_net import build_pose2mesh
-from lib.onnx_export import sample_keypoints
+from lib.onnx.onnx_export import sample_keypoints
 from lib.predictor import Pose2MeshPredictor
 from tests.helpers import assert_close
 from tests.test_export import disturbed
@@ -83,7 +83,7 @@ def changed(before, after):
 @pytest.fixture(scope="module")
 def meshes():
     """Two hundred hands (B, 778, 3), metres."""
-    from lib.core.config import merge
+    from lib.settings.reading import merge
 
     names = {"input_joint_set": "mano", "target_joint_set": "mano", "train_list": ["Synthetic"]}
     cfg = merge({"DATASET": names, "MODEL": {"name": "pose2mesh_net", "body": "open_hand"}})
@@ -216,7 +216,7 @@ def test_exporters_can_trace_the_base(network, graph):
 
 def test_the_base_learns_alone(settings, tmp_path):
     cfg = settings(mesh_part="base", lr=0.01)
-    cfg.MODEL.posenet_freeze = True
+    cfg = cfg.changed(MODEL={"posenet_freeze": True})
     trainer = started(cfg, tmp_path)
     model = trainer.model
     before = {prefix: state(model, prefix) for prefix in ("mesh_base.", "pose2mesh.", "pose_lifter.")}

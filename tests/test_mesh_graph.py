@@ -8,9 +8,15 @@ import numpy as np
 import pytest
 import torch
 
-from lib.graph_utils import build_coarse_graphs
-from lib.joint_sets import COCO, HUMAN36, JOINT_SETS, MANO
-from lib.mesh_graph import MeshGraph, default_levels, topology_hash
+from lib.graph.building import build_coarse_graphs
+from lib.graph.mesh_graph import MeshGraph, default_levels
+from lib.graph.topology import topology_hash
+from lib.joints.tables import (
+    COCO,
+    HUMAN36,
+    JOINT_SETS,
+    MANO,
+)
 from tests.helpers import golden
 
 

@@ -7,10 +7,16 @@ import numpy as np
 import pytest
 
 from lib import ROOT
-from lib._mano import MANO
-from lib.joint_sets import HUMAN36
-from lib.mesh_model import MANO_FOLDER, OPEN_FOLDER, REGRESSOR_FILES, SMPL_FOLDER, load_mesh_model
-from lib.smpl import SMPL
+from lib.joints.tables import HUMAN36
+from lib.mesh.mano import MANO
+from lib.mesh.mesh_model import (
+    MANO_FOLDER,
+    OPEN_FOLDER,
+    REGRESSOR_FILES,
+    SMPL_FOLDER,
+    load_mesh_model,
+)
+from lib.mesh.smpl import SMPL
 from tests.helpers import golden, shared_path
 from tests.model_builders import NEUTRAL, small_body, small_hand
 

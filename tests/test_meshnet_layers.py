@@ -13,18 +13,18 @@ from scipy import sparse
 from torch import nn
 from torch.nn import functional as F
 
-from lib.joint_sets import JOINT_SETS
-from lib.mesh_graph import MeshGraph
+from lib.graph.mesh_graph import MeshGraph
+from lib.joints.tables import JOINT_SETS
 from lib.models.backbones.batch_norm import batch_norm_relu
 from lib.models.backbones.cheby_graph_conv import ChebyGraphConv
 from lib.models.backbones.mesh_levels import SparseOperator, level_rows
 from lib.models.meshnet import MeshNet, MeshNetPlan, resize_channels
 from lib.models.pose2mesh_net import Pose2Mesh
 from lib.models.posenet import PoseNet
+from lib.plain.networks import PlainMeshNet
 from tests.helpers import assert_close, golden
 from tests.meshes import grid
 from tests.named_weights import named_weights
-from tests.plain.networks import PlainMeshNet
 
 PLAN = MeshNetPlan(((5, 6, 8), (8, 7, 12), (12, 9, 6), (6, 10, 3)))
 
@@ -249,7 +249,7 @@ def test_data_parallel_needs_no_search_for_unused_parameters(graph, tmp_path, fr
     """Sparse operators are not broadcast, and nobody waits for the gradient of PoseNet's unused BatchNorm."""
     model = Pose2Mesh(PoseNet(17, width=8), filled(graph), freeze=freeze).train()
 
-    def train() -> None:  # the wrapper has to be gone before the group, see lib.core.distributed
+    def train() -> None:  # the wrapper has to be gone before the group, see lib.runtime.distributed
         parallel = nn.parallel.DistributedDataParallel(model)
         for _ in range(3):
             mesh, pose3d = parallel(torch.randn(4, 17, 2))

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from lib.core.mesh_pair import compare
-from lib.core.metrics import (
+from lib.evaluation.mesh_pair import compare
+from lib.evaluation.metrics import (
     MetricAccumulator,
     accel_error,
     joint_protocol,
@@ -14,12 +14,11 @@ from lib.core.metrics import (
     mpvpe,
     pa_mpjpe,
     pa_mpvpe,
-    rigid_align,
     root_align,
-    similarity,
 )
-from lib.joint_regressor import JointRegressor
-from lib.joint_sets import COCO, HUMAN36, SMPL
+from lib.geometry.procrustes import rigid_align, similarity
+from lib.joints.tables import COCO, HUMAN36, SMPL
+from lib.mesh.joint_regressor import JointRegressor
 from tests.helpers import assert_close, golden, shared_path
 
 MILLIMETRES = 1e-3

@@ -8,10 +8,10 @@ import pytest
 import torch
 from scipy.stats import chisquare
 
-from data.base import stream
-from data.loader import BatchLoader
-from data.multiple_datasets import MultipleDatasets, sample_of
-from data.registry import dataset_class
+from lib.datasets.loader import BatchLoader
+from lib.datasets.mixing import MultipleDatasets, sample_of
+from lib.datasets.pose_dataset import stream
+from lib.datasets.registry import dataset_class
 from tests.helpers import shared_path
 
 LENGTHS = (7, 3, 5)

@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
 
-from data.prepare import cmu_bvh, make_benchmark, retarget
-from data.prepare.bvh import parse_bvh, read_bvh
-from data.prepare.pose_distance import heading_free_joints, remove_heading, thin
-from data.prepare.split import HELDOUT_SUBJECTS, UNKNOWN_SUBJECT, in_split
+from data.build import make_benchmark
+from data.build.pose_distance import heading_free_joints, remove_heading, thin
+from data.convert import cmu_bvh, retarget
+from data.convert.bvh import parse_bvh, read_bvh
+from data.Synthetic.split import HELDOUT_SUBJECTS, UNKNOWN_SUBJECT, in_split
 from tests.bvh_clips import REST, cmu_text, tiny
 
 

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 import torch
 
-from data.amass_files import read_motion
-from data.base import stream
-from data.registry import dataset_class
+from lib.datasets.motion_files import read_motion
+from lib.datasets.pose_dataset import stream
+from lib.datasets.registry import dataset_class
 
 
 def motion_file(path, frames=7, **changes):

@@ -4,11 +4,11 @@ import pytest
 import torch
 from torch import nn
 
-from lib.core.blocked_rmsprop import BLOCK_SIZE, BlockedRMSprop
-from lib.joint_sets import JOINT_SETS
-from lib.mesh_graph import MeshGraph
-from lib.models.backbones import dense, sample_major
-from lib.models.backbones.chebyshev_mixer import ChebyshevMixer
+from lib.graph.mesh_graph import MeshGraph
+from lib.joints.tables import JOINT_SETS
+from lib.models.cpu import dense, sample_major
+from lib.models.cpu.blocked_rmsprop import BLOCK_SIZE, BlockedRMSprop
+from lib.models.cpu.chebyshev_mixer import ChebyshevMixer
 from lib.models.meshnet import MeshNet, MeshNetPlan
 from lib.models.posenet import PoseNet
 from tests.helpers import assert_close

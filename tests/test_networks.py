@@ -6,15 +6,15 @@ import numpy as np
 import pytest
 import torch
 
-from lib.core.config import merge
 from lib.core.loss import Pose2MeshLoss
-from lib.graph_utils import build_coarse_graphs
-from lib.joint_sets import JOINT_SETS
-from lib.mesh_graph import MeshGraph
+from lib.graph.building import build_coarse_graphs
+from lib.graph.mesh_graph import MeshGraph
+from lib.joints.tables import JOINT_SETS
 from lib.models import meshnet, pose2mesh_net, posenet
 from lib.models.backbones.mesh_levels import level_rows
 from lib.models.meshnet import MeshNet, MeshNetPlan
 from lib.models.posenet import PoseNet
+from lib.settings.reading import merge
 from tests.helpers import GOLDEN, assert_close, golden
 from tests.meshes import grid, joint_graph
 from tests.named_weights import named_weights

@@ -6,8 +6,8 @@ import re
 
 import pytest
 
-from data.annotations import Detections
-from data.base import stream
+from lib.datasets.annotations import Detections
+from lib.datasets.pose_dataset import stream
 from tests.helpers import ROOT
 
 

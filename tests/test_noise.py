@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import torch
 
-from lib.joint_sets import COCO
-from lib.noise_stats import COCO_ERRORS
-from lib.noise_utils import human36_noise, synthesize_pose, synthesize_poses
+from lib.datasets.noise import human36_noise, synthesize_pose, synthesize_poses
+from lib.datasets.noise_stats import COCO_ERRORS
+from lib.joints.tables import COCO
 from tests.helpers import assert_close
 from tests.noisy_poses import PARTNERS, draw
 
@@ -38,7 +38,7 @@ def test_visible_joints_decide_the_error_rates(count, good):
 
 def test_joints_whose_proposals_are_all_refused_keep_to_the_rules(monkeypatch):
     """With one proposal instead of 16 almost half of them are refused when partners are close."""
-    monkeypatch.setattr("lib.noise_utils.PROPOSALS", 1)
+    monkeypatch.setattr("lib.datasets.noise.PROPOSALS", 1)
     pose = np.arange(34.0).reshape(17, 2)
     error = draw(pose, 40000, 5000, dtype=torch.float64)[:, 1].numpy() - pose[1]
     nearer_to_partner = np.linalg.norm(error - [2, 2], axis=1) < np.linalg.norm(error, axis=1)

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 import torch
 
-from lib.joint_sets import COCO, HUMAN36
-from lib.noise_stats import COCO_ERRORS, HUMAN36_ERRORS
-from lib.noise_utils import human36_noise
+from lib.datasets.noise import human36_noise
+from lib.datasets.noise_stats import COCO_ERRORS, HUMAN36_ERRORS
+from lib.joints.tables import COCO, HUMAN36
 from tests.helpers import assert_close, golden
 from tests.noisy_poses import PARTNERS, draw
 

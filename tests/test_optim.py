@@ -6,8 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from lib.core.checkpoint import load_checkpoint, read_state_dict
-from lib.core.config import Config
+from lib.checkpoints.checkpoint import load_checkpoint, read_state_dict
 from lib.core.optim import (
     build_optimizer,
     build_scheduler,
@@ -16,14 +15,12 @@ from lib.core.optim import (
     resume_text,
     step_scheduler,
 )
+from lib.settings.config import Config
 from tests.helpers import GOLDEN
 
 
 def config(**train):
-    cfg = Config()
-    for key, value in train.items():
-        setattr(cfg.TRAIN, key, value)
-    return cfg
+    return Config().changed(TRAIN=train)
 
 
 def linear():

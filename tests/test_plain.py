@@ -6,19 +6,29 @@ import torch
 from scipy import sparse
 from torch import nn
 
-from lib.joint_sets import HUMAN36, JOINT_SETS, MANO
-from lib.mesh_graph import MeshGraph
+from lib.graph.mesh_graph import MeshGraph
+from lib.joints.tables import HUMAN36, JOINT_SETS, MANO
 from lib.models.meshnet import MeshNetPlan
+from lib.plain import crop
+from lib.plain.camera import fit_camera
+from lib.plain.graph import (
+    levels_in_use,
+    match,
+    permutations,
+    plain_coarse_graphs,
+)
+from lib.plain.metrics import evaluate_meshes, rigid_align
+from lib.plain.networks import (
+    PlainMeshNet,
+    PlainPoseNet,
+    chebyshev_convolution,
+    sparse_tensor,
+)
+from lib.plain.noise import synthesize_pose
+from lib.plain.training import coordinate_loss, edge_loss, normal_loss
 from tests.helpers import assert_close, golden
 from tests.meshes import joint_graph
 from tests.named_weights import named_weights
-from tests.plain import crop
-from tests.plain.camera import fit_camera
-from tests.plain.graph import levels_in_use, match, permutations, plain_coarse_graphs
-from tests.plain.metrics import evaluate_meshes, rigid_align
-from tests.plain.networks import PlainMeshNet, PlainPoseNet, chebyshev_convolution, sparse_tensor
-from tests.plain.noise import synthesize_pose
-from tests.plain.training import coordinate_loss, edge_loss, normal_loss
 
 
 def filled(model, seed):

@@ -7,30 +7,31 @@ import numpy as np
 import pytest
 import torch
 
-from data.evaluation import BodyEvaluator, Figure
-from data.records import PoseRecords
 from lib.benchmark.generated import GeneratedHuman36M
 from lib.body.lbs import lbs
-from lib.core.config import merge
 from lib.core.loss import Pose2MeshLoss
 from lib.core.optim import build_optimizer
-from lib.joint_sets import COCO, HUMAN36, MANO
-from lib.mesh_graph import MeshGraph
-from lib.mesh_model import load_mesh_model
+from lib.datasets.records import PoseRecords
+from lib.evaluation.evaluator import Figure
+from lib.evaluation.mesh import BodyEvaluator
+from lib.geometry.camera_fit import fit_weak_perspective, project
+from lib.graph.mesh_graph import MeshGraph
+from lib.joints.tables import COCO, HUMAN36, MANO
+from lib.mesh.mesh_model import load_mesh_model
 from lib.models.meshnet import MeshNet, MeshNetPlan
 from lib.models.pose2mesh_net import Pose2Mesh
 from lib.models.posenet import PoseNet
-from lib.models.project_net import fit_weak_perspective, project
+from lib.plain.body import PlainBodyLayer
+from lib.plain.camera import fit_camera
+from lib.plain.dataset import PlainHuman36M
+from lib.plain.graph import levels_in_use, plain_coarse_graphs
+from lib.plain.metrics import evaluate_meshes
+from lib.plain.networks import PlainMeshNet, PlainPose2Mesh, PlainPoseNet
+from lib.plain.training import PlainTrainer
+from lib.settings.reading import merge
 from tests.helpers import assert_close
 from tests.meshes import joint_graph
 from tests.open_models import random_pose
-from tests.plain.body import PlainBodyLayer
-from tests.plain.camera import fit_camera
-from tests.plain.dataset import PlainHuman36M
-from tests.plain.graph import levels_in_use, plain_coarse_graphs
-from tests.plain.metrics import evaluate_meshes
-from tests.plain.networks import PlainMeshNet, PlainPose2Mesh, PlainPoseNet
-from tests.plain.training import PlainTrainer
 
 FIGURES = ("H36M MPJPE", "H36M PA-MPJPE", "SMPL MPJPE", "MPVPE", "PA-MPVPE")
 

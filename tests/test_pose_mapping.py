@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
-from data.prepare.make_pose_samples import projected_joints
-from lib.joint_sets import JOINT_SETS, get_joint_set
+from data.build.make_pose_samples import projected_joints
+from lib.joints.lookup import get_joint_set
+from lib.joints.tables import JOINT_SETS
 from lib.poses import SOURCES, approximated, describe_mapping, map_pose, unmapped
 from lib.poses.mapping import RECIPES, VIRTUAL, recipes, ways_used
 from lib.poses.sources import sources_with

@@ -3,9 +3,10 @@
 import numpy as np
 import pytest
 
-from data.prepare.make_pose_samples import joints_by_vertices, normalised, projected_joints
-from data.prepare.measure_missing import MissingBenchmark
-from lib.joint_sets import JOINT_SETS, get_joint_set
+from data.build.make_pose_samples import joints_by_vertices, normalised, projected_joints
+from data.measure.measure_missing import MissingBenchmark
+from lib.joints.lookup import get_joint_set
+from lib.joints.tables import JOINT_SETS
 from lib.poses import complete, missing_joints
 from lib.poses import samples as samples_module
 

@@ -5,11 +5,9 @@ import pytest
 import torch
 from scipy.spatial.transform import Rotation
 
-from data.prepare import fit_prior
-from lib.body.rotation import axis_angle_to_matrix
-from lib.hand_prior import _FINGERS
-from lib.joint_sets import SMPL
-from lib.pose_prior import (
+from data.build import fit_prior
+from lib.body.hand_prior import _FINGERS
+from lib.body.pose_prior import (
     DRIVEN,
     FEATURES,
     STILL,
@@ -20,6 +18,8 @@ from lib.pose_prior import (
     mirror_pose,
     mixture_log_density,
 )
+from lib.body.rotation import axis_angle_to_matrix
+from lib.joints.tables import SMPL
 
 JOINT = {name: index for index, name in enumerate(SMPL.joints)}
 
@@ -90,9 +90,9 @@ def test_body_samples_are_symmetric_in_distribution(poses):
 
 def test_body_samples_resemble_real_motion(poses):
     """Spread of the joint angles against the benchmark, whose persons the prior has never seen."""
-    from data.prepare.cmu_bvh import DEFAULT_BODY, read_rest_joints
-    from data.prepare.make_benchmark import DEFAULT_OUTPUT
-    from data.prepare.pose_distance import heading_free_joints, thin
+    from data.build.make_benchmark import DEFAULT_OUTPUT
+    from data.build.pose_distance import heading_free_joints, thin
+    from data.convert.cmu_bvh import DEFAULT_BODY, read_rest_joints
 
     with np.load(DEFAULT_OUTPUT, allow_pickle=False) as rows:
         real = rows["poses"].astype(np.float32)
@@ -130,7 +130,7 @@ def test_lean_ignores_heading():
 
 def test_mirror_image():
     """Mirroring a pose mirrors the posed joints (the body's rest joints are symmetric)."""
-    from data.prepare.pose_distance import heading_free_joints
+    from data.build.pose_distance import heading_free_joints
 
     rest = np.random.default_rng(6).normal(size=(24, 3))
     order = list(range(24))

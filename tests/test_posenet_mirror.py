@@ -3,12 +3,12 @@
 import pytest
 import torch
 
-from lib.joint_sets import COCO, JOINT_SETS
-from lib.mesh_graph import MeshGraph
-from lib.models.export_form import ExportForm
+from lib.graph.mesh_graph import MeshGraph
+from lib.joints.tables import COCO, JOINT_SETS
+from lib.models.export.export_form import ExportForm
 from lib.models.pose2mesh_net import build_pose2mesh
 from lib.models.posenet import Mirror, build_posenet
-from lib.onnx_export import sample_keypoints
+from lib.onnx.onnx_export import sample_keypoints
 from tests.helpers import assert_close
 from tests.test_export import disturbed
 

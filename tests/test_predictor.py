@@ -7,11 +7,12 @@ import pytest
 import torch
 
 import lib.predictor.weights as weights_module
-from lib.aug_utils import standardise
 from lib.demo import sample_pose_path
-from lib.joint_sets import JOINT_SETS, get_joint_set
-from lib.mesh_model import load_mesh_model
-from lib.models.project_net import project, project_to_image
+from lib.geometry.camera_fit import project, project_to_image
+from lib.geometry.crops import standardise
+from lib.joints.lookup import get_joint_set
+from lib.joints.tables import JOINT_SETS
+from lib.mesh.mesh_model import load_mesh_model
 from lib.poses import map_pose, read_poses
 from lib.predictor import Pose2MeshPredictor, camera_crop, check_poses, find_weights, resolve_device
 from tests.demo_inputs import sample

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from lib.aug_utils import standardise
+from lib.geometry.crops import standardise
 from lib.poses import complete, map_pose
 from lib.predictor import VIEW_SIZE, MeshPrediction, Pose2MeshPredictor
 from tests.demo_inputs import sample

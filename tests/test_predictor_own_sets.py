@@ -8,11 +8,11 @@ import torch
 import yaml
 
 import lib.predictor.weights as weights_module
-from lib.core.config import Config
-from lib.joint_set_files import joint_set_setting
-from lib.joint_sets import get_joint_set
+from lib.joints.files import joint_set_setting
+from lib.joints.lookup import get_joint_set
 from lib.poses import complete, draw_check, map_pose, read_poses, unmapped
 from lib.predictor import Pose2MeshPredictor, find_weights
+from lib.settings.config import Config
 from tests.demo_inputs import write_weights
 from tests.helpers import assert_close
 
@@ -43,8 +43,8 @@ def folder(tmp_path_factory):
     run = root / "experiment" / "exp_01-01_00-00-00"
     weights = write_weights(run / "checkpoint" / "final.pth.tar", joint_set_setting(file), "open_1723")
     settings = Config()
-    settings.DATASET.input_joint_set = joint_set_setting(file)
-    settings.MODEL.name = "pose2mesh_net"
+    settings = settings.changed(DATASET={"input_joint_set": joint_set_setting(file)})
+    settings = settings.changed(MODEL={"name": "pose2mesh_net"})
     (run / "config.yml").write_text(yaml.safe_dump(settings.to_dict(), sort_keys=False))
     return root, file, weights
 

@@ -9,11 +9,11 @@ import pytest
 import torch
 from scipy.spatial.transform import Rotation
 
-from data.prepare.pw3d import Converter, camera_smpl, joint_boxes
-from data.prepare.pw3d_sequences import SEQUENCES, read_sequence
+from data.convert.pw3d import Converter, camera_smpl, joint_boxes
+from data.convert.pw3d_sequences import SEQUENCES, read_sequence
 from data.tiny import write_tiny
 from lib.body.lbs import BodyParams, lbs
-from lib.mesh_model import load_mesh_model
+from lib.mesh.mesh_model import load_mesh_model
 from tests.helpers import ROOT
 
 WIDTH, HEIGHT = 1080, 1920

@@ -5,10 +5,10 @@ import pytest
 import torch
 
 from lib.body.lbs import lbs
-from lib.joint_sets import get_joint_set
-from lib.mesh_model import load_mesh_model
-from lib.pose_prior import PosePrior
-from lib.regressor_fit import fit_regressor
+from lib.body.pose_prior import PosePrior
+from lib.joints.lookup import get_joint_set
+from lib.mesh.mesh_model import load_mesh_model
+from lib.mesh.regressor_fit import fit_regressor
 from main.fit_regressor import main, read_pairs
 
 

@@ -10,16 +10,18 @@ import pytest
 import torch
 
 import main.test
+from lib.checkpoints.checkpoint import load_checkpoint, load_weights
 from lib.core.base import Options, Trainer
-from lib.core.checkpoint import load_checkpoint, load_weights
-from lib.core.config import Config, load_config
 from lib.demo import DemoOptions, run_demo
-from lib.joint_sets import JOINT_SETS, get_joint_set
-from lib.mesh_graph import MeshGraph
-from lib.mesh_model import load_mesh_model
+from lib.graph.mesh_graph import MeshGraph
+from lib.joints.lookup import get_joint_set
+from lib.joints.tables import JOINT_SETS
+from lib.mesh.mesh_model import load_mesh_model
 from lib.models.pose2mesh_net import build_pose2mesh
 from lib.models.posenet import PoseNet
 from lib.predictor import Pose2MeshPredictor
+from lib.settings.config import Config
+from lib.settings.reading import load_config
 from tests.demo_inputs import sample
 from tests.helpers import ROOT, assert_close, golden, write_config
 from tests.named_weights import named_weights
@@ -64,9 +66,9 @@ def _every_weight_must_come_from_a_file(monkeypatch, tmp_path):
 def settings(name: str) -> Config:
     """A settings file of the original release on a few drawn poses."""
     cfg = load_config(ROOT / "asset" / "yaml" / f"{name}.yml")
-    cfg.DATASET.train_list = cfg.DATASET.test_list = ["Synthetic"]
-    cfg.DATASET.workers, cfg.TRAIN.batch_size = 0, 2
-    cfg.SYNTHETIC.samples_per_epoch = cfg.SYNTHETIC.test_samples = 2
+    cfg = cfg.changed(DATASET={"train_list": ["Synthetic"], "test_list": ["Synthetic"]})
+    cfg = cfg.changed(DATASET={"workers": 0}, TRAIN={"batch_size": 2})
+    cfg = cfg.changed(SYNTHETIC={"samples_per_epoch": 2, "test_samples": 2})
     return cfg
 
 
@@ -170,7 +172,7 @@ def test_best_beside_and_folders(root, tmp_path, monkeypatch):
     shutil.copy(root / "experiment" / name / "final.pth.tar", folder / "best.pth.tar")
     cfg = settings("posenet_manoJ_test_freihand")
     for path in (f"./experiment/{name}/final.pth.tar", f"./experiment/{name}", str(folder)):
-        cfg.TEST.weight_path = path
+        cfg = cfg.changed(TEST={"weight_path": path})
         run_test(monkeypatch, tmp_path, cfg, root)
         shutil.rmtree(tmp_path / "runs")
 
@@ -195,7 +197,7 @@ def test_missing_weights_say_where_to_get_them(root, tmp_path, monkeypatch, caps
 def test_other_faces_train_but_refuse_released_weights(root, tmp_path, monkeypatch, capsys):
     """As many vertices, other triangles: a stand-in, or a model of one's own."""
     cfg = settings("pose2mesh_cocoJ_test_3dpw")
-    cfg.MODEL.body = str(ROOT / "asset" / "open_body" / "open_body_6890.npz")
+    cfg = cfg.changed(MODEL={"body": str(ROOT / "asset" / "open_body" / "open_body_6890.npz")})
     with pytest.raises(SystemExit):
         run_test(monkeypatch, tmp_path, cfg, root)
     error = capsys.readouterr().err
@@ -215,7 +217,7 @@ def test_other_faces_train_but_refuse_released_weights(root, tmp_path, monkeypat
 def test_a_posenet_from_pose2mesh_weights(root, tmp_path):
     """MODEL.posenet_path may name Pose2Mesh weights: their PoseNet is taken, as trained on."""
     cfg = settings("pose2mesh_manoJ_train_freihand")
-    cfg.MODEL.posenet_path = "experiment/pose2mesh_manoJ_train_freihand"
+    cfg = cfg.changed(MODEL={"posenet_path": "experiment/pose2mesh_manoJ_train_freihand"})
     trainer = Trainer(cfg, Options(experiment=tmp_path / "runs", root=root))
     stored = state_dict("pose2mesh", "mano")
     for key, value in trainer.model.pose_lifter.state_dict().items():

@@ -6,11 +6,11 @@ import cv2
 import numpy as np
 import pytest
 
-from lib.joint_sets import get_joint_set
-from lib.mesh_model import load_mesh_model
+from lib.joints.lookup import get_joint_set
+from lib.mesh.mesh_model import load_mesh_model
 from lib.render import opengl, software
+from lib.render.mesh_renderer import MeshRenderer
 from lib.render.views import draw_views
-from lib.renderer import MeshRenderer
 from tests.meshes import sphere
 
 SIZE = (160, 120)  # width, height

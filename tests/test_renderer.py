@@ -9,10 +9,16 @@ import numpy as np
 import pytest
 import torch
 
-from lib.mesh_model import load_mesh_model
-from lib.models.project_net import crop_to_image_camera, project_to_image
+from lib.geometry.camera_fit import crop_to_image_camera, project_to_image
+from lib.mesh.mesh_model import load_mesh_model
 from lib.render import opengl
-from lib.renderer import MeshRenderer, person_colour, render_mesh, rotate_view, vertex_normals
+from lib.render.mesh_renderer import (
+    MeshRenderer,
+    person_colour,
+    render_mesh,
+    rotate_view,
+    vertex_normals,
+)
 from tests.helpers import ROOT
 from tests.meshes import sphere
 

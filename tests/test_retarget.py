@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
 
-from data.prepare import retarget
-from data.prepare.bvh import parse_bvh
-from lib.joint_sets import SMPL
+from data.convert import retarget
+from data.convert.bvh import parse_bvh
+from lib.joints.tables import SMPL
 from tests.bvh_clips import REST, cmu_text, tiny
 
 JOINT = {name: index for index, name in enumerate(SMPL.joints)}

@@ -9,11 +9,21 @@ import numpy as np
 import pytest
 import torch
 
-from lib.core.checkpoint import save_checkpoint
-from lib.core.config import Config, load_config
+from lib.checkpoints.checkpoint import save_checkpoint
+from lib.checkpoints.paths import latest_checkpoint
 from lib.core.plots import save_plot
-from lib.core.runs import create_run, find_resumable, git_revision, latest_checkpoint, run_of, seed_everything
-from lib.funcs_utils import atomic_write, count_parameters, save_obj
+from lib.core.runs import (
+    create_run,
+    find_resumable,
+    git_revision,
+    run_of,
+    seed_everything,
+)
+from lib.export.obj import save_obj
+from lib.files import atomic_write
+from lib.models.parameters import count_parameters
+from lib.settings.config import Config
+from lib.settings.reading import load_config
 
 NOW = datetime(2024, 4, 8, 20, 13, 5)
 
@@ -44,8 +54,8 @@ def test_existing_runs_are_never_touched(tmp_path):
 
 def test_stored_settings_load_as_they_were(tmp_path):
     cfg = Config()
-    cfg.TRAIN.lr = 3e-4
-    cfg.MODEL.mesh_channels = [[32, 32], [16]]
+    cfg = cfg.changed(TRAIN={"lr": 3e-4})
+    cfg = cfg.changed(MODEL={"mesh_channels": [[32, 32], [16]]})
     run = create_run(tmp_path, cfg)
     assert load_config(run / "config.yml") == cfg
     versions = json.loads((run / "versions.json").read_text())
@@ -71,28 +81,28 @@ def test_latest_checkpoint_counts_as_numbers(tmp_path):
 
 def test_resuming_finds_the_newest_run_of_the_same_experiment(tmp_path):
     lift, mesh = Config(), Config()
-    lift.MODEL.name = "posenet"
+    lift = lift.changed(MODEL={"name": "posenet"})
     assert find_resumable(tmp_path, mesh) is None
     runs = [create_run(tmp_path, cfg, NOW) for cfg in (mesh, mesh, lift)]
     create_run(tmp_path, mesh, NOW)
     files = [write_checkpoint(run / "checkpoint" / "checkpoint1.pth.tar", 1000 + i) for i, run in enumerate(runs)]
-    mesh.TRAIN.end_epoch, mesh.TRAIN.lr_step, mesh.DATASET.workers = 99, [50], 0
+    mesh = mesh.changed(TRAIN={"end_epoch": 99, "lr_step": [50]}, DATASET={"workers": 0})
     assert find_resumable(tmp_path, mesh) == files[1]
     assert find_resumable(tmp_path, lift) == files[2]
     assert run_of(files[1]) == runs[1]
-    mesh.MODEL.posenet_width = 128
+    mesh = mesh.changed(MODEL={"posenet_width": 128})
     assert find_resumable(tmp_path, mesh) is None
 
 
 def test_resume_path_is_a_file_or_a_folder(tmp_path):
     cfg = Config()
     run = create_run(tmp_path, cfg, NOW)
-    cfg.TRAIN.resume_path = str(run)
+    cfg = cfg.changed(TRAIN={"resume_path": str(run)})
     with pytest.raises(FileNotFoundError, match="No checkpoint exists!"):
         find_resumable(tmp_path, cfg)
     file = write_checkpoint(run / "checkpoint" / "checkpoint3.pth.tar")
     assert find_resumable(tmp_path, cfg) == file
-    cfg.TRAIN.resume_path = str(file)
+    cfg = cfg.changed(TRAIN={"resume_path": str(file)})
     assert find_resumable(tmp_path, cfg) == file
     published = write_checkpoint(tmp_path / "posenet_human36" / "final.pth.tar")
     assert run_of(published) is None
@@ -102,9 +112,9 @@ def test_relative_resume_path_is_found_in_the_experiment_folder(tmp_path):
     cfg = Config()
     run = create_run(tmp_path, cfg, NOW)
     file = write_checkpoint(run / "checkpoint" / "checkpoint3.pth.tar")
-    cfg.TRAIN.resume_path = f"./experiment/{run.name}"
+    cfg = cfg.changed(TRAIN={"resume_path": f"./experiment/{run.name}"})
     assert find_resumable(tmp_path, cfg) == file
-    cfg.TRAIN.resume_path = f"./experiment/{run.name}/checkpoint/checkpoint3.pth.tar"
+    cfg = cfg.changed(TRAIN={"resume_path": f"./experiment/{run.name}/checkpoint/checkpoint3.pth.tar"})
     assert find_resumable(tmp_path, cfg) == file
 
 
@@ -113,17 +123,14 @@ def test_settings_that_change_training_make_another_experiment(tmp_path):
     run = create_run(tmp_path, cfg, NOW)
     write_checkpoint(run / "checkpoint" / "checkpoint3.pth.tar")
     for section, key, value in (
-        (cfg.DATASET, "human36_protocol", 1),
-        (cfg.DATASET, "muco_fit_check", "annotated"),
-        (cfg.DATASET, "derive_noisy", True),
-        (cfg.DATASET, "zero_hands", True),
-        (cfg.TRAIN, "mask_mesh_losses", True),
+        ("DATASET", "human36_protocol", 1),
+        ("DATASET", "muco_fit_check", "annotated"),
+        ("DATASET", "derive_noisy", True),
+        ("DATASET", "zero_hands", True),
+        ("TRAIN", "mask_mesh_losses", True),
     ):
-        default = getattr(section, key)
-        setattr(section, key, value)
-        assert find_resumable(tmp_path, cfg) is None, key
-        setattr(section, key, default)
-    cfg.TEST.smooth, cfg.DATASET.test_split, cfg.DATASET.cache = True, "validation", ""
+        assert find_resumable(tmp_path, cfg.changed(**{section: {key: value}})) is None, key
+    cfg = cfg.changed(TEST={"smooth": True}, DATASET={"test_split": "validation", "cache": ""})
     assert find_resumable(tmp_path, cfg) is not None
 
 

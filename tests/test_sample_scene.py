@@ -6,8 +6,8 @@ import cv2
 import numpy as np
 import pytest
 
-from data.prepare import make_scene, scene_paint
-from lib.mesh_model import load_mesh_model
+from data.build import make_scene, scene_paint
+from lib.mesh.mesh_model import load_mesh_model
 from lib.poses import assign_tracks, filter_people, map_pose, read_poses
 from lib.render.shading import shade
 from tests.helpers import ROOT

@@ -4,8 +4,8 @@ import pytest
 import torch
 from torch import nn
 
-from lib.core.checkpoint import load_weights
-from lib.core.skip_init import SkipInit
+from lib.checkpoints.checkpoint import load_weights
+from lib.models.skip_init import SkipInit
 
 
 def small_network() -> nn.Sequential:

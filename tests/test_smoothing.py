@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from lib.smooth_utils import OneEuroFilter, smooth_pose
+from lib.geometry.one_euro import OneEuroFilter, smooth_pose
 from tests.helpers import assert_close, golden
 
 RAMP = np.array([0, 1, 2, 3, 2, 1])

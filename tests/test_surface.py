@@ -4,11 +4,12 @@ import numpy as np
 import pytest
 import torch
 
-from lib.core import surface
-from lib.core.mesh_pair import MeshPair, compare
-from lib.core.metrics import pa_mpvpe, rigid_align
-from lib.joint_regressor import JointRegressor
-from tests.plain.metrics import rigid_align as slow_align
+from lib.evaluation import distances as surface
+from lib.evaluation.mesh_pair import MeshPair, compare
+from lib.evaluation.metrics import pa_mpvpe
+from lib.geometry.procrustes import rigid_align
+from lib.mesh.joint_regressor import JointRegressor
+from lib.plain.metrics import rigid_align as slow_align
 
 
 def meshes(batch: int, vertices: int = 500, far: float = 0.0, dtype=torch.float32):

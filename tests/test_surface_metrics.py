@@ -7,16 +7,18 @@ import pytest
 import torch
 from scipy.spatial.transform import Rotation
 
-from data.base import stream
-from data.evaluation import DetailedMeshEvaluator, build_evaluator
 from lib.body.lbs import lbs
 from lib.core import base
 from lib.core.base import Options, build_dataset
-from lib.core.config import merge
 from lib.core.runs import create_run
-from lib.core.surface_metrics import WHOLE, SurfaceRegions, surface_errors
-from lib.joint_sets import SMPL, get_joint_set
-from lib.mesh_model import load_mesh_model
+from lib.datasets.pose_dataset import stream
+from lib.evaluation.details import DetailedMeshEvaluator
+from lib.evaluation.registry import build_evaluator
+from lib.evaluation.surface_metrics import WHOLE, SurfaceRegions, surface_errors
+from lib.joints.lookup import get_joint_set
+from lib.joints.tables import SMPL
+from lib.mesh.mesh_model import load_mesh_model
+from lib.settings.reading import merge
 
 SQUARE = np.array([[0, 0, 0], [30, 0, 0], [30, 40, 0], [0, 40, 0]], dtype=np.float64)  # diagonal 50
 TRIANGLES = np.array([[0, 1, 2], [0, 2, 3]])

@@ -9,7 +9,7 @@ import torch
 
 from data.tiny import MARKER, WRITERS, write_tiny
 from lib.body.lbs import lbs
-from lib.mesh_model import load_mesh_model
+from lib.mesh.mesh_model import load_mesh_model
 from tests.helpers import shared_path
 
 DATA = [name for name in WRITERS if name != "PW3D"]

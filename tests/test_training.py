@@ -12,14 +12,14 @@ import numpy as np
 import pytest
 import torch
 
+from lib.checkpoints.checkpoint import load_checkpoint, load_weights
+from lib.checkpoints.weights import only_posenet, warm_start, weights_path
 from lib.core import base
 from lib.core.base import Options, Trainer
 from lib.core.baselines import fit_baseline
-from lib.core.checkpoint import load_checkpoint, load_weights
-from lib.core.config import load_config
 from lib.core.loss import LOSS_NAMES
 from lib.core.runs import create_run, seed_everything
-from lib.core.weights import only_posenet, warm_start, weights_path
+from lib.settings.reading import load_config
 from tests.helpers import ROOT, write_config
 
 

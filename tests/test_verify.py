@@ -7,10 +7,10 @@ import cv2
 import numpy as np
 import pytest
 
-from data.prepare.verify_files import annotation_files
-from data.registry import dataset_class
+from data.checks.files import annotation_files
 from data.verify import DATASETS, _config, main, verify
-from lib.mesh_model import REGRESSOR_FILES, load_mesh_model
+from lib.datasets.registry import dataset_class
+from lib.mesh.mesh_model import REGRESSOR_FILES, load_mesh_model
 
 CHECKS = {"files", "counts", "finite", "pose", "betas", "contact sheet"}
 FITS = {"size of fits", "fits 2D"}
@@ -79,7 +79,7 @@ def test_nothing_is_wrong_with_the_tiny_set(root_with, models, tmp_path, name):
 def test_the_files_are_those_that_the_data_set_reads(root_with, models, name, split):
     root = root_with(name)
     config = _config(name, use_detections=True)
-    config.DATASET.cache = ""
+    config = config.changed(DATASET={"cache": ""})
     dataset = dataset_class(name)(split, config, models[DATASETS[name][2]], root=root)
     assert {file.path for file in annotation_files(name, split, root)} == set(dataset.files())
 

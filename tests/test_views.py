@@ -7,8 +7,8 @@ import pytest
 import torch
 from scipy.stats import kstest
 
-from data.base import stream
-from data.registry import dataset_class
+from lib.datasets.pose_dataset import stream
+from lib.datasets.registry import dataset_class
 
 # Before views could be set (commit 7c0b72c), stream 21: means of |body pose|, |betas|, |cam_R|, trans, |pose2d|,
 # |pose3d|, and the number that the stream gives next.

@@ -8,8 +8,15 @@ import numpy as np
 import pytest
 
 from lib import ROOT
-from lib.joint_sets import JOINT_SETS, get_joint_set
-from lib.vis import draw_pose, vis_2d_keypoints, vis_2d_pose, vis_3d_pose, vis_coco_skeleton
+from lib.joints.lookup import get_joint_set
+from lib.joints.tables import JOINT_SETS
+from lib.render.poses import (
+    draw_pose,
+    vis_2d_keypoints,
+    vis_2d_pose,
+    vis_3d_pose,
+    vis_coco_skeleton,
+)
 
 SIZE = (160, 120)  # width, height
 LEFT, RIGHT, MIDDLE = (80, 80, 235), (90, 190, 60), (235, 160, 60)

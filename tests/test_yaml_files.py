@@ -3,7 +3,8 @@
 import pytest
 import yaml
 
-from lib.core.config import Config, load_config
+from lib.settings.config import Config
+from lib.settings.reading import load_config
 from tests.helpers import ROOT
 
 FOLDER = ROOT / "asset" / "yaml"

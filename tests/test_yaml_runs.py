@@ -16,8 +16,8 @@ import pytest
 import main.test
 import main.train
 from data.tiny import write_tiny
-from lib.core.checkpoint import load_checkpoint
-from lib.core.config import load_config
+from lib.checkpoints.checkpoint import load_checkpoint
+from lib.settings.reading import load_config
 from tests.helpers import ROOT, write_config
 from tests.test_yaml_files import FILES
 
@@ -49,9 +49,9 @@ class Workplace:
     def run(self, name):
         """The settings file's program; its run folder."""
         cfg = load_config(ROOT / "asset" / "yaml" / f"{name}.yml")
-        cfg.DATASET.workers, cfg.MODEL.posenet_width = 0, 16
-        cfg.MODEL.mesh_channels = HAND_PLAN if cfg.DATASET.input_joint_set == "mano" else BODY_PLAN
-        cfg.TRAIN.batch_size, cfg.TRAIN.end_epoch = 6, 1
+        cfg = cfg.changed(DATASET={"workers": 0}, MODEL={"posenet_width": 16})
+        cfg = cfg.changed(MODEL={"mesh_channels": HAND_PLAN if cfg.DATASET.input_joint_set == "mano" else BODY_PLAN})
+        cfg = cfg.changed(TRAIN={"batch_size": 6, "end_epoch": 1})
         config = write_config(self.folder / f"{name}.yml", cfg)
         program = main.test if "_test_" in name else main.train
         before = set(self.experiment.glob("exp_*"))

@@ -11,9 +11,9 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
-from data.amass_files import find_motion, read_motion
-from data.base import RecordDataset
-from data.protocol import Protocol
+from lib.datasets.motion_files import find_motion, read_motion
+from lib.datasets.pose_dataset import RecordDataset
+from lib.datasets.protocol import Protocol
 
 # world-to-camera rotations of Human3.6M's cameras (z up world, y down camera)
 CAMERAS = np.array(

@@ -7,11 +7,21 @@ crowds, with keypoints and a fit. Fits whose projection is more than 3 pixels of
 
 from pathlib import Path
 
-from data.annotations import field, find, read_json, whole_number
-from data.base import RecordDataset
-from data.columns import BODY_COLUMNS, People, body_fit, clamp_betas
-from data.fit_errors import coco_error
-from data.protocol import FitCheck, Protocol
+from lib.datasets.annotations import (
+    field,
+    find,
+    read_json,
+    whole_number,
+)
+from lib.datasets.columns import (
+    BODY_COLUMNS,
+    People,
+    body_fit,
+    clamp_betas,
+)
+from lib.datasets.fit_errors import coco_error
+from lib.datasets.pose_dataset import RecordDataset
+from lib.datasets.protocol import FitCheck, Protocol
 
 _ALL = ("mesh", "lift", "reg")
 

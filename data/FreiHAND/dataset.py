@@ -10,11 +10,21 @@ from pathlib import Path
 
 import numpy as np
 
-from data.annotations import Detections, field, read_json, whole_number
-from data.base import RecordDataset
-from data.columns import BODY_COLUMNS, People, body_fit, sort_rows
-from data.protocol import Protocol
-from lib.joint_sets import MANO
+from lib.datasets.annotations import (
+    Detections,
+    field,
+    read_json,
+    whole_number,
+)
+from lib.datasets.columns import (
+    BODY_COLUMNS,
+    People,
+    body_fit,
+    sort_rows,
+)
+from lib.datasets.pose_dataset import RecordDataset
+from lib.datasets.protocol import Protocol
+from lib.joints.tables import MANO
 
 FILE_SPLIT = {"train": "train", "test": "eval"}
 HAND_POSE = 48

@@ -11,12 +11,27 @@ from pathlib import Path
 
 import numpy as np
 
-from data.annotations import Detections, field, find, read_json, shown, text, whole_number
-from data.base import RecordDataset
-from data.columns import BODY_COLUMNS, CAMERA_COLUMNS, People, body_fit, clamp_betas, sort_rows
-from data.fit_errors import human36_error
-from data.protocol import FitCheck, Protocol
-from lib.joint_sets import HUMAN36
+from lib.datasets.annotations import (
+    Detections,
+    field,
+    find,
+    read_json,
+    shown,
+    text,
+    whole_number,
+)
+from lib.datasets.columns import (
+    BODY_COLUMNS,
+    CAMERA_COLUMNS,
+    People,
+    body_fit,
+    clamp_betas,
+    sort_rows,
+)
+from lib.datasets.fit_errors import human36_error
+from lib.datasets.pose_dataset import RecordDataset
+from lib.datasets.protocol import FitCheck, Protocol
+from lib.joints.tables import HUMAN36
 
 SUBJECTS = {
     1: {"train": (1, 5, 6, 7, 8, 9), "test": (11,)},

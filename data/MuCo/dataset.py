@@ -9,11 +9,16 @@ import math
 from functools import partial
 from pathlib import Path
 
-from data.annotations import field, find, read_json
-from data.base import RecordDataset
-from data.columns import BODY_COLUMNS, People, body_fit, clamp_betas
-from data.fit_errors import MUCO_ROOT, muco_error
-from data.protocol import FitCheck, Protocol
+from lib.datasets.annotations import field, find, read_json
+from lib.datasets.columns import (
+    BODY_COLUMNS,
+    People,
+    body_fit,
+    clamp_betas,
+)
+from lib.datasets.fit_errors import MUCO_ROOT, muco_error
+from lib.datasets.pose_dataset import RecordDataset
+from lib.datasets.protocol import FitCheck, Protocol
 
 DEBUG_SAMPLES = 10_000
 _ALL = ("mesh", "lift", "reg")
@@ -38,7 +43,7 @@ class MuCo(RecordDataset):
     """The nearest person of each image, in image order.
 
     The published check of the fits compares the wrong joints and rejects everybody in Pose2Mesh training (see
-    ``data.fit_errors.muco_error``); ``DATASET.muco_fit_check: annotated`` compares with the annotation.
+    ``lib.datasets.fit_errors.muco_error``); ``DATASET.muco_fit_check: annotated`` compares with the annotation.
     """
 
     name = "MuCo"

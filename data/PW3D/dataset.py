@@ -9,11 +9,21 @@ from pathlib import Path
 
 import numpy as np
 
-from data.annotations import Detections, field, text, whole_number
-from data.base import RecordDataset
-from data.columns import People, body_fit, camera, sort_rows
-from data.protocol import Protocol
-from lib.joint_sets import COCO
+from lib.datasets.annotations import (
+    Detections,
+    field,
+    text,
+    whole_number,
+)
+from lib.datasets.columns import (
+    People,
+    body_fit,
+    camera,
+    sort_rows,
+)
+from lib.datasets.pose_dataset import RecordDataset
+from lib.datasets.protocol import Protocol
+from lib.joints.tables import COCO
 
 
 class PW3D(RecordDataset):

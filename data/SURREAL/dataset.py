@@ -9,11 +9,16 @@ from pathlib import Path
 
 import numpy as np
 
-from data.annotations import Detections, field
-from data.base import RecordDataset
-from data.columns import People, body_fit, camera, sort_rows
-from data.protocol import Protocol
-from lib.joint_sets import SMPL
+from lib.datasets.annotations import Detections, field
+from lib.datasets.columns import (
+    People,
+    body_fit,
+    camera,
+    sort_rows,
+)
+from lib.datasets.pose_dataset import RecordDataset
+from lib.datasets.protocol import Protocol
+from lib.joints.tables import SMPL
 
 FILE_SPLIT = {"train": "train", "test": "val"}
 DEBUG_SAMPLES = 1000

@@ -11,13 +11,13 @@ import math
 import numpy as np
 import torch
 
-from data.amass_files import SMPL_POSE, find_motion, read_motion
-from data.base import PoseDataset, stream
-from data.input2d import Sources2D
-from data.prepare.split import HELDOUT_SUBJECTS
+from data.Synthetic.split import HELDOUT_SUBJECTS
 from lib import ROOT
-from lib.core.config import Config
-from lib.pose_prior import HandPosePrior, PosePrior, mirror_pose
+from lib.body.pose_prior import HandPosePrior, PosePrior, mirror_pose
+from lib.datasets.input2d import Sources2D
+from lib.datasets.motion_files import SMPL_POSE, find_motion, read_motion
+from lib.datasets.pose_dataset import PoseDataset, stream
+from lib.settings.config import Config
 
 FOCAL, PRINCPT = 1500.0, 500.0  # pixels; only perspective distortion survives the normalisation of the input
 LATERAL = 0.15  # the person stands up to this share of the distance beside the optical axis

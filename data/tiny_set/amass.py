@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from data.tiny_set.people import SHAPE, People
-from lib.funcs_utils import atomic_write
+from lib.files import atomic_write
 
 SMPLH_POSE, SMPLH_SHAPE, DMPL, BODY = 156, 16, 8, 66
 RATE, MOTION_RATE = 120.0, 10.0  # frames per second of the files and of the motion they are made from

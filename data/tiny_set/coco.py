@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from data.tiny_set.people import POSE, People, person_box, turn, write_json
-from lib.joint_sets import COCO
+from lib.joints.tables import COCO
 
 WIDTH, HEIGHT = 640, 480
 KEYPOINTS = COCO.keypoint_num

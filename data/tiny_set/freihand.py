@@ -7,8 +7,8 @@ import torch
 
 from data.tiny_set.people import MM, SHAPE, People, person_box, project, turn, write_json
 from lib.body.hand import TIP_VERTICES_LAYER, hand_joints
+from lib.body.hand_prior import HandPosePrior
 from lib.body.lbs import lbs
-from lib.hand_prior import HandPosePrior
 
 SIZE, FOCAL = 224, 480.0
 DISTANCE = (0.55, 0.8)  # metres

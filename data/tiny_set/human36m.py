@@ -6,7 +6,7 @@ import numpy as np
 
 from data.AMASS.dataset import CAMERAS
 from data.tiny_set.people import MM, People, person_box, project, write_json
-from lib.coord_utils import world2cam
+from lib.geometry.single import world2cam
 
 SUBJECTS, TEST_SUBJECTS = (1, 5, 6, 7, 8, 9, 11), (9, 11)
 ACTIONS = 15

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from data.tiny_set.people import MM, People, Posed, person_box, project, turn, write_json
-from lib.joint_sets import HUMAN36, SMPL
+from lib.joints.tables import HUMAN36, SMPL
 
 SIZE, FOCAL = 2048, 1500.0
 JOINT_NOISE = 5.0  # mm

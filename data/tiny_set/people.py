@@ -12,9 +12,9 @@ from data.tiny_set.models import StandIns
 from lib import ROOT
 from lib.body.lbs import BodyParams, lbs
 from lib.body.rotation import axis_angle_to_matrix, matrix_to_axis_angle, rotate_root
-from lib.coord_utils import project as project_tensor
-from lib.funcs_utils import atomic_write
-from lib.joint_sets import get_joint_set
+from lib.files import atomic_write
+from lib.geometry.cameras import project as project_tensor
+from lib.joints.lookup import get_joint_set
 
 BENCHMARK = ROOT / "asset" / "open_benchmark" / "cmu_heldout.npz"
 POSE, SHAPE = 72, 10

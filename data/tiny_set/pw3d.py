@@ -8,10 +8,10 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from data.prepare.pw3d import convert_splits
+from data.convert.pw3d import convert_splits
 from data.tiny_set.people import People, project, write_json
-from lib.funcs_utils import atomic_write
-from lib.joint_sets import COCO
+from lib.files import atomic_write
+from lib.joints.tables import COCO
 
 WIDTH, HEIGHT, FOCAL = 1080, 1920, 1960.0
 DISTANCE = (3.5, 5.0)  # metres

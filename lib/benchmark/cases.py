@@ -14,13 +14,13 @@ from lib.benchmark.cases_scaling import loading_case, processes_case
 from lib.benchmark.machine import sgemm_rate
 from lib.core.loss import Pose2MeshLoss, PoseNetLoss
 from lib.core.optim import build_optimizer
-from lib.mesh_graph import MeshGraph
+from lib.geometry.camera_fit import CROP_SIZE, fit_weak_perspective, project
+from lib.graph.mesh_graph import MeshGraph
 from lib.models.posenet import build_posenet
-from lib.models.project_net import CROP_SIZE, fit_weak_perspective, project
-from tests.plain.camera import fit_camera
-from tests.plain.graph import levels_in_use, plain_coarse_graphs
-from tests.plain.networks import PlainPoseNet
-from tests.plain.training import PlainTrainer, posenet_step
+from lib.plain.camera import fit_camera
+from lib.plain.graph import levels_in_use, plain_coarse_graphs
+from lib.plain.networks import PlainPoseNet
+from lib.plain.training import PlainTrainer, posenet_step
 
 Repeat = Callable[..., tuple]
 CHECKED_VERTICES = 500  # every so many vertices of the first mesh are compared

@@ -11,16 +11,17 @@ import numpy as np
 import torch
 from torch.utils.data import DataLoader, Subset
 
-from data.evaluation import BodyEvaluator, Figure
-from data.loader import BatchLoader
 from lib import ROOT
 from lib.benchmark import models
 from lib.benchmark.demo_weights import shape_as_body
 from lib.benchmark.generated import GeneratedHuman36M, generated_columns
-from lib.core.checkpoint import save_checkpoint
-from lib.joint_sets import HUMAN36
-from tests.plain.dataset import PlainHuman36M
-from tests.plain.metrics import batch_errors, evaluate_meshes
+from lib.checkpoints.checkpoint import save_checkpoint
+from lib.datasets.loader import BatchLoader
+from lib.evaluation.evaluator import Figure
+from lib.evaluation.mesh import BodyEvaluator
+from lib.joints.tables import HUMAN36
+from lib.plain.dataset import PlainHuman36M
+from lib.plain.metrics import batch_errors, evaluate_meshes
 
 BATCH = 64
 ROWS = 4096  # generated records

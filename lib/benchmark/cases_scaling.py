@@ -6,13 +6,13 @@ import tempfile
 import time
 from pathlib import Path
 
-from data.loader import BatchLoader
 from lib.benchmark import models
 from lib.benchmark.generated import GeneratedHuman36M
-from lib.core import distributed
 from lib.core.loss import Pose2MeshLoss
-from lib.core.memory import keep_freed_memory
 from lib.core.optim import build_optimizer
+from lib.datasets.loader import BatchLoader
+from lib.runtime import distributed
+from lib.runtime.memory import keep_freed_memory
 
 BATCH = 64
 LONGEST = 10.0  # seconds of loading, on slow machines fewer batches

@@ -3,11 +3,11 @@
 import numpy as np
 import torch
 
-from data.base import stream
 from data.Human36M.dataset import Human36M
 from lib.body.lbs import lbs
-from lib.mesh_model import MeshModel
-from lib.pose_prior import PosePrior
+from lib.body.pose_prior import PosePrior
+from lib.datasets.pose_dataset import stream
+from lib.mesh.mesh_model import MeshModel
 
 DISTINCT = 512  # people that are posed; more rows repeat them
 SEED = 20

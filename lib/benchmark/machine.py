@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from lib.mesh_graph import MeshGraph
+from lib.graph.mesh_graph import MeshGraph
 from lib.models.backbones.mesh_levels import level_rows
 from lib.models.meshnet import MeshNetPlan
 

@@ -7,14 +7,16 @@ from zlib import crc32
 import numpy as np
 import torch
 
-from lib.core.config import Config, merge
-from lib.core.skip_init import SkipInit
-from lib.joint_sets import JointSet, get_joint_set
-from lib.mesh_graph import MeshGraph
-from lib.mesh_model import MeshModel, load_mesh_model
+from lib.graph.mesh_graph import MeshGraph
+from lib.joints.joint_set import JointSet
+from lib.joints.lookup import get_joint_set
+from lib.mesh.mesh_model import MeshModel, load_mesh_model
 from lib.models.meshnet import MeshNetPlan
 from lib.models.pose2mesh_net import Pose2Mesh, build_pose2mesh
-from tests.plain.networks import PlainMeshNet, PlainPose2Mesh, PlainPoseNet
+from lib.models.skip_init import SkipInit
+from lib.plain.networks import PlainMeshNet, PlainPose2Mesh, PlainPoseNet
+from lib.settings.config import Config
+from lib.settings.reading import merge
 
 BODY, JOINTS = "open_6890", "human36"
 

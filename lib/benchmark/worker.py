@@ -16,7 +16,7 @@ import torch
 
 from lib.benchmark.allocator import page_faults, peak_memory, reset_peak
 from lib.benchmark.cases import CASES
-from lib.core.memory import keep_freed_memory
+from lib.runtime.memory import keep_freed_memory
 
 
 def serve(side: str, commands, answers) -> None:

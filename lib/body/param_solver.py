@@ -1,4 +1,4 @@
-"""The least-squares problem behind ``lib.body.fit_params``.
+"""The least-squares problem behind ``lib.mesh.fit_params``.
 
 It starts from one rigid alignment per body part (Kabsch's closed form, with the skinning weights as weights) and goes
 on with Levenberg-Marquardt steps on all rotations, the shape and the translation at once, with the exact derivatives

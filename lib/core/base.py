@@ -6,9 +6,7 @@ from pathlib import Path
 import torch
 from tqdm import tqdm
 
-from data.loader import BatchLoader
-from lib.core import distributed
-from lib.core.checkpoint import (
+from lib.checkpoints.checkpoint import (
     copy_checkpoint,
     get_rng_state,
     load_checkpoint,
@@ -16,13 +14,15 @@ from lib.core.checkpoint import (
     save_checkpoint,
     set_rng_state,
 )
-from lib.core.config import Config
+from lib.checkpoints.weights import initial_weights, warm_start
 from lib.core.optim import build_optimizer, build_scheduler, resume_optimizer, resume_text, step_scheduler
 from lib.core.plots import save_plot
 from lib.core.stages import STAGES
 from lib.core.tester import Options, Tester, build_dataset
-from lib.core.weights import initial_weights, warm_start
-from lib.funcs_utils import count_parameters
+from lib.datasets.loader import BatchLoader
+from lib.models.parameters import count_parameters
+from lib.runtime import distributed
+from lib.settings.config import Config
 
 
 class Trainer:

@@ -5,9 +5,9 @@ Each is fitted on samples of the configured training set and then stands in for 
 
 import torch
 
-from data.loader import BatchLoader
 from lib.core.base import Options, build_dataset
-from lib.core.config import Config
+from lib.datasets.loader import BatchLoader
+from lib.settings.config import Config
 
 FIT_SAMPLES = 20000
 RIDGE = 1e-3

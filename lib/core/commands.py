@@ -10,14 +10,21 @@ from pathlib import Path
 
 import torch
 
-from lib.core import distributed
+from lib.checkpoints.checkpoint import load_checkpoint, load_weights
+from lib.checkpoints.weights import (
+    follow_weights,
+    initial_weights,
+    only_posenet,
+    pretrained_posenet,
+    weights_path,
+)
 from lib.core.base import Options, Tester, Trainer
 from lib.core.baselines import fit_baseline
-from lib.core.checkpoint import load_checkpoint, load_weights
-from lib.core.config import Config, load_config
-from lib.core.memory import keep_freed_memory
 from lib.core.runs import create_run, find_resumable, run_of, seed_everything
-from lib.core.weights import follow_weights, initial_weights, only_posenet, pretrained_posenet, weights_path
+from lib.runtime import distributed
+from lib.runtime.memory import keep_freed_memory
+from lib.settings.config import Config
+from lib.settings.reading import load_config
 
 
 def run_command(command: Callable[[argparse.Namespace], None], args: argparse.Namespace) -> None:

@@ -7,8 +7,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from lib.core.config import Config
 from lib.core.part_loss import PartLoss
+from lib.settings.config import Config
 
 LOSS_NAMES = ("vertice loss", "normal loss", "edge loss", "mesh->3d joint loss", "2d->3d joint loss")
 PART_LOSS = "part loss"

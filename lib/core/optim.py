@@ -8,8 +8,8 @@ import torch
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import CosineAnnealingLR, LRScheduler, MultiStepLR, ReduceLROnPlateau
 
-from lib.core.blocked_rmsprop import BlockedRMSprop
-from lib.core.config import Config
+from lib.models.cpu.blocked_rmsprop import BlockedRMSprop
+from lib.settings.config import Config
 
 STATE_OF = {"rmsprop": "square_avg", "adam": "exp_avg", "adamw": "exp_avg", "sgd": "momentum_buffer"}
 

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from lib.core.procrustes import rotation_and_stretch
+from lib.geometry.procrustes import rotation_and_stretch
 
 
 def rigidly_moved(points: Tensor, goal: Tensor) -> Tensor:

@@ -4,7 +4,7 @@ import math
 from collections.abc import Sequence
 from pathlib import Path
 
-from lib.funcs_utils import atomic_write
+from lib.files import atomic_write
 
 
 def save_plot(values: Sequence[float], path: str | Path, title: str = "Train Loss") -> Path:

@@ -1,6 +1,5 @@
 """Run folders: ``experiment/exp_MM-DD_HH-MM-SS`` with the results, settings and versions of one training or test."""
 
-import dataclasses
 import json
 import os
 import platform
@@ -15,27 +14,13 @@ import torch
 import yaml
 
 from lib import ROOT
-from lib.core.checkpoint_paths import find_checkpoint, search_places
-from lib.core.config import Config, SyntheticConfig, load_config
-from lib.funcs_utils import atomic_write
+from lib.checkpoints.paths import find_checkpoint, latest_checkpoint, search_places
+from lib.files import atomic_write
+from lib.settings.agreement import same_experiment
+from lib.settings.config import Config
+from lib.settings.reading import load_config
 
 FOLDERS = ("checkpoint", "graph", "vis", "result")
-# what makes two runs one experiment; everything else may be edited between stopping and resuming
-RESUME_KEYS = {
-    "DATASET": (
-        "train_list", "input_joint_set", "target_joint_set", "use_gt_input", "human36_protocol", "muco_fit_check",
-        "derive_noisy", "zero_hands", "input_scale",
-    ),
-    "MODEL": (
-        "name", "body", "posenet_width", "posenet_stages", "posenet_mirror", "posenet_freeze", "mesh_channels",
-        "base_components", "base_width", "base_stages", "graph_levels", "laplacian_scaling",
-    ),
-    "TRAIN": (
-        "optimizer", "scheduler", "batch_size", "precision", "lift_loss", "edge_loss", "detail_weight", "mesh_part",
-        "mask_mesh_losses",
-    ),
-    "SYNTHETIC": tuple(key.name for key in dataclasses.fields(SyntheticConfig)),
-}  # fmt: skip
 
 
 def seed_everything(seed: int) -> None:
@@ -104,22 +89,6 @@ def git_revision(folder: Path = ROOT) -> str | None:
     return done.stdout.strip() or None
 
 
-def latest_checkpoint(run: str | Path) -> Path | None:
-    """The checkpoint of a run folder with the most epochs: its ``final`` or highest ``checkpoint{N}``.
-
-    None when the folder has neither.
-    """
-    files = [p for folder in (Path(run), Path(run) / "checkpoint") for p in folder.glob("*.pth.tar")]
-    numbered = {p: p.name.removeprefix("checkpoint").removesuffix(".pth.tar") for p in files}
-    epochs = {p: int(number) for p, number in numbered.items() if number.isdecimal()}
-    newest = max(epochs, key=epochs.get, default=None)
-    final = next((p for p in files if p.name == "final.pth.tar"), None)
-    if final is None or newest is None:
-        return final or newest
-    # a run that was continued beyond its first end has numbered files that are newer than its final one
-    return newest if newest.stat().st_mtime > final.stat().st_mtime else final
-
-
 def run_of(checkpoint: str | Path) -> Path | None:
     """The run folder that a checkpoint was written to; None for files elsewhere (e.g. downloaded weights)."""
     folder = Path(checkpoint).resolve().parent
@@ -132,7 +101,7 @@ def find_resumable(experiment: str | Path, cfg: Config, root: Path = ROOT) -> Pa
     TRAIN.resume_path where it is set: a file, or a folder, of which the checkpoint with the most epochs is taken;
     looked for as ``search_places`` says.
     Otherwise the last written checkpoint among the runs below ``experiment`` whose stored settings are those of
-    ``cfg`` in everything that ``RESUME_KEYS`` lists. None when there is no such run.
+    ``cfg`` in everything that a resumed run must keep (``lib.settings.agreement``). None when there is no such run.
 
     Raises:
         FileNotFoundError: TRAIN.resume_path is set but has no checkpoint.
@@ -151,8 +120,4 @@ def _same_experiment(run: Path, cfg: Config) -> bool:
         stored = load_config(run / "config.yml")
     except (FileNotFoundError, ValueError):
         return False
-    return all(
-        getattr(getattr(stored, section), key) == getattr(getattr(cfg, section), key)
-        for section, keys in RESUME_KEYS.items()
-        for key in keys
-    )
+    return same_experiment(cfg, stored)

@@ -5,18 +5,20 @@ from pathlib import Path
 
 import torch
 
-from data.evaluation import LiftEvaluator, MeshEvaluator, build_evaluator
-from data.loader import BatchLoader
 from lib import ROOT
-from lib.core.config import Config
+from lib.checkpoints.weights import load_posenet, pretrained_posenet
 from lib.core.loss import Pose2MeshLoss, PoseNetLoss
-from lib.core.surface_metrics import SurfaceRegions
-from lib.core.weights import load_posenet, pretrained_posenet
-from lib.graph_cache import cached_graph
-from lib.joint_sets import get_joint_set
-from lib.mesh_graph import MeshGraph, default_levels
-from lib.mesh_model import OPEN_FILES
+from lib.datasets.loader import BatchLoader
+from lib.evaluation.lift import LiftEvaluator
+from lib.evaluation.mesh import MeshEvaluator
+from lib.evaluation.registry import build_evaluator
+from lib.evaluation.surface_metrics import SurfaceRegions
+from lib.graph.cache import cached_graph
+from lib.graph.mesh_graph import MeshGraph, default_levels
+from lib.joints.lookup import get_joint_set
+from lib.mesh.mesh_model import OPEN_FILES
 from lib.models.pose2mesh_net import build_pose2mesh, build_posenet
+from lib.settings.config import Config
 
 # regions that TRAIN.detail_weight and MODEL.part_loss_weight act on, of a body and of a hand
 DETAILED = ("Hands", "Feet", "Head", "Palm", "Fingers")

@@ -8,16 +8,17 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
-from data.evaluation import Predictions, open_outputs
-from data.evaluation.freihand import NO_TARGETS
-from data.evaluation.report import write_csv, write_json
-from data.loader import BatchLoader
-from data.multiple_datasets import MultipleDatasets
-from data.registry import dataset_class
+from data.FreiHAND.evaluation import NO_TARGETS
 from lib import ROOT
-from lib.core import distributed
-from lib.core.config import Config
 from lib.core.stages import NO_SURFACE_ERROR, STAGES
+from lib.datasets.loader import BatchLoader
+from lib.datasets.mixing import MultipleDatasets
+from lib.datasets.registry import dataset_class
+from lib.evaluation.outputs import open_outputs
+from lib.evaluation.predictions import Predictions
+from lib.evaluation.report import write_csv, write_json
+from lib.runtime import distributed
+from lib.settings.config import Config
 
 
 @dataclass(frozen=True)
@@ -103,7 +104,7 @@ class Tester:
         """Saved predictions of this test set.
 
         Args:
-            path: see ``data.evaluation.predictions``.
+            path: see ``lib.evaluation.predictions``.
 
         Raises:
             FileNotFoundError, ValueError: no predictions, or of other samples.

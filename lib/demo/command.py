@@ -7,7 +7,7 @@ from lib.demo.inputs import DemoInput, load_input
 from lib.demo.options import SMOOTHING, DemoOptions
 from lib.demo.people import select
 from lib.poses import approximated, describe_mapping, unmapped
-from lib.startup import imports_kept
+from lib.runtime.startup import imports_kept
 
 
 def run_demo(options: DemoOptions) -> list[Path]:

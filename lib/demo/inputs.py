@@ -9,7 +9,9 @@ import numpy as np
 from lib import ROOT
 from lib.demo.images import ImageFolder, Images, StillImage, VideoImages, canvas_size, open_images, read_image
 from lib.demo.options import DemoOptions
-from lib.joint_sets import JOINT_SETS, JointSet, get_joint_set
+from lib.joints.joint_set import JointSet
+from lib.joints.lookup import get_joint_set
+from lib.joints.tables import JOINT_SETS
 from lib.poses import Frame, PoseSequence, read_poses
 
 SCENE = ".", ROOT / "demo" / "demo_input_2dpose.json", ROOT / "demo" / "demo_input_img"

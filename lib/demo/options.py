@@ -33,7 +33,7 @@ class DemoOptions:
         constant_shape: one body shape for each person of a sequence.
         output: folder of the results.
         device, weights, body, root: see ``lib.predictor.Pose2MeshPredictor``.
-        renderer: see ``lib.renderer.MeshRenderer``.
+        renderer: see ``lib.render.mesh_renderer.MeshRenderer``.
         seed: picks the first person's colour.
     """
 

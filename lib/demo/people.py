@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from lib.demo.options import DemoOptions
-from lib.joint_sets import get_joint_set
+from lib.joints.lookup import get_joint_set
 from lib.poses import Frame, complete, filter_people, map_pose, missing_joints
 
 

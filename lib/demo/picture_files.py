@@ -16,11 +16,11 @@ import numpy as np
 
 from lib.demo.people import Selection
 from lib.export.people import PeopleArrays
-from lib.joint_sets import JointSet
-from lib.mesh_model import MeshModel
+from lib.joints.joint_set import JointSet
+from lib.mesh.mesh_model import MeshModel
+from lib.render.mesh_renderer import MeshRenderer, person_colour
+from lib.render.poses import draw_pose, vis_coco_skeleton
 from lib.render.views import draw_views
-from lib.renderer import MeshRenderer, person_colour
-from lib.vis import draw_pose, vis_coco_skeleton
 
 Writer = Callable[[Path], None]
 
@@ -63,7 +63,7 @@ class PictureResults:
         joint_set: of the 2D poses.
         mesh_model: of the meshes.
         formats: see ``lib.demo.options.PICTURE_FORMATS``.
-        seed: see ``lib.renderer.person_colour``.
+        seed: see ``lib.render.mesh_renderer.person_colour``.
     """
 
     def __init__(
@@ -147,8 +147,8 @@ class PictureResults:
         return writers
 
     def _save_params(self, path: Path, people: PeopleArrays) -> None:
-        from lib.body.fit_params import fit_params
         from lib.export import save_params
+        from lib.mesh.fit_params import fit_params
 
         fit = fit_params(people.vertices, self.mesh_model)
         print(f"Parameters: mean distance to the vertices {1000 * fit.residual.mean():.1f} mm")

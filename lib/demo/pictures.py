@@ -8,7 +8,7 @@ from lib.demo.lifting import Lifter
 from lib.demo.options import DemoOptions
 from lib.demo.people import Selection, select
 from lib.demo.picture_files import PictureResults, write_files
-from lib.renderer import MeshRenderer
+from lib.render.mesh_renderer import MeshRenderer
 
 _BAD_FIT = 30.0  # pixels of the 500 x 500 crop; poses in the right joint order stay well below
 

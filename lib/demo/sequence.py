@@ -13,7 +13,6 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
-from lib.body.fit_params import fit_params
 from lib.body.lbs import lbs
 from lib.demo.inputs import DemoInput
 from lib.demo.lifting import Lifter
@@ -22,10 +21,11 @@ from lib.demo.people import Selection, select
 from lib.demo.sequence_files import FrameResult, SequenceFiles
 from lib.demo.smoothing import MeshSmoother, PoseSmoother, with_meshes
 from lib.export.people import PeopleArrays
-from lib.joint_sets import get_joint_set
+from lib.joints.lookup import get_joint_set
+from lib.mesh.fit_params import fit_params
 from lib.poses import assign_tracks
-from lib.renderer import MeshRenderer, person_colour
-from lib.vis import draw_pose
+from lib.render.mesh_renderer import MeshRenderer, person_colour
+from lib.render.poses import draw_pose
 
 _BATCH = 64  # people
 _FPS = 30.0

@@ -8,12 +8,12 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from lib.body.fit_params import ParamFit
 from lib.export import NpzWriter, Shot, VideoWriter, save_amass, save_html, save_mesh, save_params
 from lib.export.meshes import MESH_FORMATS
 from lib.export.people import PeopleArrays
 from lib.export.video import VIDEO_FORMATS
-from lib.mesh_model import MeshModel
+from lib.mesh.fit_params import ParamFit
+from lib.mesh.mesh_model import MeshModel
 
 
 @dataclass(frozen=True)

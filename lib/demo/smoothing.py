@@ -7,7 +7,7 @@ import numpy as np
 from lib.demo.people import Selection
 from lib.export.cameras import full_perspective
 from lib.export.people import PeopleArrays
-from lib.smooth_utils import OneEuroFilter
+from lib.geometry.one_euro import OneEuroFilter
 
 # At 30 frames/s and detector noise of 0.6 % of the person's size these take away half of the jitter; joints at rest
 # lose 45 % of their error, limbs that swing by a tenth of the person's size once per second gain and lose as much.
@@ -103,7 +103,7 @@ def with_meshes(people: PeopleArrays, vertices: np.ndarray, regress, camera: np.
     if camera is not None:
         size = people.image_size
         centre = people.box[:, :2] + people.box[:, 2:] / 2
-        # the inverse of lib.models.project_net.crop_to_image_camera
+        # the inverse of lib.geometry.camera_fit.crop_to_image_camera
         shift = camera[:, 2:] - (centre - size / 2) / (size / 2) / camera[:, :2]
         scale = (camera[:, :2] * size / people.box[:, 3:4]).mean(axis=1, keepdims=True)
         changes |= {

@@ -21,7 +21,14 @@ _OPEN_USED = "the open models are used instead; README, Licensed models, says wh
 def models(root: Path) -> Iterator[Finding]:
     """Body and hand model files by any official name: readable, with the right mesh."""
     from lib.body.model_file import find_model_file
-    from lib.mesh_model import MANO_FOLDER, OPEN_FILES, REGRESSOR_FILES, SMPL_FOLDER, MeshModel, load_mesh_model
+    from lib.mesh.mesh_model import (
+        MANO_FOLDER,
+        OPEN_FILES,
+        REGRESSOR_FILES,
+        SMPL_FOLDER,
+        MeshModel,
+        load_mesh_model,
+    )
 
     for name in OPEN_FILES:
         kind = "hand" if name == "open_hand" else "body"
@@ -59,7 +66,7 @@ def models(root: Path) -> Iterator[Finding]:
 
 
 def _regressor(root: Path, name: str, place: str) -> Iterator[Finding]:
-    from lib.mesh_model import load_mesh_model
+    from lib.mesh.mesh_model import load_mesh_model
 
     try:
         matrix = load_mesh_model("body", "smpl", root).joint_regressor(name)
@@ -73,9 +80,9 @@ def _graph(mesh) -> Iterator[Finding]:
     """Level sizes of a licensed mesh against those that released weights were trained with."""
     import warnings
 
-    from lib.graph_utils import RELEASED_LEVEL_SIZES
-    from lib.joint_sets import get_joint_set
-    from lib.mesh_graph import MeshGraph
+    from lib.graph.building import RELEASED_LEVEL_SIZES
+    from lib.graph.mesh_graph import MeshGraph
+    from lib.joints.lookup import get_joint_set
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # said below
@@ -91,7 +98,7 @@ def _graph(mesh) -> Iterator[Finding]:
 
 def weights(root: Path) -> Iterator[Finding]:
     """Checkpoints below ``experiment/``: readable, for which joints and which mesh."""
-    from lib.core.checkpoint_paths import checkpoint_at
+    from lib.checkpoints.paths import checkpoint_at
 
     folders = sorted(folder for folder in (root / "experiment").glob("*") if folder.is_dir())
     found = [(folder, path) for folder in folders if (path := checkpoint_at(folder)) is not None]
@@ -107,11 +114,11 @@ def weights(root: Path) -> Iterator[Finding]:
 
 
 def _weights(name: str, path: Path, root: Path) -> Finding:
-    from lib.core.checkpoint import load_checkpoint
-    from lib.graph_utils import released_mesh
-    from lib.joint_sets import get_joint_set
-    from lib.mesh_graph import MeshGraph
-    from lib.mesh_model import mesh_of_graph
+    from lib.checkpoints.checkpoint import load_checkpoint
+    from lib.checkpoints.mesh import mesh_of_graph
+    from lib.graph.building import released_mesh
+    from lib.graph.mesh_graph import MeshGraph
+    from lib.joints.lookup import get_joint_set
 
     try:
         checkpoint = load_checkpoint(path)

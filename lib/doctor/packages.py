@@ -41,7 +41,7 @@ _GL_CODE = """
 import sys
 import numpy as np
 sys.path.insert(0, sys.argv[2])
-from lib.renderer import MeshRenderer
+from lib.render.mesh_renderer import MeshRenderer
 triangle = np.array([[-0.5, -0.5, 0.0], [0.5, -0.5, 0.0], [0.0, 0.5, 0.0]])
 camera = np.array([1.0, 1.0, 0.0, 0.0])
 picture = MeshRenderer(sys.argv[1]).render(triangle, np.array([[0, 1, 2]]), np.zeros((64, 64, 3), np.uint8), camera)

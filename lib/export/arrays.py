@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from lib.export.people import COMMON, PeopleArrays
-from lib.funcs_utils import atomic_write
+from lib.files import atomic_write
 
 _COPY_BYTES = 1 << 20
 

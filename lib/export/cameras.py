@@ -20,7 +20,7 @@ def full_perspective(camera: np.ndarray, image_size: tuple[int, int], focal: flo
     """Where mesh origins stand before a perspective camera that shows them at the same place and size.
 
     Args:
-        camera: (N, 4) sx, sy, tx, ty of ``lib.models.project_net.crop_to_image_camera``.
+        camera: (N, 4) sx, sy, tx, ty of ``lib.geometry.camera_fit.crop_to_image_camera``.
         image_size: width and height, pixels.
         focal: focal length in pixels, principal point in the middle; None takes ``default_focal``.
 

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import numpy as np
 
-from lib.funcs_utils import atomic_write, save_obj
+from lib.export.obj import save_obj
+from lib.files import atomic_write
 
 MESH_FORMATS = ("obj", "glb", "ply")
 _GLTF_AXES = np.array([1.0, -1.0, -1.0])
@@ -23,7 +24,7 @@ def save_mesh(
 
     ``.obj`` and ``.ply`` keep the frame of the network (x right, y down, z forward), ``.glb`` is y up, z towards the
     viewer, as its format wants: a half turn about x, so that faces keep their orientation. One person in ``.obj`` is
-    written exactly as the original release did (``lib.funcs_utils.save_obj``); several are groups ``g``. ``.glb`` has
+    written exactly as the original release did (``lib.export.obj.save_obj``); several are groups ``g``. ``.glb`` has
     one node with a name per person, ``.ply`` one mesh with vertex colours.
 
     Args:

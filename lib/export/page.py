@@ -14,7 +14,7 @@ import numpy as np
 
 from lib import ROOT
 from lib.export.meshes import check_meshes
-from lib.funcs_utils import atomic_write
+from lib.files import atomic_write
 
 _FOLDER = ROOT / "lib" / "export"
 _LARGEST_PICTURE = 1280  # pixels of the longer side

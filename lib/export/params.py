@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from lib.body.fit_params import ParamFit
 from lib.body.rotation import rotate_root
-from lib.funcs_utils import atomic_write
-from lib.mesh_model import MeshModel
+from lib.files import atomic_write
+from lib.mesh.fit_params import ParamFit
+from lib.mesh.mesh_model import MeshModel
 
 # columns of an SMPL+H pose, of which SMPL's joints without the hands are the first 66
 _SMPLH_POSE, _SMPLH_BODY = 156, 66

@@ -13,12 +13,12 @@ from scipy import sparse
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from lib.mesh_graph import MeshGraph
+from lib.graph.mesh_graph import MeshGraph
 from lib.models.backbones.batch_norm import batch_norm_relu
 from lib.models.backbones.cheby_graph_conv import ChebyGraphConv
-from lib.models.backbones.chebyshev_mixer import ChebyshevMixer
 from lib.models.backbones.mesh_levels import MeshLevel, SparseOperator, level_rows
-from lib.models.backbones.sample_major import (
+from lib.models.cpu.chebyshev_mixer import ChebyshevMixer
+from lib.models.cpu.sample_major import (
     AddUpsampled,
     GraphConv,
     conv_norm_relu,
@@ -224,7 +224,7 @@ def get_model(num_joint_input_chan: int, num_mesh_output_chan: int, graph_L: Seq
     Args:
         num_joint_input_chan: 5.
         num_mesh_output_chan: 3.
-        graph_L: all Laplacians from `lib.graph_utils.build_coarse_graphs`; the list stays as it is.
+        graph_L: all Laplacians from `lib.graph.building.build_coarse_graphs`; the list stays as it is.
 
     Returns:
         The published network whose number of levels fits. Its output has all rows of the padded finest level, in the

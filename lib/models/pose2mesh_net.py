@@ -9,13 +9,13 @@ import torch
 from scipy import sparse
 from torch import Tensor, nn
 
-from lib.core.config import Config
-from lib.joint_sets import get_joint_set
-from lib.mesh_graph import MeshGraph
+from lib.graph.mesh_graph import MeshGraph
+from lib.joints.lookup import get_joint_set
 from lib.models import meshnet, posenet
 from lib.models.mesh_base import MeshBase
 from lib.models.meshnet import MeshNet, MeshNetPlan
 from lib.models.posenet import PoseNet, build_posenet
+from lib.settings.config import Config
 
 MM_PER_M = 1000.0
 

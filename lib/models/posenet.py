@@ -11,11 +11,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from lib.aug_utils import swapped
-from lib.core.checkpoint import load_checkpoint, load_weights
-from lib.core.config import Config
-from lib.joint_sets import JointSet, get_joint_set
-from lib.models.backbones.dense import linear
+from lib.checkpoints.checkpoint import load_checkpoint, load_weights
+from lib.geometry.crops import swapped
+from lib.joints.joint_set import JointSet
+from lib.joints.lookup import get_joint_set
+from lib.models.cpu.dense import linear
+from lib.settings.config import Config
 
 
 class ResidualStage(nn.Module):

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
-from lib.joint_sets import JointSet, get_joint_set
+from lib.joints.joint_set import JointSet
+from lib.joints.lookup import get_joint_set
 
 from .people import Frame, PoseSequence
 from .sources import SOURCES, get_source, sources_of, sources_with

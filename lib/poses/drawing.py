@@ -3,7 +3,8 @@
 import cv2
 import numpy as np
 
-from lib.joint_sets import JointSet, get_joint_set
+from lib.joints.joint_set import JointSet
+from lib.joints.lookup import get_joint_set
 
 from .people import Frame
 from .sources import SOURCES
@@ -13,7 +14,7 @@ _LARGEST_SIDE = 2400
 _NAMED_PEOPLE = 3  # in a crowd the others get numbers only
 _MARGIN = 0.35  # around the people where there is no image
 _FONT, _FONT_SCALE = cv2.FONT_HERSHEY_SIMPLEX, 0.45
-# blue, green, red: the person's left, right and middle, as in lib.vis
+# blue, green, red: the person's left, right and middle, as in lib.render.poses
 _COLOURS = {"L": (80, 80, 235), "R": (90, 190, 60), "": (235, 160, 60)}
 
 

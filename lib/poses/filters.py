@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from lib.joint_sets import JointSet, get_joint_set
+from lib.joints.joint_set import JointSet
+from lib.joints.lookup import get_joint_set
 
 MIN_SCORE = 1.5
 DUPLICATE_DISTANCE = 20.0  # pixels
@@ -25,7 +26,7 @@ def filter_people(
 
     Args:
         poses: (N, J, 3) x, y in pixels and score, all joints of the set; NaN scores count as 0.
-        joint_set: see ``lib.joint_sets.get_joint_set``. A derived joint counts with the product of the two scores it
+        joint_set: see ``lib.joints.lookup.get_joint_set``. A derived joint counts with the product of the two scores it
             comes from.
         threshold: joints with larger scores are visible.
         min_score: sum over all joints.

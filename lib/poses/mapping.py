@@ -13,7 +13,8 @@ import itertools
 
 import numpy as np
 
-from lib.joint_sets import JointSet, get_joint_set
+from lib.joints.joint_set import JointSet
+from lib.joints.lookup import get_joint_set
 
 from .sources import Source, get_source, mirrored
 
@@ -78,7 +79,7 @@ def map_pose(
         poses: (N, J, 3) x, y and score, or (N, J, 2), taken as certain. Derived joints of a user's own set may be left
             out when it is the source.
         source: see ``lib.poses.get_source``.
-        joint_set: see ``lib.joint_sets.get_joint_set``.
+        joint_set: see ``lib.joints.lookup.get_joint_set``.
         threshold: source joints with NaN coordinates or a smaller or equal score count as missing.
 
     Returns:
@@ -141,7 +142,7 @@ def recipes(joint_set: str | JointSet, origin: Source | None = None) -> dict[str
     """The ways to get each joint of a set, in the set's order, both sides.
 
     Args:
-        joint_set: see ``lib.joint_sets.get_joint_set``.
+        joint_set: see ``lib.joints.lookup.get_joint_set``.
         origin: where the poses come from; a user's own set is taken from itself joint by joint.
     """
     target = get_joint_set(joint_set)

@@ -21,8 +21,9 @@ from itertools import zip_longest
 
 import numpy as np
 
-from lib.joint_sets import JointSet, get_joint_set
-from lib.joint_sources import JointSource
+from lib.joints.joint_set import JointSet
+from lib.joints.lookup import get_joint_set
+from lib.joints.sources import JointSource
 
 from .samples import sample_poses, sampled_joints
 
@@ -104,7 +105,7 @@ def complete(
 
     Args:
         poses: (N, J, 3) x, y in pixels and score, all joints of the set.
-        joint_set: see ``lib.joint_sets.get_joint_set``.
+        joint_set: see ``lib.joints.lookup.get_joint_set``.
         threshold: largest score of a missing joint.
         previous: (N, J, 2) the same people's completed poses in the frame before; NaN for those who were not there.
         image_size: width and height, where known.
@@ -155,7 +156,7 @@ def _refusal(joints: JointSet, missing: np.ndarray) -> str | None:
     if unknown:
         return (
             f"{', '.join(unknown)} missing, and no sample pose tells where: {joints.name} defines them by vertices; "
-            "data/prepare/make_pose_samples.py --joint_set would draw samples"
+            "data/build/make_pose_samples.py --joint_set would draw samples"
         )
     trunk = _trunk(joints)
     seen = [joint for joint in trunk if not missing[joint]]

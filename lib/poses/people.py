@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from lib.joint_sets import JointSet
+from lib.joints.joint_set import JointSet
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from lib.joint_sets import JointSet
+from lib.joints.joint_set import JointSet
 
 from . import alphapose_files, array_files, coco_files, mediapipe_files, mmpose_files, openpose_files
 from .content import Request, found, read_json

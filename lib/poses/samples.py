@@ -6,7 +6,8 @@ from pathlib import Path
 import numpy as np
 
 from lib import ROOT
-from lib.joint_sets import JointSet, get_joint_set
+from lib.joints.joint_set import JointSet
+from lib.joints.lookup import get_joint_set
 
 SAMPLES = ROOT / "asset" / "pose_samples"
 _ANY_SET = {"body": "coco", "hand": "mano"}
@@ -17,7 +18,7 @@ def sample_poses(joints: JointSet) -> np.ndarray:
     """Sample poses (S, J, 2) float64 of a joint set.
 
     Those of a user's set follow from the built-in sets', as all are of the same bodies and moved and scaled alike.
-    Joints that it defines by vertices are in ``joints_<name>.npz`` where ``data/prepare/make_pose_samples.py
+    Joints that it defines by vertices are in ``joints_<name>.npz`` where ``data/build/make_pose_samples.py
     --joint_set`` has drawn them, else NaN.
 
     Raises:
@@ -50,7 +51,7 @@ def _drawn(path: Path, shape: tuple[int, int]) -> dict[str, np.ndarray]:
     with np.load(path, allow_pickle=False) as arrays:
         drawn = {name: arrays[name].astype(np.float64) for name in arrays.files}
     if any(values.shape != shape for values in drawn.values()):
-        raise ValueError(f"{path} was not drawn for these samples; data/prepare/make_pose_samples.py makes it again")
+        raise ValueError(f"{path} was not drawn for these samples; data/build/make_pose_samples.py makes it again")
     return drawn
 
 
@@ -69,7 +70,7 @@ def built_in_samples(joint_set: str, body: str) -> np.ndarray:
     path = SAMPLES / f"{body}.npz"
     if not path.is_file():
         raise FileNotFoundError(
-            f"{path} not found: it is part of the repository; data/prepare/make_pose_samples.py makes it again"
+            f"{path} not found: it is part of the repository; data/build/make_pose_samples.py makes it again"
         )
     with np.load(path, allow_pickle=False) as arrays:
         samples = arrays[joint_set].astype(np.float64)

@@ -1,7 +1,7 @@
 """Which joints each source of poses has, in order: the one table of these facts.
 
 Joint orders are those of the tools' own documentation: COCO keypoints, OpenPose (BODY_25 and COCO models), Halpe,
-COCO-WholeBody, MediaPipe (BlazePose and Hands), and the joint sets of ``lib.joint_sets``.
+COCO-WholeBody, MediaPipe (BlazePose and Hands), and the joint sets of ``lib.joints.tables``.
 
 A joint has a *role*, its name in the common vocabulary that ``lib.poses.mapping`` maps by. Equal names do not always
 mean equal joints (``Head`` is the top of the head in Human3.6M and the base of the skull in SMPL), so the roles of the
@@ -15,8 +15,16 @@ from pathlib import Path
 
 import numpy as np
 
-from lib.joint_set_files import SUFFIXES
-from lib.joint_sets import COCO, HUMAN36, JOINT_SETS, MANO, SMPL, JointSet, Pairs, get_joint_set
+from lib.joints.files import SUFFIXES
+from lib.joints.joint_set import JointSet, Pairs
+from lib.joints.lookup import get_joint_set
+from lib.joints.tables import (
+    COCO,
+    HUMAN36,
+    JOINT_SETS,
+    MANO,
+    SMPL,
+)
 
 
 @dataclass(frozen=True)
@@ -127,7 +135,7 @@ def sources_with(joint_num: int, joint_set: str | JointSet | None = None) -> tup
 
     Args:
         joint_num: number of joints.
-        joint_set: see ``lib.joint_sets.get_joint_set``; None accepts body and hand.
+        joint_set: see ``lib.joints.lookup.get_joint_set``; None accepts body and hand.
     """
     names = [
         name

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from lib.joint_sets import JointSet
+from lib.joints.joint_set import JointSet
 
 UNITS = {"mm": 1.0, "m": 1000.0}
 _OTHER_UNITS = {"millimetres": 1.0, "centimetres": 10.0, "metres": 1000.0}
@@ -18,7 +18,7 @@ def check_poses(poses: np.ndarray, joint_set: JointSet, input_scale: str = "axis
     Args:
         poses: (B, J, 2) pixels, B at least 1, or one pose (J, 2); any real type; J may leave out the derived joints
             (coco: 17 or 19).
-        input_scale: of the network (``lib.aug_utils.standardise``): with ``common`` one axis may be without extent.
+        input_scale: of the network (``standardise``): with ``common`` one axis may be without extent.
 
     Returns:
         (B, J, 2) float64. Whole numbers are computed on as real ones: nothing is truncated to pixels.

@@ -7,14 +7,15 @@ import numpy as np
 import torch
 
 from lib import ROOT
-from lib.aug_utils import apply_affine, crop_matrices, standardise
-from lib.coord_utils import process_boxes, tight_boxes
-from lib.core.checkpoint import load_checkpoint, load_weights
-from lib.core.checkpoint_paths import find_checkpoint
-from lib.core.skip_init import SkipInit
-from lib.joint_sets import JointSet, get_joint_set
+from lib.checkpoints.checkpoint import load_checkpoint, load_weights
+from lib.checkpoints.paths import find_checkpoint
+from lib.geometry.boxes import process_boxes, tight_boxes
+from lib.geometry.camera_fit import CROP_SIZE, fit_weak_perspective
+from lib.geometry.crops import apply_affine, crop_matrices, standardise
+from lib.joints.joint_set import JointSet
+from lib.joints.lookup import get_joint_set
 from lib.models.pose2mesh_net import build_pose2mesh
-from lib.models.project_net import CROP_SIZE, fit_weak_perspective
+from lib.models.skip_init import SkipInit
 from lib.poses import complete, filter_people, map_pose
 from lib.poses.filters import MIN_SCORE
 from lib.poses.missing import THRESHOLD
@@ -54,15 +55,15 @@ class Pose2MeshPredictor:
 
     Args:
         joint_set: ``human36``, ``coco``, ``smpl``, ``mano``, the path of a joint set file
-            (``lib/joint_set_files.py``), or a joint set itself. None takes the one that ``weights`` were trained with.
+            (``lib/joints/files.py``), or a joint set itself. None takes the one that ``weights`` were trained with.
         weights: checkpoint file or folder; None takes ``lib.predictor.find_weights``.
         device: see ``resolve_device``.
-        body: mesh model (``lib.mesh_model.load_mesh_model``); None takes the one the weights were trained for.
+        body: mesh model (``lib.mesh.mesh_model.load_mesh_model``); None takes the one the weights were trained for.
         root: folder with the licensed models and ``experiment/`` with weights; the open ones are found in any case.
 
     Attributes:
         joint_set, device, weights (file in use), mesh_model, graph, network, input_scale (see
-        ``lib.aug_utils.standardise``), and ``description``: lines that say what is in use.
+        ``lib.geometry.crops.standardise``), and ``description``: lines that say what is in use.
 
     Raises:
         FileNotFoundError: weights, model files or the joint set file are not there.

@@ -6,7 +6,7 @@ from dataclasses import dataclass, fields
 import numpy as np
 import torch
 
-from lib.models.project_net import crop_to_image_camera
+from lib.geometry.camera_fit import crop_to_image_camera
 
 
 @dataclass(frozen=True)

@@ -5,14 +5,17 @@ from pathlib import Path
 import numpy as np
 
 from lib import ROOT
-from lib.core.checkpoint import read_state_dict
-from lib.core.checkpoint_paths import RELEASE, checkpoint_at
-from lib.core.config import Config, merge
-from lib.core.weights import newest_run
-from lib.graph_cache import cached_graph
-from lib.joint_sets import JOINT_SETS, JointSet
-from lib.mesh_graph import MeshGraph
-from lib.mesh_model import OPEN_MODELS, MeshModel, load_mesh_model, mesh_of_graph
+from lib.checkpoints.checkpoint import read_state_dict
+from lib.checkpoints.mesh import mesh_of_graph
+from lib.checkpoints.paths import RELEASE, checkpoint_at
+from lib.checkpoints.weights import newest_run
+from lib.graph.cache import cached_graph
+from lib.graph.mesh_graph import MeshGraph
+from lib.joints.joint_set import JointSet
+from lib.joints.tables import JOINT_SETS
+from lib.mesh.mesh_model import OPEN_MODELS, MeshModel, load_mesh_model
+from lib.settings.config import Config
+from lib.settings.reading import merge
 
 # folders below experiment/: weights of the original release, and those for the open models that ship with this one
 ORIGINAL_WEIGHTS = {
@@ -93,7 +96,7 @@ def trained_settings(checkpoint: dict, source: Path) -> Config:
     if not names:
         raise ValueError(f"{source} takes {inputs} joints and does not say which; no built-in joint set has as many")
     cfg = Config()
-    cfg.DATASET.input_joint_set = cfg.DATASET.target_joint_set = names[0]
+    cfg = cfg.changed(DATASET={"input_joint_set": names[0], "target_joint_set": names[0]})
     return cfg
 
 

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 
-from lib.joint_sets import JointSet
+from lib.joints.joint_set import JointSet
+from lib.render.poses import draw_pose
 from lib.render.shading import rotate_view
-from lib.vis import draw_pose
 
 if TYPE_CHECKING:
     from lib.export.people import PeopleArrays
-    from lib.renderer import MeshRenderer
+    from lib.render.mesh_renderer import MeshRenderer
 
 _HEIGHT = 720  # pixels of the panels
 _LARGEST_WIDTH = 1280

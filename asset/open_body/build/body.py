@@ -29,7 +29,7 @@ from asset.open_body.build.skinning import (
     target_skin,
 )
 from asset.open_body.build.source import AnnySource, Phenotypes, mean_adult, t_pose_turns
-from lib.joint_sets import COCO
+from lib.joints.tables import COCO
 
 SAMPLES, POSES, SHAPE_NUM = 1500, 1200, 10
 PELVIS = np.array([0, -0.24, 0.03])  # where the pelvis rests

@@ -11,7 +11,7 @@ from asset.open_body.build import skeleton
 from asset.open_body.build.body_mesh import FULL
 from asset.open_body.build.fitting import band, family_weight, fit_rows, kintree_table, regress
 from asset.open_body.build.skeleton import JOINTS, PARENTS
-from lib.joint_sets import COCO, HUMAN36
+from lib.joints.tables import COCO, HUMAN36
 
 if TYPE_CHECKING:
     from asset.open_body.build.body import BodyBuilder

@@ -5,7 +5,8 @@ Axes: x to the body's left, y up, z forward. Lengths are metres, angles radians.
 
 import numpy as np
 
-from lib.joint_sets import COCO, HUMAN36, SMPL, JointSet
+from lib.joints.joint_set import JointSet
+from lib.joints.tables import COCO, HUMAN36, SMPL
 
 JOINTS = SMPL.joints
 PARENTS = np.array([-1] + [parent for _, parent in sorted((child, parent) for parent, child in SMPL.bones)])

@@ -16,8 +16,8 @@ import torch
 from scipy import sparse
 from torch import Tensor, nn
 
-from lib.mesh_graph import MeshGraph
-from lib.models.backbones.chebyshev_mixer import ChebyshevMixer, RowSums, upsampling
+from lib.graph.mesh_graph import MeshGraph
+from lib.models.cpu.chebyshev_mixer import ChebyshevMixer, RowSums, upsampling
 
 
 @dataclass(frozen=True)

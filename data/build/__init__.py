@@ -1,0 +1,1 @@
+"""What assets of the repository were built with."""

@@ -1,0 +1,1 @@
+"""Checks of the data sets that are in place."""

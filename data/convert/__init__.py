@@ -1,0 +1,1 @@
+"""Conversion of motion and annotations from their publishers' formats."""

@@ -1,0 +1,79 @@
+"""What ``demo/run.py --smooth`` does to the sample video, whose true motion is known: the table in ``demo/README.md``.
+
+    python data/measure/measure_smoothing.py
+
+Joints are coco's 17, relative to the middle of the hips, in millimetres; means over both people. Acceleration: second
+difference from frame to frame. Error: distance from the true joints. Distance: how much the person's distance from the
+camera changes from frame to frame (standard deviation).
+"""
+
+import contextlib
+import io
+import sys
+import tempfile
+from pathlib import Path
+
+import numpy as np
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+
+from data.build import make_scene
+from data.build.scene_paint import CAMERA, EYE
+from lib import ROOT
+from lib.demo import DemoOptions, run_demo
+from lib.demo.options import SMOOTHING
+from lib.mesh.mesh_model import load_mesh_model
+
+MM = 1000.0
+HIPS = (11, 12)
+VIDEO = ROOT / "demo" / "demo_input_video.json"
+
+
+def true_joints() -> list[np.ndarray]:
+    """Joints (T, 17, 3) of each person of the sample video, millimetres in the camera's frame."""
+    model = load_mesh_model("body", "open_1723")
+    regressor = model.joint_regressor("coco").astype(np.float64)
+    return [
+        MM * (np.einsum("jv,tvc->tjc", regressor, make_scene.walk(model, *walk)) - EYE) @ CAMERA.T
+        for walk in make_scene.WALKS
+    ]
+
+
+def relative(joints: np.ndarray) -> np.ndarray:
+    """Joints (T, 17, 3) relative to the middle of the hips."""
+    return joints - joints[:, HIPS].mean(axis=1, keepdims=True)
+
+
+def acceleration(joints: np.ndarray, frames: np.ndarray) -> float:
+    """Mean length of the second differences where three frames follow each other."""
+    whole = (frames[2:] - frames[:-2]) == 2
+    return float(np.linalg.norm(np.diff(joints, n=2, axis=0), axis=2)[whole].mean())
+
+
+def measure(smooth: str, truth: list[np.ndarray]) -> np.ndarray:
+    """(4,) mean acceleration, true acceleration, error and change of distance of a kind of smoothing."""
+    with tempfile.TemporaryDirectory() as folder, contextlib.redirect_stdout(io.StringIO()):
+        [file] = run_demo(DemoOptions(input_pose=VIDEO, save=("npz",), smooth=smooth, output=Path(folder)))
+        with np.load(file) as arrays:
+            people = {key: arrays[key] for key in ("joints", "track", "frame", "translation")}
+    rows = []
+    for track, true in enumerate(truth):
+        chosen = people["track"] == track
+        frames = np.array([int(Path(name).stem) for name in people["frame"][chosen]])
+        joints, expected = relative(people["joints"][chosen, : true.shape[1]]), relative(true[frames])
+        error = np.linalg.norm(joints - expected, axis=2).mean()
+        distance = MM * np.diff(people["translation"][chosen, 2]).std()
+        rows.append((acceleration(joints, frames), acceleration(expected, frames), error, distance))
+    return np.mean(rows, axis=0)
+
+
+def main() -> None:
+    truth = true_joints()
+    print(f"{'--smooth':>10} {'acceleration':>13} {'(true)':>7} {'error':>7} {'distance':>9}")
+    for smooth in ("", *SMOOTHING):
+        accelerated, true, error, distance = measure(smooth, truth)
+        print(f"{smooth or 'none':>10} {accelerated:13.1f} {true:7.1f} {error:7.1f} {distance:9.0f}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,1 +1,0 @@
-"""Scripts that prepare data: motion capture to pose files, pose priors, the open benchmark."""

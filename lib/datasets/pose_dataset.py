@@ -1,0 +1,197 @@
+"""What data sets share: records, batches from rows, single items through the same code, repeatable random streams."""
+
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch.utils.data import Dataset
+
+from lib import ROOT
+from lib.datasets.columns import report_skipped
+from lib.datasets.protocol import Protocol
+from lib.datasets.records import PoseRecords, load_records
+from lib.datasets.transform import BodyTransform, Sources2D
+from lib.geometry.crops import BadSamples
+from lib.joints.lookup import get_joint_set
+from lib.mesh.mesh_model import MeshModel, load_mesh_model
+from lib.runtime import distributed
+from lib.settings.config import Config
+
+# columns that a batch is made of; the others (names, ids, boxes) are for evaluation and inspection
+ROW_COLUMNS = (
+    "pose", "betas", "trans", "gender", "cam_R", "cam_t", "focal", "princpt", "weak", "joint_cam", "keypoints",
+    "detections",
+)  # fmt: skip
+
+MAX_NAMES = 5  # records that an error names
+
+
+def stream(*keys: int) -> torch.Generator:
+    """A generator that depends on its keys alone, so that batches do not depend on workers, resumes or order.
+
+    Args:
+        keys: non-negative integers, e.g. (seed, epoch, batch number).
+    """
+    # the length too: a seed sequence cannot tell (1,) from (1, 0)
+    seed = np.random.SeedSequence((len(keys), *keys)).generate_state(2, dtype=np.uint32)
+    return torch.Generator().manual_seed(int(seed[0]) << 31 | int(seed[1]) >> 1)
+
+
+def mesh_model_for(cfg: Config, root: str | Path = ROOT) -> MeshModel:
+    """The mesh model of a configuration: ``MODEL.body`` for the kind that the joint sets belong to."""
+    kind = get_joint_set(cfg.DATASET.input_joint_set).body
+    return load_mesh_model(kind, cfg.MODEL.body, root)
+
+
+class PoseDataset(Dataset):
+    """Base class: a sub-class supplies ``rows`` and ``__len__`` and states its protocol.
+
+    Args:
+        mode: one of ``splits``.
+        cfg: settings.
+        model: mesh model; None loads the configured one.
+        debug: use a small part of the data.
+        seed: of the random streams.
+        root: folder that holds ``data/`` and the licensed body models.
+
+    Attributes:
+        name: shown in logs.
+        splits: what ``mode`` may be.
+        protocol: how samples are made from rows.
+        records: the parsed annotations; None when there are none.
+    """
+
+    name = "dataset"
+    splits = ("train", "test")
+    protocol = Protocol()
+    records: PoseRecords | None = None
+
+    def __init__(
+        self,
+        mode: str,
+        cfg: Config,
+        model: MeshModel | None = None,
+        debug: bool = False,
+        seed: int = 0,
+        root: str | Path = ROOT,
+    ):
+        if mode not in self.splits:
+            raise ValueError(f"{self.name} has no split {mode!r} here, only {', '.join(self.splits)}")
+        self.mode, self.cfg, self.debug, self.seed, self.root = mode, cfg, debug, seed, Path(root)
+        self.mesh_model = model or mesh_model_for(cfg, root)
+        self.transform: BodyTransform | None = None
+
+    @property
+    def sources(self) -> Sources2D:
+        """How 2D inputs are made: from detections, or from projections with or without errors."""
+        protocol = self.protocol
+        real = protocol.always_detections or not self.cfg.DATASET.use_gt_input
+        detections = protocol.train_detections if self.mode == "train" else protocol.test_detections
+        return Sources2D(
+            noise="errors" if real and not detections else "",
+            derive_noisy=self.cfg.DATASET.derive_noisy,
+            detections=real and detections,
+            loose_box=protocol.loose_noise_box,
+            flip_first=protocol.flip_in_crop,
+        )
+
+    def rows(self, indices: np.ndarray, generator: torch.Generator) -> dict[str, torch.Tensor]:
+        """Body parameters and cameras of the samples, see ``BodyTransform.assemble``."""
+        raise NotImplementedError
+
+    def finish(self, rows: dict[str, torch.Tensor], generator: torch.Generator, device="cpu"):
+        """Rows to a batch, on a device.
+
+        Raises:
+            ValueError: a sample has no 2D pose that could be used; names its record.
+        """
+        if self.transform is None or self.transform.device != torch.device(device):
+            self.transform = BodyTransform(self.cfg, self.mesh_model, self.sources, device, self.protocol)
+        try:
+            return self.transform(rows, generator, train=self.mode == "train")
+        except BadSamples as error:
+            samples = rows["sample"][error.samples].tolist() if "sample" in rows else error.samples
+            samples = list(dict.fromkeys(samples))  # mixing may draw one several times
+            names = ", ".join(self.record_name(sample) for sample in samples[:MAX_NAMES])
+            more = f" and {len(samples) - MAX_NAMES} more" if len(samples) > MAX_NAMES else ""
+            raise ValueError(f"{self.name} {self.mode}: {error.reason}: {names}{more}") from error
+
+    def record_name(self, sample: int) -> str:
+        """What a sample is called in messages; see column ``sample`` of ``rows``."""
+        return f"sample {sample}"
+
+    def batch(self, indices, generator: torch.Generator, device="cpu"):
+        """The batch of some samples, in order; the same generator state gives the same batch."""
+        return self.finish(self.rows(np.asarray(indices), generator), generator, device)
+
+    def __getitem__(self, index: int):
+        """One sample, shaped as in ``BodyTransform.assemble`` without the batch axis."""
+        if not -len(self) <= index < len(self):
+            raise IndexError(f"{self.name} has {len(self)} samples, asked for {index}")
+        index %= len(self)
+        parts = self.batch([index], stream(self.seed, 0, index))
+        return tuple({k: v[0] for k, v in part.items()} if isinstance(part, dict) else part[0] for part in parts)
+
+
+class RecordDataset(PoseDataset):
+    """Base class of data sets with annotation files: a sub-class lists its ``files`` and parses them.
+
+    ``parse`` runs once; its columns (see ``data/README.md``) are cached and memory-mapped from then on.
+
+    Attributes:
+        version: raise it when ``parse`` changes, so that old caches are made anew.
+        image_folder: where image names start, relative to ``folder``.
+    """
+
+    version = 1
+    image_folder = ""
+
+    def __init__(self, mode: str, cfg: Config, model=None, debug: bool = False, seed: int = 0, root=ROOT):
+        super().__init__(mode, cfg, model, debug, seed, root)
+        allowed = self.protocol.input_sets
+        if allowed and cfg.DATASET.input_joint_set not in allowed:
+            own = get_joint_set(cfg.DATASET.input_joint_set).name
+            raise ValueError(
+                f"{self.name} has no {own} joints as input, only {', '.join(allowed)} (DATASET.input_joint_set)"
+            )
+        target = self.protocol.target_set
+        if cfg.MODEL.name == "pose2mesh_net" and target not in ("", cfg.DATASET.target_joint_set):
+            raise ValueError(
+                f"{self.name} compares meshes by {target} joints: set DATASET.target_joint_set to {target!r}, not "
+                f"{get_joint_set(cfg.DATASET.target_joint_set).name!r}"
+            )
+        options = {"mode": mode, "debug": debug, "detections": self.sources.detections, **self.options()}
+        cache = self.root / cfg.DATASET.cache if cfg.DATASET.cache else None
+        self.records = load_records(self.name, self.files(), options, self.version, self.parse, cache)
+        if distributed.is_main():
+            report_skipped(f"{self.name} {mode}", len(self), self.records.notes)
+
+    @property
+    def folder(self) -> Path:
+        """``data/<name>`` below the root."""
+        return self.root / "data" / self.name
+
+    def options(self) -> dict:
+        """Settings beside split, debug and use of detections that change what ``parse`` returns."""
+        return {}
+
+    def files(self) -> list[Path]:
+        """The annotation files that ``parse`` reads."""
+        raise NotImplementedError
+
+    def parse(self) -> tuple[dict[str, np.ndarray], dict[str, int]]:
+        """Read ``files``: columns of equal length, and counts of left-out records by reason."""
+        raise NotImplementedError
+
+    def __len__(self) -> int:
+        return self.records.count
+
+    def rows(self, indices: np.ndarray, generator: torch.Generator) -> dict[str, torch.Tensor]:
+        rows = {key: torch.from_numpy(self.records[key][indices]) for key in ROW_COLUMNS if key in self.records}
+        return rows | {"sample": torch.as_tensor(indices)}
+
+    def record_name(self, sample: int) -> str:
+        if "image" not in self.records:
+            return f"record {sample} of {self.folder}"
+        image = self.records["image"][sample].decode()
+        return f"annotation {self.records['annotation_id'][sample]} ({self.folder / self.image_folder / image})"

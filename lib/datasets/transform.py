@@ -1,0 +1,137 @@
+"""From rows of body parameters to network inputs and targets, a whole batch at once on any device.
+
+body layer -> mesh -> regressed joints -> camera -> 2D errors -> crop -> normalisation. Every data set goes through this
+module; none of them repeats a step of it.
+"""
+
+import torch
+
+from lib.datasets.input2d import Input2D, Sources2D
+from lib.datasets.posed import Posed, PosedBodies
+from lib.datasets.protocol import Protocol
+from lib.geometry.crops import BadSamples, rotate_flip_3d, sample_augmentation
+from lib.joints.joint_set import JointSet
+from lib.joints.lookup import get_joint_set
+from lib.joints.tables import COCO, HUMAN36
+from lib.mesh.mesh_model import MeshModel
+from lib.settings.config import Config
+
+MM = 1000.0  # the networks' edge: joints in millimetres, meshes in metres
+
+
+class BodyTransform:
+    """Rows of body parameters -> one training or test batch.
+
+    Args:
+        cfg: settings (joint sets, crop, augmentation, stage).
+        model: mesh model that poses the rows.
+        sources: how 2D inputs are made.
+        device: where the batch is computed.
+        protocol: the data set's own rules.
+    """
+
+    def __init__(
+        self, cfg: Config, model: MeshModel, sources: Sources2D, device="cpu", protocol: Protocol | None = None
+    ):
+        self.cfg, self.model = cfg, model
+        self.device = torch.device(device)
+        self.protocol = protocol or Protocol()
+        self.sources = sources
+        self.with_mesh = cfg.MODEL.name == "pose2mesh_net"
+        self.input_set = get_joint_set(cfg.DATASET.input_joint_set)
+        self.target_set = get_joint_set(self.protocol.target_set or cfg.DATASET.target_joint_set)
+        for joint_set in (self.input_set, self.target_set):
+            if joint_set.body != model.kind:
+                raise ValueError(
+                    f"joint set {joint_set.name!r} is a {joint_set.body} set, the mesh model is {model.name}"
+                )
+        # the mesh is relative to the root of the target joints; with coco targets to human36's pelvis, as published
+        self.root_set = HUMAN36 if self.target_set.name == COCO.name else self.target_set
+        self.masked = ()
+        if self.protocol.fit_check is not None:
+            self.masked = self.protocol.fit_check.masks.get((cfg.MODEL.name, self.input_set.name), ())
+        # PoseNet needs joints only: then just the vertices that regressors read are posed
+        self.bodies = PosedBodies(model, self._needed_sets(), whole_mesh=self.with_mesh, device=self.device)
+        crop_size = cfg.MODEL.input_shape[1], cfg.MODEL.input_shape[0]
+        self.input_2d = Input2D(self.input_set, crop_size, sources, cfg.DATASET.input_scale)
+
+    def _needed_sets(self) -> list[JointSet]:
+        needed = [self.input_set, *((self.target_set, self.root_set) if self.with_mesh else ())]
+        needed = [joint_set for joint_set in needed if joint_set.name != self.protocol.annotated_set]
+        checked = self.protocol.fit_check.joint_sets if self.masked else ()
+        return needed + [get_joint_set(name) for name in checked]
+
+    def __call__(self, rows: dict[str, torch.Tensor], generator: torch.Generator, train: bool):
+        """One batch, augmented when ``train``; see ``assemble``."""
+        aug = self.cfg.AUG if train and self.protocol.augment else None
+        flip, rotation = sample_augmentation(
+            len(rows["pose"]), bool(aug and aug.flip), aug.rotate_factor if aug else 0.0, generator
+        )
+        return self.assemble(rows, flip, rotation, generator)
+
+    def posed(self, rows: dict[str, torch.Tensor]) -> Posed:
+        """The bodies of some rows."""
+        rows = {
+            key: value.to(self.device, torch.float32 if value.is_floating_point() else None)
+            for key, value in rows.items()
+        }
+        return Posed(self.bodies, rows, self.input_set.name, self.protocol.annotated_set)
+
+    def assemble(self, rows: dict[str, torch.Tensor], flip, rotation, generator: torch.Generator):
+        """One batch with given augmentation.
+
+        Args:
+            rows: pose (B, 3K) axis-angle, betas (B, S), trans (B, 3) metres; optionally cam_R (B, 3, 3) that turns the
+                root into the camera frame, cam_t (B, 3) metres when trans is in the world frame too, gender (B,)
+                indices into the mesh model's ``GENDERS``; focal and princpt (B, 2) pixels or weak (B, 4) scales
+                (pixels per metre) and shifts (pixels); what the protocol reads: joint_cam (B, J, 3) mm, camera frame,
+                keypoints (B, 17, 3), detections (B, J, 2) pixels.
+            flip: (B,) bool. rotation: (B,) degrees.
+            generator: source of the 2D errors.
+
+        Returns:
+            PoseNet stage: ``(pose2d (B, J, 2), pose3d (B, J, 3) mm root-relative, valid (B, J, 1))``.
+            Pose2Mesh stage: dicts ``inputs {pose2d}``, ``targets {mesh (B, V, 3) metres root-relative, lift_pose3d
+            (B, J, 3) mm, reg_pose3d (B, Jt, 3) mm}``, ``meta {mesh_valid, lift_pose3d_valid, reg_pose3d_valid}``.
+
+        Raises:
+            BadSamples: 2D poses or 3D joints that cannot be used.
+        """
+        posed = self.posed(rows)
+        flip, rotation = flip.to(self.device), rotation.to(self.device)
+        joint_img = posed.rows["detections"] if self.sources.detections else posed.image(self.input_set.name)
+        pose2d = self.input_2d(joint_img, flip, rotation, generator)
+        lifted = MM * _relative(posed.targets(self.input_set.name), self.input_set.root)
+        lift = rotate_flip_3d(lifted, rotation, self.input_set.flip_pairs, flip)
+        finite = torch.isfinite(lift).flatten(1).all(dim=1)
+        if not finite.all():
+            raise BadSamples("body parameters that give joints without finite coordinates", ~finite)
+        keep = self._kept(posed)
+        if not self.with_mesh:
+            return pose2d, lift, _mask(lift, "lift" in self.masked, keep)
+        mesh = posed.vertices_from(posed.targets(self.root_set.name)[:, self.root_set.root])
+        reg = MM * _relative(posed.targets(self.target_set.name), self.target_set.root)
+        targets = {"mesh": mesh, "lift_pose3d": lift, "reg_pose3d": reg}
+        meta = {
+            "mesh_valid": _mask(mesh, "mesh" in self.masked, keep),
+            "lift_pose3d_valid": _mask(lift, "lift" in self.masked, keep),
+            "reg_pose3d_valid": _mask(reg, "reg" in self.masked, keep),
+        }
+        return {"pose2d": pose2d}, targets, meta
+
+    def _kept(self, posed: Posed) -> torch.Tensor | None:
+        """(B,) bool: the fit is close enough to supervise; None when nothing is checked."""
+        if not self.masked:
+            return None
+        check = self.protocol.fit_check
+        return check.error(posed) <= check.threshold
+
+
+def _relative(joints: torch.Tensor, root: int) -> torch.Tensor:
+    return joints - joints[:, root, None]
+
+
+def _mask(like: torch.Tensor, masked: bool, keep: torch.Tensor | None) -> torch.Tensor:
+    """(B, N, 1) ones, zero for the samples that are not kept."""
+    valid = torch.ones_like(like[..., :1])
+    return valid * keep[:, None, None] if masked else valid

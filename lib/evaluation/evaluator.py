@@ -1,0 +1,202 @@
+"""What all evaluators share: figures and their protocol, one number per sample, groups, the printed lines."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from lib.evaluation.metrics import MetricAccumulator
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One reported number.
+
+    Attributes:
+        name: key in ``metrics.json`` and ``metrics.csv``.
+        protocol: how it is measured, in words.
+        unit: ``mm``; ``mm/frame^2``; ``%``; empty for shares from 0 to 1.
+        line: printed line with one ``%`` place, as the original release prints it; empty: of this project's own form.
+        per_group: print the value of each group below.
+        over_groups: the mean of group means instead of the mean over all samples.
+    """
+
+    name: str
+    protocol: str
+    unit: str = "mm"
+    line: str = ""
+    per_group: bool = False
+    over_groups: bool = False
+
+    def text(self, value: float) -> str:
+        """The printed line or lines."""
+        if self.line:
+            return self.line % value
+        unit, digits = (f" ({self.unit})", 2) if self.unit else ("", 3)
+        return f"{self.name}{unit} >> tot: {value:.{digits}f}"
+
+
+@dataclass(frozen=True)
+class Groups:
+    """A partition of the samples.
+
+    Attributes:
+        kind: what a group is, e.g. ``action``.
+        names: (M,) group names.
+        index: (N,) group of each sample.
+    """
+
+    kind: str
+    names: tuple[str, ...]
+    index: np.ndarray
+
+    @property
+    def counts(self) -> np.ndarray:
+        """(M,) samples of each group."""
+        return np.bincount(self.index, minlength=len(self.names))
+
+    def means(self, values: np.ndarray) -> np.ndarray:
+        """Mean of each group: (N,), NaN where a sample has no value -> (M,), NaN for groups without any."""
+        known = np.isfinite(values)
+        sums = np.bincount(self.index[known], values[known], minlength=len(self.names))
+        counts = np.bincount(self.index[known], minlength=len(self.names))
+        return np.divide(sums, counts, out=np.full(len(sums), np.nan), where=counts > 0)
+
+
+class GrowingArray:
+    """Rows that come block by block, side by side in memory.
+
+    Thousands of small tensors would do as well, but each would pin the freed memory of large ones around it.
+    """
+
+    def __init__(self):
+        self._buffer: np.ndarray | None = None
+        self._length = 0
+
+    def __len__(self) -> int:
+        return self._length
+
+    def append(self, block: np.ndarray) -> None:
+        """Add rows (B, ...)."""
+        end = self._length + len(block)
+        if self._buffer is None or end > len(self._buffer):
+            grown = np.empty((max(2 * end, 1024), *block.shape[1:]), block.dtype)
+            grown[: self._length] = self.rows() if self._length else 0
+            self._buffer = grown
+        self._buffer[self._length : end] = block
+        self._length = end
+
+    def rows(self) -> np.ndarray:
+        """(N, ...) all rows so far, as a view."""
+        return self._buffer[: self._length]
+
+
+class SampleTable:
+    """One number per sample and metric."""
+
+    def __init__(self):
+        self._names: tuple[str, ...] = ()
+        self._indices = GrowingArray()
+        self._values = GrowingArray()
+
+    def __len__(self) -> int:
+        return len(self._indices)
+
+    def add(self, errors: dict[str, torch.Tensor], indices: np.ndarray) -> None:
+        """Metric -> (B,) errors of the samples ``indices`` (B,); the same metrics every time."""
+        if errors:
+            self._names = tuple(errors)
+            # one transfer from the device for all metrics
+            self._values.append(torch.stack([values.double() for values in errors.values()], dim=1).cpu().numpy())
+        self._indices.append(np.asarray(indices))
+
+    @property
+    def order(self) -> np.ndarray:
+        """(N,) rows in the order of sample indices.
+
+        Raises:
+            ValueError: a sample is missing or came twice.
+        """
+        indices = self._indices.rows()
+        order = np.argsort(indices, kind="stable")
+        if not np.array_equal(indices[order], np.arange(len(indices))):
+            raise ValueError("every sample must be evaluated once: some are missing or came twice")
+        return order
+
+    def columns(self) -> dict[str, np.ndarray]:
+        """Metric -> (N,) float64 in the order of sample indices; see ``order``."""
+        if not self._names:
+            return {}
+        values = self._values.rows()[self.order]
+        return {name: values[:, column] for column, name in enumerate(self._names)}
+
+
+class Evaluator:
+    """Base of all evaluators: batches in, figures out, nothing but numbers per sample kept.
+
+    Args:
+        figures: what is reported, in order.
+        full: compute the figures; False only those of the log line after each epoch.
+        groups: partition of the samples, reported beside the total.
+
+    Attributes:
+        start: line printed before the figures.
+        setting: which samples these are and what holds for all figures, in words.
+        metrics: running errors of the log line, ``MPJPE`` and ``MPVPE``.
+        printed: figures with a printed line of their own: all, unless a sub-class prints some together.
+        optional: predictions that some figures need and others do without: name -> number of points.
+    """
+
+    start = ""
+    setting = ""
+
+    def __init__(self, figures: tuple[Figure, ...], full: bool = True, groups: Groups | None = None):
+        self.figures = self.printed = figures
+        self.full = full
+        self.groups = groups
+        self.metrics = MetricAccumulator()
+        self.samples = SampleTable()
+        self.optional: dict[str, int] = {}
+
+    def protocols(self) -> list[str]:
+        """One line per figure that says how it is measured."""
+        return [f"{figure.name}: {figure.protocol}" for figure in self.printed]
+
+    def next_indices(self, count: int, indices) -> np.ndarray:
+        """The samples of a batch: those given, or the ones that follow."""
+        return np.arange(len(self.samples), len(self.samples) + count) if indices is None else np.asarray(indices)
+
+    def log_errors(self) -> tuple[float, float | None]:
+        """Joint and surface error of the log line: means of batch means, as released. None without a mesh."""
+        surface = self.metrics.mean_of_batch_means("MPVPE") if self.metrics.count("MPVPE") else None
+        return self.metrics.mean_of_batch_means("MPJPE"), surface
+
+    def columns(self) -> dict[str, np.ndarray]:
+        """Figure name -> (N,) per-sample values, NaN where a sample has none."""
+        return self.samples.columns()
+
+    def results(self) -> dict[str, tuple[float, np.ndarray | None]]:
+        """Figure name -> value over the data set, and values of the groups (M,) or None."""
+        columns = self.columns()
+        found = {}
+        for figure in self.figures:
+            if figure.name not in columns:
+                continue
+            values = columns[figure.name]
+            groups = self.groups.means(values) if self.groups else None
+            finite = np.isfinite(groups) if figure.over_groups else None
+            total = values.mean() if finite is None else groups[finite].mean() if finite.any() else np.nan
+            found[figure.name] = (float(total), groups)
+        return found
+
+    def lines(self, results: dict[str, tuple[float, np.ndarray | None]]) -> list[str]:
+        """The printed summary of ``results()``."""
+        lines = [self.start] if self.start else []
+        for figure in self.printed:
+            if figure.name not in results:
+                continue
+            total, groups = results[figure.name]
+            lines.append(figure.text(total))
+            if figure.per_group:
+                lines.append("".join(f"{name}: {value:.2f} " for name, value in zip(self.groups.names, groups)))
+        return lines

@@ -1,0 +1,89 @@
+"""Errors of pose sequences: several videos of different length at once."""
+
+import numpy as np
+import torch
+
+from lib.evaluation.metrics import accel_error, mpjpe, pa_mpjpe
+from lib.geometry.one_euro import smooth_pose
+from lib.geometry.single import same_type
+
+# One-Euro filter of the published 3DPW evaluation, millimetres and frames
+MIN_CUTOFF, BETA = 0.004, 0.005
+
+
+class Videos:
+    """Which rows of a table are which video; a video's frames are its rows in the order of the table.
+
+    Args:
+        index: (N,) number of each row's video.
+    """
+
+    def __init__(self, index: np.ndarray):
+        _, self._video, counts = np.unique(index, return_inverse=True, return_counts=True)
+        self._counts = counts
+        self._order = np.argsort(self._video, kind="stable")
+        starts = np.cumsum(counts) - counts
+        self._frame = np.arange(len(index)) - np.repeat(starts, counts)
+
+    def acceleration_error(self, pred: np.ndarray, target: np.ndarray) -> np.ndarray:
+        """Norm of the difference of second differences, mean over joints.
+
+        Args:
+            pred, target: (N, J, 3) mm.
+
+        Returns:
+            (N,) mm per frame squared at the middle one of three frames; NaN at the first and last frame of a video.
+        """
+        difference = (pred - target)[self._order].astype(np.float64)
+        errors = np.full(len(difference), np.nan)
+        if len(difference) >= 3:
+            second = difference[:-2] - 2 * difference[1:-1] + difference[2:]
+            inside = (self._video[self._order][2:] == self._video[self._order][:-2]).nonzero()[0]
+            errors[self._order[inside + 1]] = np.linalg.norm(second[inside], axis=-1).mean(-1)
+        return errors
+
+    def smooth(self, poses: np.ndarray, min_cutoff: float = MIN_CUTOFF, beta: float = BETA) -> np.ndarray:
+        """One-Euro filter along each video: (N, ...) -> (N, ...)."""
+        rows, videos = self._order, self._video[self._order]
+        # The filter works element by element: all videos run side by side, short ones repeat their last frame.
+        last = np.cumsum(self._counts) - 1
+        grid = np.broadcast_to(rows[last], (self._counts.max(), len(self._counts))).copy()
+        grid[self._frame, videos] = rows
+        smoothed = smooth_pose(poses[grid], min_cutoff, beta)
+        result = np.empty_like(poses, dtype=smoothed.dtype)
+        result[rows] = smoothed[self._frame, videos]
+        return result
+
+
+def smoothed_errors(videos: Videos, pred: np.ndarray, target: np.ndarray) -> dict[str, np.ndarray]:
+    """Errors of each frame after One-Euro smoothing of the prediction.
+
+    Args:
+        pred, target: (N, J, 3) mm, root-aligned, only the joints that are scored.
+
+    Returns:
+        ``smoothed MPJPE``, ``smoothed PA-MPJPE``, ``smoothed acceleration error``: (N,), see
+        ``Videos.acceleration_error`` for the last.
+    """
+    smoothed = videos.smooth(pred)
+    a, b = torch.from_numpy(np.ascontiguousarray(smoothed)), torch.from_numpy(target).to(torch.float32)
+    a = a.to(torch.float32)
+    return {
+        "smoothed MPJPE": mpjpe(a, b).double().numpy(),
+        "smoothed PA-MPJPE": pa_mpjpe(a, b).double().numpy(),
+        "smoothed acceleration error": videos.acceleration_error(smoothed, target),
+    }
+
+
+def compute_error_accel(joints_gt: np.ndarray, joints_pred: np.ndarray, vis: np.ndarray | None = None) -> np.ndarray:
+    """Acceleration error of a sequence.
+
+    Args:
+        joints_gt, joints_pred: (N, J, 3) consecutive frames, mm.
+        vis: (N,) bool; windows of three frames that hold an invisible one are left out.
+
+    Returns:
+        (N - 2,) mm per frame squared, or fewer with ``vis``.
+    """
+    visible = None if vis is None else torch.from_numpy(np.array(vis, dtype=bool))
+    return accel_error(*same_type(joints_pred, joints_gt), visible).numpy()

@@ -1,0 +1,1 @@
+"""Boxes, crops, cameras and rigid alignment."""

@@ -1,0 +1,1 @@
+"""Mesh graphs: coarsening, Laplacians, the order of the released weights."""

@@ -1,0 +1,1 @@
+"""Mesh models: topology, joint regressors, skinning parameters."""

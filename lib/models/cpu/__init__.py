@@ -1,0 +1,1 @@
+"""The networks' fast path on a CPU."""

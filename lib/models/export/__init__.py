@@ -1,0 +1,1 @@
+"""The networks in operators that every inference engine has."""

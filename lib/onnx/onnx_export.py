@@ -1,0 +1,241 @@
+"""Trained networks as ONNX files, checked against PyTorch.
+
+The packages ``onnx`` and ``onnxruntime`` are optional: nothing else needs them.
+"""
+
+import importlib
+import io
+import json
+import time
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+
+import numpy as np
+import torch
+
+from lib import ROOT
+from lib.checkpoints.checkpoint import load_checkpoint, load_weights
+from lib.checkpoints.paths import find_checkpoint
+from lib.checkpoints.weights import only_posenet
+from lib.files import atomic_write
+from lib.geometry.crops import standardise
+from lib.graph.mesh_graph import MeshGraph
+from lib.joints.joint_set import JointSet
+from lib.joints.lookup import get_joint_set
+from lib.mesh.mesh_model import MeshModel
+from lib.models.export.export_form import ExportForm
+from lib.models.pose2mesh_net import Pose2Mesh, build_posenet
+from lib.models.posenet import PoseNet
+from lib.predictor import Pose2MeshPredictor
+from lib.settings.config import Config
+from lib.settings.reading import merge
+
+TOLERANCE = 1e-4  # largest difference to PyTorch, relative to the largest number of an output
+OPSET = 17
+STAGES = ("pose2mesh", "posenet")
+_INPUT = "keypoints"
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A trained network and what it belongs to; ``mesh_model`` and ``graph`` are None for a PoseNet.
+
+    ``input_scale``: see ``lib.geometry.crops.standardise``.
+    """
+
+    network: Pose2Mesh | PoseNet
+    joint_set: JointSet
+    mesh_model: MeshModel | None
+    graph: MeshGraph | None
+    source: Path
+    input_scale: str = "axis"
+
+    @property
+    def outputs(self) -> tuple[str, ...]:
+        return ("pose3d",) if self.graph is None else ("pose3d", "mesh")
+
+    def export_form(self) -> ExportForm:
+        """The network in plain operators, from keypoints in pixels on."""
+        return ExportForm(self.network, self.joint_set, self.graph, input_scale=self.input_scale)
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """An ONNX file against PyTorch.
+
+    Attributes:
+        difference: largest difference per output, relative to its largest number.
+        millimetres: the same, mm.
+        torch_ms, onnx_ms: milliseconds per pose, by batch size, of the network in the project and of onnxruntime.
+    """
+
+    difference: dict[str, float]
+    millimetres: dict[str, float]
+    torch_ms: dict[int, float]
+    onnx_ms: dict[int, float]
+
+
+def optional(name: str) -> ModuleType:
+    """An optional package.
+
+    Raises:
+        ValueError: not installed; says how to install it.
+    """
+    try:
+        return importlib.import_module(name)
+    except ImportError as error:
+        raise ValueError(
+            f"the package {name} is needed for this and not installed ({error}): sh requirements.sh --with-onnx"
+        ) from error
+
+
+def load_trained(
+    weights: str | Path,
+    stage: str = "pose2mesh",
+    joint_set: str = "",
+    body: str = "",
+    root: str | Path = ROOT,
+) -> Trained:
+    """A trained network.
+
+    Args:
+        weights: checkpoint file or folder.
+        stage: ``pose2mesh``, or ``posenet``, which may also be the PoseNet inside a Pose2Mesh.
+        joint_set: only for a PoseNet of the original release, which does not say its own.
+        body: mesh model; empty takes the one of the weights' settings.
+        root: folder with the licensed models and ``experiment/``.
+
+    Raises:
+        FileNotFoundError, ValueError: no such weights, or weights of another stage or mesh.
+    """
+    path = find_checkpoint(weights, root=Path(root))
+    if stage == "pose2mesh":
+        predictor = Pose2MeshPredictor(joint_set or None, path, "cpu", body or None, root)
+        parts = predictor.network, predictor.joint_set, predictor.mesh_model, predictor.graph
+        return Trained(*parts, path, predictor.input_scale)
+    checkpoint = load_checkpoint(path)
+    if checkpoint["config"] is not None:
+        cfg = merge(checkpoint["config"], f"settings in {path}")
+    elif joint_set:
+        cfg = Config()
+        cfg = cfg.changed(DATASET={"input_joint_set": joint_set, "target_joint_set": joint_set})
+    else:
+        raise ValueError(f"{path} does not say which joints it takes: it is of the original release; add --joint_set")
+    network = build_posenet(cfg)
+    load_weights(network, only_posenet(checkpoint), path)
+    scale = cfg.DATASET.input_scale
+    return Trained(network.eval(), get_joint_set(cfg.DATASET.input_joint_set), None, None, path, scale)
+
+
+def export_onnx(trained: Trained, path: str | Path) -> Path:
+    """Write a network as one ONNX file with a free batch size.
+
+    Input ``keypoints`` (B, keypoint_num, 2) float32, pixels; outputs ``pose3d`` (B, J, 3), millimetres, and for
+    Pose2Mesh ``mesh`` (B, V, 3), metres. Joint names, units and faces are in the file's metadata.
+
+    Raises:
+        ValueError: the package onnx is not installed.
+    """
+    onnx = optional("onnx")
+    form = trained.export_form()
+    names = (_INPUT, *trained.outputs)
+    buffer = io.BytesIO()
+    example = sample_keypoints(trained.joint_set, 2)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of the tracer; the result is compared with the network instead
+        # The tracing exporter needs no further package and takes seconds where the newer one takes a minute.
+        torch.onnx.export(
+            form, (torch.from_numpy(example),), buffer, dynamo=False, opset_version=OPSET, input_names=[_INPUT],
+            output_names=list(trained.outputs), dynamic_axes={name: {0: "batch"} for name in names},
+        )  # fmt: skip
+    model = onnx.load_from_string(buffer.getvalue())
+    for key, value in _metadata(trained).items():
+        entry = model.metadata_props.add()
+        entry.key, entry.value = key, value
+    onnx.checker.check_model(model)
+    with atomic_write(path, "wb") as stream:
+        stream.write(model.SerializeToString())
+    return Path(path)
+
+
+def _metadata(trained: Trained) -> dict[str, str]:
+    joint_set = trained.joint_set
+    content = {
+        "joint_set": joint_set.name,
+        "keypoints": json.dumps(joint_set.joints[: joint_set.keypoint_num]),
+        "joints": json.dumps(joint_set.joints),
+        "root": joint_set.joints[joint_set.root],
+        "units": json.dumps({"keypoints": "pixels", "pose3d": "mm", "mesh": "m"}),
+        "frame": "x right, y down, z away from the camera; relative to the root",
+    }
+    if trained.mesh_model is not None:
+        content["mesh_model"] = trained.mesh_model.name
+        content["faces"] = json.dumps(trained.mesh_model.faces.tolist(), separators=(",", ":"))
+    return content
+
+
+def sample_keypoints(joint_set: JointSet, count: int) -> np.ndarray:
+    """(count, keypoint_num, 2) float32: scattered points about as large as people in pictures, always the same."""
+    rng = np.random.default_rng(0)
+    size = np.array([120.0, 250.0])
+    keypoints = rng.uniform(300, 700, (count, 1, 2)) + size * rng.normal(size=(count, joint_set.keypoint_num, 2))
+    return keypoints.astype(np.float32)
+
+
+def compare(trained: Trained, path: str | Path, batches: tuple[int, ...] = (1, 64), threads: int = 0) -> Comparison:
+    """Run an ONNX file with onnxruntime and the network with PyTorch, on a CPU.
+
+    Args:
+        trained: what the file was made from.
+        path: the file.
+        batches: batch sizes; results are compared and timed for each.
+        threads: processor threads; 0: onnxruntime's and PyTorch's own choice.
+
+    Raises:
+        ValueError: onnxruntime is not installed, or the results differ by more than ``TOLERANCE``.
+    """
+    runtime = optional("onnxruntime")
+    options = runtime.SessionOptions()
+    options.intra_op_num_threads = threads
+    session = runtime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    if threads:
+        torch.set_num_threads(threads)
+    difference, millimetres = dict.fromkeys(trained.outputs, 0.0), dict.fromkeys(trained.outputs, 0.0)
+    torch_ms, onnx_ms = {}, {}
+    for batch in batches:
+        keypoints = sample_keypoints(trained.joint_set, batch)
+        expected = _run_torch(trained, keypoints)
+        found = session.run(list(trained.outputs), {_INPUT: keypoints})
+        for name, a, b in zip(trained.outputs, found, expected):
+            error, size = float(np.abs(a - b).max()), float(np.abs(b).max())
+            difference[name] = max(difference[name], error / size)
+            millimetres[name] = max(millimetres[name], error * (1000 if name == "mesh" else 1))
+        torch_ms[batch] = _milliseconds(lambda poses=keypoints: _run_torch(trained, poses)) / batch
+        onnx_ms[batch] = _milliseconds(lambda poses=keypoints: session.run(None, {_INPUT: poses})) / batch
+    if not max(difference.values()) <= TOLERANCE:
+        raise ValueError(f"{path} differs from the network: {difference}, allowed is {TOLERANCE}")
+    return Comparison(difference, millimetres, torch_ms, onnx_ms)
+
+
+@torch.inference_mode()
+def _run_torch(trained: Trained, keypoints: np.ndarray) -> list[np.ndarray]:
+    """The network in its own form, outputs in the order of the file's."""
+    pose2d = trained.joint_set.add_derived(torch.from_numpy(keypoints).double())
+    pose2d = standardise(pose2d, trained.input_scale).float()
+    if trained.graph is None:
+        return [trained.network(pose2d.flatten(1)).unflatten(1, (-1, 3)).numpy()]
+    mesh, pose3d = trained.network(pose2d)
+    return [pose3d.numpy(), mesh.numpy()]
+
+
+def _milliseconds(run, least: int = 3, seconds: float = 1.0) -> float:
+    """Shortest of several runs, the first one not counted."""
+    run()
+    best, start, count = float("inf"), time.perf_counter(), 0
+    while count < least or time.perf_counter() - start < seconds:
+        begin = time.perf_counter()
+        run()
+        best, count = min(best, time.perf_counter() - begin), count + 1
+    return 1000 * best

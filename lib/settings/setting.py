@@ -1,0 +1,51 @@
+"""What a setting is beyond its type and default: limits, and where it must agree between runs or weights."""
+
+import dataclasses
+from dataclasses import dataclass
+from typing import Literal
+
+POSENET, POSE2MESH = "posenet", "pose2mesh_net"
+BOTH = (POSENET, POSE2MESH)
+
+
+@dataclass(frozen=True)
+class Rules:
+    """Rules of one setting.
+
+    Attributes:
+        least: smallest sensible value.
+        form: ``share``: from 0 to 1; ``pair``: two positive numbers; ``elevations``: the least and the largest angle
+            to the horizon, degrees; ``joint set``: name, file or content of a joint set.
+        resume: a run is only resumed with the same value. Everything else may be edited between stopping and resuming.
+        fits: stages (``MODEL.name``) whose weights are of use only where the value is the same. None: not said, which
+            settings of the section MODEL have to.
+        follow: it decides what the numbers of weights mean, not their shapes: whoever uses weights takes it from them.
+    """
+
+    least: float | None = None
+    form: Literal["", "share", "pair", "elevations", "joint set"] = ""
+    resume: bool = False
+    fits: tuple[str, ...] | None = None
+    follow: bool = False
+
+    def check(self, name: str, value, source: str) -> None:
+        """Raises ValueError when the setting ``name`` cannot have this value."""
+        if self.least is not None and not value >= self.least:
+            raise ValueError(f"{source}: {name}: {value} is too small, the least is {self.least}")
+        if self.form == "share" and not 0 <= value <= 1:
+            raise ValueError(f"{source}: {name}: {value} is not a share from 0 to 1")
+        if self.form == "pair" and (len(value) != 2 or not min(value) > 0):
+            raise ValueError(f"{source}: {name}: expected two positive numbers, got {value}")
+        # cameras straight above have no upright
+        if self.form == "elevations" and not (len(value) == 2 and -90 < value[0] <= value[1] < 90):
+            raise ValueError(
+                f"{source}: {name}: expected two angles between -90 and 90, the lower one first, got {value}"
+            )
+
+
+def setting(default, **rules):
+    """A dataclass field with `Rules`; a list is copied for each instance."""
+    metadata = {"rules": Rules(**rules)}
+    if isinstance(default, list):
+        return dataclasses.field(default_factory=lambda: list(default), metadata=metadata)
+    return dataclasses.field(default=default, metadata=metadata)
