@@ -18,7 +18,8 @@ from lib.joints.tables import JOINT_SETS
 from lib.models.backbones.batch_norm import batch_norm_relu
 from lib.models.backbones.cheby_graph_conv import ChebyGraphConv
 from lib.models.backbones.mesh_levels import SparseOperator, level_rows
-from lib.models.meshnet import MeshNet, MeshNetPlan, resize_channels
+from lib.models.backbones.resize import resize_channels
+from lib.models.meshnet import MeshNet, MeshNetPlan
 from lib.models.pose2mesh_net import Pose2Mesh
 from lib.models.posenet import PoseNet
 from lib.plain.networks import PlainMeshNet

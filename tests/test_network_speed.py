@@ -1,14 +1,18 @@
-"""MeshNet's two ways of computing the same, and what the fast one must not change."""
+"""The fast paths on a CPU give what the networks give without them; so do torch's private operators."""
 
 import pytest
 import torch
 from torch import nn
+from torch.nn import functional as F
 
 from lib.graph.mesh_graph import MeshGraph
 from lib.joints.tables import JOINT_SETS
-from lib.models.cpu import dense, sample_major
+from lib.models import torch_operators
+from lib.models.cpu import meshnet, sample_major
 from lib.models.cpu.blocked_rmsprop import BLOCK_SIZE, BlockedRMSprop
 from lib.models.cpu.chebyshev_mixer import ChebyshevMixer
+from lib.models.cpu.dense import Linear
+from lib.models.cpu.switch import fast_paths
 from lib.models.meshnet import MeshNet, MeshNetPlan
 from lib.models.posenet import PoseNet
 from tests.helpers import assert_close
@@ -37,6 +41,15 @@ def gradients(model, output):
     return torch.autograd.grad((output * weighting).sum(), list(model.parameters()))
 
 
+@pytest.fixture(params=[True, False], ids=["operators", "without them"])
+def operators(request, monkeypatch):
+    """Torch's private operators, which the torch of ``requirements.txt`` has, and a torch without any."""
+    if not request.param:
+        monkeypatch.setattr(torch_operators, "_operator", lambda library, name: None)
+    for name in ("batch_norm_update_stats", "threshold_backward", "native_batch_norm_backward"):
+        assert (torch_operators._operator("aten", name) is None) != request.param
+
+
 @pytest.mark.parametrize("size", STEPS)
 @pytest.mark.parametrize("padded", [True, False])
 def test_evaluation_equals_the_vertex_major_computation(graph, monkeypatch, size, padded):
@@ -45,15 +58,19 @@ def test_evaluation_equals_the_vertex_major_computation(graph, monkeypatch, size
     model(joints(9))  # running statistics
     model.eval()
     with torch.no_grad():
-        assert_close(model(joints(9)), model._forward_vertex_major(joints(9)), 1e-5)
+        output = model(joints(9))
+        with fast_paths(False):
+            assert_close(output, model(joints(9)), 1e-5)
 
 
 @pytest.mark.parametrize("size", STEPS)
 @pytest.mark.parametrize("padded", [True, False])
-def test_training_equals_the_vertex_major_computation(graph, monkeypatch, size, padded):
+def test_training_equals_the_vertex_major_computation(graph, operators, monkeypatch, size, padded):
     monkeypatch.setattr(sample_major, "TABLE_SIZE", size)
     model, other = build(graph, padded=padded), build(graph, padded=padded)
-    output, expected = model(joints(5)), other._forward_vertex_major(joints(5))
+    output = model(joints(5))
+    with fast_paths(False):
+        expected = other(joints(5))
     assert_close(output.detach(), expected.detach(), 1e-5)
     wanted = gradients(other, expected)
     scale = max(float(gradient.abs().max()) for gradient in wanted)
@@ -61,6 +78,23 @@ def test_training_equals_the_vertex_major_computation(graph, monkeypatch, size, 
         assert float((a - b).abs().max()) <= 1e-5 * scale, name
     for (name, a), b in zip(model.named_buffers(), other.buffers()):
         assert_close(a, b, 1e-5, name)
+
+
+def test_which_path_is_taken(graph):
+    """Fast ones for training and for evaluation without gradients; neither under autocast, nor when switched off."""
+    model = build(graph)
+
+    def paths(training):
+        model.train(training)
+        with torch.no_grad():
+            without = meshnet.path(model, joints(2))
+        return meshnet.path(model, joints(2)), without
+
+    assert [paths(True), paths(False)] == [(meshnet.train, meshnet.train), (None, meshnet.evaluate)]
+    for off in (fast_paths(False), torch.autocast("cpu")):
+        with off:
+            assert [paths(True), paths(False)] == [(None, None)] * 2
+    assert paths(True) == (meshnet.train, meshnet.train)
 
 
 def test_bias_in_front_of_batch_statistics_has_no_gradient(graph):
@@ -111,28 +145,43 @@ def test_mixer_and_its_adjoint():
 
 
 @pytest.mark.parametrize("transposed", [False, True])
-def test_products(transposed):
+def test_products(operators, transposed):
     x, weights = torch.randn(33, 20), torch.randn(20, 12)
     given = weights.t().contiguous().t() if transposed else weights
-    assert_close(dense.product(x, given), x.double() @ weights.double(), 1e-6)
-    assert dense.product(x.double(), weights.double()).dtype == torch.float64
+    assert_close(torch_operators.product(x, given), x.double() @ weights.double(), 1e-6)
+    assert torch_operators.product(x.double(), weights.double()).dtype == torch.float64
 
 
-def test_products_without_onednn(monkeypatch):
-    monkeypatch.setattr(dense, "_onednn_linear", lambda: None)
-    x, weights = torch.randn(5, 4), torch.randn(4, 3)
-    assert torch.equal(dense.product(x, weights), x @ weights)
+def test_operators_of_batchnorm_and_relu(operators):
+    """Against the gradients that torch derives, far from zero, where a careless variance loses its digits."""
+    rows, norm = 1000 + torch.randn(50, 6, dtype=torch.float64), nn.BatchNorm1d(6).double()
+    mean, variance = torch_operators.batch_statistics(rows)
+    assert_close(mean, rows.mean(0), 1e-12)
+    assert_close(variance, rows.var(0, correction=0), 1e-12)
+    z = norm(rows)
+    weighting = torch.randn(50, 6, dtype=torch.float64)
+    (F.relu(z) * weighting).sum().backward()
+    masked = torch_operators.relu_gradient(weighting, z.detach())
+    of_weight, of_bias = torch_operators.norm_gradients(masked, rows, norm.weight.detach(), mean, variance, norm.eps)
+    assert_close(of_weight, norm.weight.grad, 1e-10)
+    assert_close(of_bias, norm.bias.grad, 1e-10)
+    edge = torch.tensor([-1.0, 0.0, 1.0])
+    assert torch_operators.relu_gradient(torch.full((3,), 5.0), edge).tolist() == [0, 0, 5]
 
 
-def test_linear_layer_and_its_gradients():
-    layer, x = nn.Linear(6, 4), torch.randn(5, 6, requires_grad=True)
+def test_linear_layer_and_its_gradients(operators):
+    layer, x = Linear(6, 4), torch.randn(5, 6, requires_grad=True)
     inputs = x, layer.weight, layer.bias
     weighting = torch.randn(5, 4)
-    actual = torch.autograd.grad((dense.linear(x, layer) * weighting).sum(), inputs)
-    for a, b in zip(actual, torch.autograd.grad((layer(x) * weighting).sum(), inputs)):
+    output = layer(x)
+    with fast_paths(False):
+        expected = layer(x)
+    assert_close(output.detach(), expected.detach(), 1e-6)
+    actual = torch.autograd.grad((output * weighting).sum(), inputs)
+    for a, b in zip(actual, torch.autograd.grad((expected * weighting).sum(), inputs)):
         assert_close(a, b, 1e-6)
     with torch.no_grad():
-        assert torch.equal(dense.linear(x, layer), layer(x))
+        assert torch.equal(layer(x), F.linear(*inputs))
 
 
 def test_blocked_rmsprop_has_torchs_bits_and_state():
@@ -143,13 +192,14 @@ def test_blocked_rmsprop_has_torchs_bits_and_state():
         return [nn.Parameter(torch.randn(shape)) for shape in ((BLOCK_SIZE + 7,), (3, 5), (2,))]
 
     ours, plain = parameters(), parameters()
-    optimizers = BlockedRMSprop(ours, lr=0.01), torch.optim.RMSprop(plain, lr=0.01, foreach=False)
+    optimizers = BlockedRMSprop(ours, lr=0.01), BlockedRMSprop(plain, lr=0.01, foreach=False)
     for step in range(4):
         for a, b in zip(ours[:2], plain[:2]):
             a.grad = torch.randn(a.shape, generator=torch.Generator().manual_seed(step))
             b.grad = a.grad.clone()
-        for optimizer in optimizers:
-            optimizer.step()
+        optimizers[0].step()
+        with fast_paths(False):  # torch's own step
+            optimizers[1].step()
         if step == 1:
             states = [optimizer.state_dict() for optimizer in optimizers]
             assert str(states[0]["state"]) == str(states[1]["state"])
@@ -168,16 +218,15 @@ def test_blocked_rmsprop_leaves_other_options_to_torch():
     assert torch.equal(ours, plain)
 
 
-def test_posenet_trains_alike_with_torchs_layers(monkeypatch):
+def test_posenet_trains_alike_with_torchs_layers():
     pose2d = torch.randn(16, 34, generator=torch.Generator().manual_seed(0))
     outputs = []
-    for plain in (False, True):
+    for enabled in (True, False):
         torch.manual_seed(3)
         model = PoseNet(17, width=32).train()
-        if plain:
-            monkeypatch.setattr("lib.models.posenet.linear", lambda x, layer: layer(x))
         torch.manual_seed(4)
-        output = model(pose2d)
+        with fast_paths(enabled):
+            output = model(pose2d)
         output.square().sum().backward()
         outputs.append([output.detach(), *(p.grad for p in model.parameters() if p.grad is not None)])
     # the gradient of a bias in front of BatchNorm is nothing but rounding: all are measured against the largest

@@ -5,24 +5,18 @@ after Procrustes alignment (similarity). "Root-aligned" means that prediction an
 own root joint is the origin.
 """
 
+from collections import Counter
 from collections.abc import Sequence
 
-import torch
 from torch import Tensor
 
-from lib.evaluation import distances as surface
 from lib.evaluation.mesh_pair import MeshPair
+from lib.geometry.procrustes import rigid_align
 
 
-def root_align(points: Tensor, root: int | Tensor) -> Tensor:
-    """Points relative to a root.
-
-    Args:
-        points: (B, N, 3).
-        root: index into the points, or (B, 3) positions (to move a mesh by a joint that is regressed from it).
-    """
-    origin = points[:, root] if isinstance(root, int) else root
-    return points - origin[:, None]
+def root_align(points: Tensor, root: int) -> Tensor:
+    """Points (B, N, 3) relative to one of them."""
+    return points - points[:, root, None]
 
 
 def point_errors(pred: Tensor, target: Tensor) -> Tensor:
@@ -31,52 +25,18 @@ def point_errors(pred: Tensor, target: Tensor) -> Tensor:
 
 
 def mpjpe(pred: Tensor, target: Tensor) -> Tensor:
-    """Mean per-joint position error of each sample ("protocol 1" when root-aligned; aligning is the caller's job).
-
-    Args:
-        pred, target: (B, J, 3) mm.
-
-    Returns:
-        (B,) mm.
-    """
-    return surface.mean_distance(pred, target)
+    """Mean per-joint position error of each sample, "protocol 1" of root-aligned poses: (B, J, 3) mm -> (B,) mm."""
+    return point_errors(pred, target).mean(-1)
 
 
 def mpvpe(pred: Tensor, target: Tensor) -> Tensor:
-    """Mean per-vertex position error of each sample: (B, V, 3) mm -> (B,) mm; aligning is the caller's job."""
-    return surface.mean_distance(pred, target)
+    """Mean per-vertex position error of each sample: (B, V, 3) mm -> (B,) mm; `MeshPair` serves whole data sets."""
+    return point_errors(pred, target).mean(-1)
 
 
 def pa_mpjpe(pred: Tensor, target: Tensor) -> Tensor:
     """MPJPE after Procrustes alignment on the same joints ("protocol 2"): (B, J, 3) mm -> (B,) mm."""
-    return surface.aligned_distance(pred, target)
-
-
-def pa_mpvpe(pred: Tensor, target: Tensor) -> Tensor:
-    """MPVPE after Procrustes alignment on all vertices: (B, V, 3) mm -> (B,) mm."""
-    return surface.aligned_distance(pred, target)
-
-
-def accel_error(pred: Tensor, target: Tensor, visible: Tensor | None = None) -> Tensor:
-    """Acceleration error of one sequence: norm of the difference of second differences, mean over joints.
-
-    Args:
-        pred, target: (T, J, 3) mm, consecutive frames.
-        visible: (T,) bool; frames whose window of three holds an invisible one are left out.
-
-    Returns:
-        (T - 2,) mm per frame squared, or fewer with ``visible``.
-
-    Raises:
-        ValueError: fewer than three frames.
-    """
-    if len(pred) < 3:
-        raise ValueError(f"an acceleration needs at least 3 frames, got {len(pred)}")
-    difference = pred - target
-    errors = torch.linalg.vector_norm(difference[:-2] - 2 * difference[1:-1] + difference[2:], dim=-1).mean(-1)
-    if visible is None:
-        return errors
-    return errors[visible[:-2] & visible[1:-1] & visible[2:]]
+    return mpjpe(rigid_align(pred.double(), target.double()), target).to(pred.dtype)
 
 
 def scored_joints(pred: Tensor, target: Tensor, root: int, eval_joints: Sequence[int]) -> tuple[Tensor, Tensor]:
@@ -150,74 +110,27 @@ def mesh_protocol(
 
 
 class MetricAccumulator:
-    """Means of per-sample errors over a data set that is seen batch by batch; no prediction is kept.
+    """Running errors of the log line, batch by batch: per metric the unweighted mean of batch means.
 
-    Sums stay on the device of the errors in float64, so that ``update`` costs no synchronisation.
+    So the original's log has it; it is off when the last batch is short. Sums stay on the device of the errors in
+    float64, so that ``update`` costs no synchronisation.
     """
 
     def __init__(self):
         self._sums: dict[str, Tensor] = {}
-        self._batch_means: dict[str, Tensor] = {}
-        self._counts: dict[str, int] = {}
-        self._batches: dict[str, int] = {}
+        self._batches: Counter[str] = Counter()
 
-    def update(self, errors: dict[str, Tensor], groups: Sequence[str] | None = None) -> None:
-        """Add one batch.
-
-        Args:
-            errors: metric name -> (B,) per-sample errors; an empty batch is ignored.
-            groups: label of each sample (e.g. its action); adds the metrics ``name/label``.
-        """
+    def update(self, errors: dict[str, Tensor]) -> None:
+        """Add one batch: metric name -> (B,) per-sample errors; an empty batch is ignored."""
         for name, values in errors.items():
-            self._add(name, values)
-            for label in dict.fromkeys(groups or ()):
-                member = torch.tensor([g == label for g in groups], device=values.device)
-                self._add(f"{name}/{label}", values[member])
-
-    def _add(self, name: str, values: Tensor) -> None:
-        if values.numel() == 0:
-            return
-        total = values.detach().double().sum()
-        mean = total / values.numel()
-        self._sums[name] = self._sums[name] + total if name in self._sums else total
-        self._batch_means[name] = self._batch_means[name] + mean if name in self._batch_means else mean
-        self._counts[name] = self._counts.get(name, 0) + values.numel()
-        self._batches[name] = self._batches.get(name, 0) + 1
-
-    def merge(self, states: Sequence[dict]) -> None:
-        """Replace the content by the union of several accumulators' ``state()`` (one per process)."""
-        self.__init__()
-        for state in states:
-            for name, (total, batch_means, count, batches) in state.items():
-                self._sums[name] = self._sums.get(name, torch.zeros((), dtype=torch.float64)) + total
-                previous = self._batch_means.get(name, torch.zeros((), dtype=torch.float64))
-                self._batch_means[name] = previous + batch_means
-                self._counts[name] = self._counts.get(name, 0) + count
-                self._batches[name] = self._batches.get(name, 0) + batches
-
-    def state(self) -> dict[str, tuple[float, float, int, int]]:
-        """Sum, sum of batch means, samples and batches of each metric as plain numbers."""
-        return {
-            name: (float(self._sums[name]), float(self._batch_means[name]), self._counts[name], self._batches[name])
-            for name in self._sums
-        }
-
-    def mean(self, name: str) -> float:
-        """Mean over all samples in mm; NaN when nothing was added under this name."""
-        if name not in self._sums:
-            return float("nan")
-        return float(self._sums[name]) / self._counts[name]
+            if len(values):
+                self._sums[name] = self._sums.get(name, 0) + values.detach().double().mean()
+                self._batches[name] += 1
 
     def mean_of_batch_means(self, name: str) -> float:
-        """Unweighted mean of batch means: the figure of the original's log, off when the last batch is short."""
-        if name not in self._sums:
-            return float("nan")
-        return float(self._batch_means[name]) / self._batches[name]
+        """The figure so far, in mm; NaN when nothing was added under this name."""
+        return float(self._sums[name]) / self._batches[name] if name in self._sums else float("nan")
 
     def count(self, name: str) -> int:
-        """Number of samples added under this name."""
-        return self._counts.get(name, 0)
-
-    def means(self) -> dict[str, float]:
-        """Mean over all samples of every metric, in the order they were first added."""
-        return {name: self.mean(name) for name in self._sums}
+        """Number of batches added under this name."""
+        return self._batches[name]

@@ -3,12 +3,19 @@
 import numpy as np
 import torch
 
-from lib.evaluation.metrics import accel_error, mpjpe, pa_mpjpe
+from lib.evaluation.metrics import mpjpe, pa_mpjpe
 from lib.geometry.one_euro import smooth_pose
-from lib.geometry.single import same_type
 
 # One-Euro filter of the published 3DPW evaluation, millimetres and frames
 MIN_CUTOFF, BETA = 0.004, 0.005
+
+
+def accel_error(difference: np.ndarray) -> np.ndarray:
+    """Norm of the second difference, mean over joints.
+
+    ``difference`` of prediction and truth in consecutive frames, (T, J, 3) mm -> (T - 2,) mm per frame squared.
+    """
+    return np.linalg.norm(difference[:-2] - 2 * difference[1:-1] + difference[2:], axis=-1).mean(-1)
 
 
 class Videos:
@@ -26,7 +33,7 @@ class Videos:
         self._frame = np.arange(len(index)) - np.repeat(starts, counts)
 
     def acceleration_error(self, pred: np.ndarray, target: np.ndarray) -> np.ndarray:
-        """Norm of the difference of second differences, mean over joints.
+        """`accel_error` of each frame.
 
         Args:
             pred, target: (N, J, 3) mm.
@@ -36,10 +43,8 @@ class Videos:
         """
         difference = (pred - target)[self._order].astype(np.float64)
         errors = np.full(len(difference), np.nan)
-        if len(difference) >= 3:
-            second = difference[:-2] - 2 * difference[1:-1] + difference[2:]
-            inside = (self._video[self._order][2:] == self._video[self._order][:-2]).nonzero()[0]
-            errors[self._order[inside + 1]] = np.linalg.norm(second[inside], axis=-1).mean(-1)
+        inside = (self._video[self._order][2:] == self._video[self._order][:-2]).nonzero()[0]
+        errors[self._order[inside + 1]] = accel_error(difference)[inside]
         return errors
 
     def smooth(self, poses: np.ndarray, min_cutoff: float = MIN_CUTOFF, beta: float = BETA) -> np.ndarray:
@@ -76,7 +81,7 @@ def smoothed_errors(videos: Videos, pred: np.ndarray, target: np.ndarray) -> dic
 
 
 def compute_error_accel(joints_gt: np.ndarray, joints_pred: np.ndarray, vis: np.ndarray | None = None) -> np.ndarray:
-    """Acceleration error of a sequence.
+    """Acceleration error of a sequence, under the original release's name.
 
     Args:
         joints_gt, joints_pred: (N, J, 3) consecutive frames, mm.
@@ -85,5 +90,6 @@ def compute_error_accel(joints_gt: np.ndarray, joints_pred: np.ndarray, vis: np.
     Returns:
         (N - 2,) mm per frame squared, or fewer with ``vis``.
     """
-    visible = None if vis is None else torch.from_numpy(np.array(vis, dtype=bool))
-    return accel_error(*same_type(joints_pred, joints_gt), visible).numpy()
+    errors = accel_error(np.subtract(joints_pred, joints_gt))
+    vis = np.ones(len(joints_pred), dtype=bool) if vis is None else np.asarray(vis, dtype=bool)
+    return errors[vis[:-2] & vis[1:-1] & vis[2:]]

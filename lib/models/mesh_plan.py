@@ -70,11 +70,15 @@ class MeshNetPlan:
         """``MODEL.mesh_channels`` of a configuration, or the published plan of ``kind`` when it is empty."""
         return cls(tuple(map(tuple, mesh_channels))) if mesh_channels else cls.paper(kind)
 
-    def check_levels(self, mesh_levels: int) -> None:
-        """Raises ValueError unless there is one block per mesh level in use, plus the joint and the output block."""
+    def check(self, mesh_levels: int, joint_channels: int, out_channels: int) -> None:
+        """Raises ValueError unless the plan is for so many mesh levels in use, and channels per joint and vertex."""
         if len(self.channels) != mesh_levels + 2:
             raise ValueError(
                 f"the MeshNet plan has {len(self.channels)} blocks, but a graph with {mesh_levels} mesh levels in use "
                 f"needs {mesh_levels + 2}: one for the joints, one per mesh level, one for the output "
                 "(MODEL.mesh_channels and MODEL.graph_levels must fit together)"
             )
+        first, last = self.channels[0][0], self.channels[-1][-1]
+        if (first, last) != (joint_channels, out_channels):
+            wanted = f"wanted {joint_channels} to {out_channels}"
+            raise ValueError(f"the MeshNet plan maps {first} to {last} channels, {wanted}")

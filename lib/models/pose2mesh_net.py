@@ -15,6 +15,7 @@ from lib.models import meshnet, posenet
 from lib.models.mesh_base import MeshBase
 from lib.models.meshnet import MeshNet, MeshNetPlan
 from lib.models.posenet import PoseNet, build_posenet
+from lib.models.torch_operators import keep_from_data_parallel
 from lib.settings.config import Config
 
 MM_PER_M = 1000.0
@@ -46,7 +47,7 @@ class Pose2Mesh(nn.Module):
             self.pose_lifter.requires_grad_(False).eval()
         persistent = self.state_dict().keys()
         constants = [name for name, _ in self.named_buffers() if name not in persistent]
-        self._ddp_params_and_buffers_to_ignore = [f"pose_lifter.{name}" for name in PoseNet.UNUSED] + constants
+        keep_from_data_parallel(self, [f"pose_lifter.{name}" for name in PoseNet.UNUSED] + constants)
 
     def train(self, mode: bool = True) -> "Pose2Mesh":
         """Switch the mode; a frozen PoseNet stays in evaluation mode."""

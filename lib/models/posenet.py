@@ -11,11 +11,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from lib.checkpoints.checkpoint import load_checkpoint, load_weights
+from lib.checkpoints.files import load_checkpoint
 from lib.geometry.crops import swapped
 from lib.joints.joint_set import JointSet
 from lib.joints.lookup import get_joint_set
-from lib.models.cpu.dense import linear
+from lib.models.cpu.dense import Linear
+from lib.models.torch_operators import keep_from_data_parallel
 from lib.settings.config import Config
 
 
@@ -25,16 +26,16 @@ class ResidualStage(nn.Module):
     def __init__(self, width: int, dropout: float):
         super().__init__()
         # Definition order fixes the order of state-dict keys and of torch's random initialisation.
-        self.w1 = nn.Linear(width, width)
+        self.w1 = Linear(width, width)
         self.batch_norm1 = nn.BatchNorm1d(width)
-        self.w2 = nn.Linear(width, width)
+        self.w2 = Linear(width, width)
         self.batch_norm2 = nn.BatchNorm1d(width)
         self.dropout = nn.Dropout(dropout)
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, width) to (B, width)."""
-        y = linear(self.dropout(F.relu(self.batch_norm1(x), inplace=True)), self.w1)
-        y = linear(self.dropout(F.relu(self.batch_norm2(y), inplace=True)), self.w2)
+        y = self.w1(self.dropout(F.relu(self.batch_norm1(x), inplace=True)))
+        y = self.w2(self.dropout(F.relu(self.batch_norm2(y), inplace=True)))
         return x + y
 
 
@@ -98,7 +99,7 @@ class PoseNet(nn.Module):
         self.linear_stages = nn.ModuleList(ResidualStage(width, dropout) for _ in range(stages))
         self.w2 = nn.Linear(width, 3 * num_joint)
         self.mirror = mirror
-        self._ddp_params_and_buffers_to_ignore = list(self.UNUSED)
+        keep_from_data_parallel(self, self.UNUSED)
 
     def forward(self, pose2d: Tensor) -> Tensor:
         """Lift poses.
@@ -157,5 +158,5 @@ def get_model(
         raise ValueError("pretrained=True names no file: pass the checkpoint's path (the setting MODEL.posenet_path)")
     model = PoseNet(num_joint, hid_dim, num_layer, p_dropout)
     if pretrained:
-        load_weights(model, load_checkpoint(pretrained), pretrained)
+        load_checkpoint(pretrained).load_into(model)
     return model

@@ -8,7 +8,7 @@ class SkipInit(TorchFunctionMode):
     """Context in which new layers keep their weights as allocated: the functions of ``torch.nn.init`` do nothing.
 
     Random numbers for the 76 million weights of a full-size network take longer than everything else about making it.
-    Only for networks whose every weight is loaded afterwards (``load_weights`` is strict).
+    Only for networks whose every weight is loaded afterwards (``Checkpoint.load_into`` is strict).
     """
 
     def __torch_function__(self, func, types, args=(), kwargs=None):

@@ -1,8 +1,11 @@
-"""BatchNorm + ReLU on vertex-major activations in which some rows stand for several equal ones."""
+"""What follows a graph convolution, on vertex-major activations in which some rows stand for several equal ones."""
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+
+from lib.models.backbones.cheby_graph_conv import ChebyGraphConv
+from lib.models.torch_operators import batch_statistics, norm_gradients, relu_gradient
 
 
 class _WeightedBatchNormReLU(torch.autograd.Function):
@@ -17,7 +20,7 @@ class _WeightedBatchNormReLU(torch.autograd.Function):
         first = vertices - len(extra)
         rows = x.view(-1, features)
         # Statistics of the rows as they are, then the repeated ones merged in. Both steps are free of cancellation.
-        plain_mean, plain_var = torch.batch_norm_update_stats(rows, None, None, 0.0)
+        plain_mean, plain_var = batch_statistics(rows)
         repeated = x[first:]
         count = batch * total
         copies = extra.view(-1, 1, 1)
@@ -36,12 +39,10 @@ class _WeightedBatchNormReLU(torch.autograd.Function):
         x, y, weight, mean, var, extra = ctx.saved_tensors
         features = x.shape[-1]
         rows = x.view(-1, features)
-        grad = torch.ops.aten.threshold_backward(grad.contiguous(), y, 0).view(-1, features)
+        grad = relu_gradient(grad.contiguous(), y).view(-1, features)
         inverse_std = torch.rsqrt(var + ctx.eps)
         # The sums over rows already contain all copies: a representative's gradient is the sum over what it stands for.
-        _, grad_weight, grad_bias = torch.ops.aten.native_batch_norm_backward(
-            grad, rows, weight, mean, var, None, None, False, ctx.eps, [False, True, True]
-        )
+        grad_weight, grad_bias = norm_gradients(grad, rows, weight, mean, var, ctx.eps)
         # d loss / d x = scale * (grad - multiplicity / count * (sum of grad + x_hat * sum of grad * x_hat))
         scale = weight * inverse_std
         slope = -scale * inverse_std * grad_weight / ctx.count
@@ -53,18 +54,18 @@ class _WeightedBatchNormReLU(torch.autograd.Function):
 
 
 def batch_norm_relu(x: Tensor, norm: nn.BatchNorm1d, extra: Tensor | None = None, total: int = 0) -> Tensor:
-    """relu(norm(x)) over vertices and batch together.
+    """relu(norm(x)) in training, over vertices and batch together.
 
     Args:
         x: (V, B, F) activations.
-        norm: holds affine parameters and running statistics; its ``training`` flag decides which statistics are used.
+        norm: holds affine parameters and running statistics.
         extra: further copies that each of the last ``len(extra)`` rows stands for in batch statistics; None: no copies.
         total: rows with all copies, V + sum of extra.
 
     Returns:
         (V, B, F), equal to ``relu(norm(padded))`` at the representatives, where ``padded`` has every copy.
     """
-    if not norm.training or extra is None or len(extra) == 0:
+    if extra is None or len(extra) == 0:
         return F.relu(norm(x.reshape(-1, x.shape[-1])), inplace=True).view_as(x)
     y, mean, var = _WeightedBatchNormReLU.apply(x.contiguous(), norm.weight, norm.bias, extra, total, norm.eps)
     with torch.no_grad():
@@ -73,3 +74,12 @@ def batch_norm_relu(x: Tensor, norm: nn.BatchNorm1d, extra: Tensor | None = None
         norm.running_mean.lerp_(mean, norm.momentum)
         norm.running_var.lerp_(var * (count / (count - 1)), norm.momentum)
     return y
+
+
+def conv_norm_relu(x: Tensor, laplacian: Tensor, conv: ChebyGraphConv, norm: nn.BatchNorm1d, *copies) -> Tensor:
+    """A layer of MeshNet, (V, B, F) to (V, B, F'); ``copies`` are the last two arguments of `batch_norm_relu`."""
+    if norm.training:
+        return batch_norm_relu(conv(x, laplacian), norm, *copies)
+    # fixed statistics: one factor and one offset per channel, which cost nothing within the convolution
+    scale = norm.weight * torch.rsqrt(norm.running_var + norm.eps)
+    return conv(x, laplacian, scale, norm.bias + (conv.bias - norm.running_mean) * scale).relu_()

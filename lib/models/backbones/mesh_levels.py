@@ -17,7 +17,6 @@ from scipy import sparse
 from torch import Tensor, nn
 
 from lib.graph.mesh_graph import MeshGraph
-from lib.models.cpu.chebyshev_mixer import ChebyshevMixer, RowSums, upsampling
 
 
 @dataclass(frozen=True)
@@ -131,13 +130,10 @@ class MeshLevel(nn.Module):
         laplacian, laplacian_real: operator among all representatives, and among real vertices.
         parent: gather index from the coarser level; parent_real: the same among real vertices (None when coarsest).
         extra: multiplicity minus one of the last representatives; all earlier ones stand for themselves only.
-        padded_size: rows of the padded level.
-        enter: convolution of the coarser level's rows behind the upsampling (at the coarsest level: of its own rows).
-        stay: convolution of the level's own rows. The leading rows of both are the real vertices.
-        siblings: sums over the rows that share a parent, the transpose of upsampling (None when coarsest).
+        real, padded_size: numbers of real vertices, which come first, and of rows of the padded level.
     """
 
-    def __init__(self, rows: LevelRows, laplacian: sparse.csr_matrix, order: int):
+    def __init__(self, rows: LevelRows, laplacian: sparse.csr_matrix):
         super().__init__()
         self.real, self.padded_size = rows.real, len(rows.representative)
         index = rows.position
@@ -150,12 +146,15 @@ class MeshLevel(nn.Module):
         parent = None if rows.parent is None else torch.from_numpy(rows.parent)
         self._constant("parent", parent)
         self._constant("parent_real", None if parent is None else parent[: rows.real].clone())
-        representatives = laplacian[rows.position][:, rows.position]
-        self.stay = ChebyshevMixer(representatives, order, leading=rows.real)
-        self.enter, self.siblings = self.stay, None
-        if parent is not None:
-            self.enter = ChebyshevMixer(representatives, order, rows.parent, leading=rows.real)
-            self.siblings = RowSums(upsampling(rows.parent).T)
+
+    def operator(self, fakes: bool) -> Tensor:
+        """The Laplacian among all representatives, or without ``fakes`` among real vertices."""
+        return self.laplacian() if fakes else self.laplacian_real()
+
+    def upsample(self, x: Tensor, fakes: bool) -> Tensor:
+        """Rows of the coarser level (V', B, F) copied to their children (V, B, F); the coarsest level's own as are."""
+        parent = self.parent if fakes else self.parent_real
+        return x if parent is None else x.index_select(0, parent)
 
     def _constant(self, name: str, value: Tensor | None) -> None:
         self.register_buffer(name, value, persistent=False)

@@ -1,1 +1,1 @@
-"""The networks' fast path on a CPU."""
+"""The networks' fast paths on a CPU, and their switch."""

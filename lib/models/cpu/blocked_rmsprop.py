@@ -4,6 +4,8 @@ import torch
 from torch import Tensor
 from torch.optim import RMSprop
 
+from lib.models.cpu.switch import takes_fast_path
+
 # Numbers per block: parameter, gradient, mean square and one temporary, 8 MB, fit a last-level cache; much smaller
 # blocks lose to the overhead of starting operations what they gain.
 BLOCK_SIZE = 2**19
@@ -51,6 +53,6 @@ def _is_plain(group: dict) -> bool:
         return False
     tensors = [tensor for p in group["params"] if p.grad is not None for tensor in (p, p.grad)]
     return all(
-        t.device.type == "cpu" and t.layout is torch.strided and t.is_contiguous() and t.is_floating_point()
+        takes_fast_path(t) and t.layout is torch.strided and t.is_contiguous() and t.is_floating_point()
         for t in tensors
     )

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from lib.models.backbones.cheby_graph_conv import ChebyGraphConv
 from lib.models.cpu.chebyshev_mixer import ChebyshevMixer, RowSums
-from lib.models.cpu.dense import product
+from lib.models.torch_operators import batch_statistics, norm_gradients, product, relu_gradient
 
 # Numbers in the table of a dense product: about those of one sample at the finest level, which fit the cache.
 TABLE_SIZE = 2**21
@@ -131,10 +131,8 @@ class GraphConvNormReLU(torch.autograd.Function):
         grad_beta, grad_gamma = torch.zeros_like(scale), torch.zeros_like(scale)
         for step in steps(*z.shape):
             masked = _masked(grad[step], z[step], scale, shift)
-            _, of_gamma, of_beta = torch.ops.aten.native_batch_norm_backward(
-                masked.flatten(0, 1), z[step].flatten(0, 1), scale, mean, inverse_std.pow(-2), None, None, False, 0.0,
-                [False, True, True],
-            )  # fmt: skip
+            rows = z[step].flatten(0, 1)
+            of_gamma, of_beta = norm_gradients(masked.flatten(0, 1), rows, scale, mean, inverse_std.pow(-2), 0.0)
             grad_gamma += of_gamma
             grad_beta += of_beta
         # d loss / d z = scale * (grad - multiplicity / count * (sum of grad + z_hat * sum of grad * z_hat))
@@ -158,8 +156,7 @@ def _statistics(x: Tensor, extra: Tensor, total: int) -> tuple[Tensor, Tensor]:
     First those of the rows as they are, then the repeated ones are merged in: both steps are free of cancellation.
     """
     rows = x.shape[1]
-    plain = [torch.batch_norm_update_stats(sample, None, None, 0.0) for sample in x]
-    mean, variance = (torch.stack(values) for values in zip(*plain))
+    mean, variance = (torch.stack(values) for values in zip(*map(batch_statistics, x)))
     if len(extra):
         repeated, copies = x[:, rows - len(extra) :], extra.view(-1, 1)
         merged = mean + ((repeated - mean[:, None]) * copies).sum(1) / total
@@ -171,7 +168,7 @@ def _statistics(x: Tensor, extra: Tensor, total: int) -> tuple[Tensor, Tensor]:
 
 def _masked(grad: Tensor, z: Tensor, scale: Tensor, shift: Tensor) -> Tensor:
     """Gradient in front of the ReLU of scale * z + shift."""
-    return torch.ops.aten.threshold_backward(grad, torch.addcmul(shift, z, scale), 0)
+    return relu_gradient(grad, torch.addcmul(shift, z, scale))
 
 
 def _backward(needed, x: Tensor, weight: Tensor, mixer: ChebyshevMixer, grad_of) -> tuple[Tensor | None, Tensor | None]:

@@ -15,8 +15,9 @@ from torch.nn import functional as F
 
 from lib.graph.mesh_graph import MeshGraph
 from lib.joints.joint_set import JointSet
+from lib.models.backbones.resize import resize_channels
 from lib.models.mesh_base import MeshBase
-from lib.models.meshnet import MeshNet, resize_channels
+from lib.models.meshnet import MeshNet
 from lib.models.pose2mesh_net import MM_PER_M, Pose2Mesh
 from lib.models.posenet import PoseNet
 

@@ -1,0 +1,124 @@
+"""MeshNet's forward pass on a CPU: the layers of `MeshNet.forward`, batch first and sample by sample.
+
+`evaluate` multiplies normalisation into the weights; `train` takes the statistics of the batch.
+"""
+
+import itertools
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from scipy import sparse
+from torch import Tensor, nn
+
+from lib.graph.mesh_graph import MeshGraph
+from lib.models.backbones.mesh_levels import LevelRows
+from lib.models.backbones.resize import resize_channels
+from lib.models.cpu.chebyshev_mixer import ChebyshevMixer, RowSums, upsampling
+from lib.models.cpu.sample_major import AddUpsampled, GraphConv, conv_norm_relu, convolve, fold, samples_per_step
+from lib.models.cpu.switch import takes_fast_path
+
+if TYPE_CHECKING:
+    from lib.models.meshnet import MeshNet
+
+
+class LevelMixers(nn.Module):
+    """Operators of one mesh level.
+
+    Attributes:
+        enter: convolution of the coarser level's rows behind the upsampling (at the coarsest level: of its own rows).
+        stay: convolution of the level's own rows. The leading rows of both are the real vertices.
+        siblings: sums over the rows that share a parent, the transpose of upsampling (None when coarsest).
+    """
+
+    def __init__(self, rows: LevelRows, laplacian: sparse.csr_matrix, order: int):
+        super().__init__()
+        representatives = laplacian[rows.position][:, rows.position]
+        self.stay = ChebyshevMixer(representatives, order, leading=rows.real)
+        self.enter, self.siblings = self.stay, None
+        if rows.parent is not None:
+            self.enter = ChebyshevMixer(representatives, order, rows.parent, leading=rows.real)
+            self.siblings = RowSums(upsampling(rows.parent).T)
+
+
+class Mixers(nn.Module):
+    """Operators of a MeshNet, which follow it with ``.to()`` but are not part of its state dict.
+
+    Args:
+        rows: of the mesh levels, coarsest first.
+        output: (V,) representatives of the finest level that the network returns, in their order.
+        graph, padded, order: the network's.
+    """
+
+    def __init__(self, graph: MeshGraph, rows: Sequence[LevelRows], output: np.ndarray, padded: bool, order: int):
+        super().__init__()
+        self.joints = ChebyshevMixer(graph.laplacians[-1], order)
+        self.levels = nn.ModuleList(LevelMixers(r, L, order) for r, L in zip(rows, graph.laplacians[-2::-1]))
+        kept = rows[-1].position if padded else rows[-1].position[: rows[-1].real]
+        self.output = ChebyshevMixer(graph.laplacians[0][kept][:, kept], order, rows=output)
+
+
+def path(model: "MeshNet", joints: Tensor) -> Callable[["MeshNet", Tensor], Tensor] | None:
+    """`train` or `evaluate`, whichever does what ``model(joints)`` asks for; None: neither."""
+    if not takes_fast_path(joints):
+        return None
+    if model.training:
+        return train if all(norm.training for norm in model.bn) else None
+    return None if torch.is_grad_enabled() else evaluate
+
+
+def evaluate(model: "MeshNet", joints: Tensor) -> Tensor:
+    """``model(joints)`` with fixed statistics and without gradients."""
+    layers = [fold(conv, norm) for conv, norm in itertools.zip_longest(model.cl, model.bn)]
+    joint_layers = len(model.plan.channels[0]) - 1
+    x = joints.to(model.fc.weight.dtype)
+    for weights, bias in layers[:joint_layers]:
+        x = convolve(x, weights, model.mixers.joints).add_(bias).relu_()
+    order = model.coarse_order if model.padded else model.coarse_order[: model.levels[0].real]
+    x = model.fc(x.flatten(1)).view(len(x), model.coarse_size, -1)[:, order]
+    return _grow(model, x, 0, layers[joint_layers:])
+
+
+def _grow(model: "MeshNet", x: Tensor, number: int, layers: list[tuple[Tensor, Tensor]]) -> Tensor:
+    """Meshes (B, V, 3) from the rows (B, N, F) that enter a level, and the layers from there on."""
+    level, mixers = model.levels[number], model.mixers.levels[number]
+    block, real = model.plan.channels[number + 1], not model.padded
+    size = samples_per_step(level.real if real else level.padded_size, model.cl[0].order * max(block[1:]))
+    if len(x) > size:
+        return torch.cat([_grow(model, part, number, layers) for part in x.split(size)])
+    y, mixer = x, mixers.enter
+    for weights, bias in layers[: len(block) - 1]:
+        y, mixer = convolve(y, weights, mixer, real).add_(bias).relu_(), mixers.stay
+    x = resize_channels(x, block[-1])
+    if number:
+        x = x.index_select(1, level.parent_real if real else level.parent)
+    y += x
+    layers = layers[len(block) - 1 :]
+    if number + 1 < len(model.levels):
+        return _grow(model, y, number + 1, layers)
+    for weights, bias in layers[:-1]:
+        y = convolve(y, weights, mixers.stay, real).add_(bias).relu_()
+    weights, bias = layers[-1]
+    return convolve(y, weights, model.mixers.output).add_(bias)
+
+
+def train(model: "MeshNet", joints: Tensor) -> Tensor:
+    """``model(joints)`` with the statistics of the batch."""
+    layers = iter(zip(model.cl, model.bn))
+    x = joints.to(model.fc.weight.dtype)
+    for _ in model.plan.channels[0][1:]:
+        x = conv_norm_relu(x, *next(layers), model.mixers.joints)
+    x = model.fc(x.flatten(1)).view(len(x), model.coarse_size, -1)[:, model.coarse_order]
+    for level, mixers, block in zip(model.levels, model.mixers.levels, model.plan.channels[1:]):
+        copies = level.extra, level.padded_size
+        y, mixer = x, mixers.enter
+        for _ in block[1:]:
+            y, mixer = conv_norm_relu(y, *next(layers), mixer, *copies), mixers.stay
+        x = resize_channels(x, block[-1])
+        x = y + x if level.parent is None else AddUpsampled.apply(y, x, level.parent, mixers.siblings)
+    for conv, norm in layers:
+        x = conv_norm_relu(x, conv, norm, mixers.stay, *copies)
+    if not model.padded:  # no statistics are taken after the last layer
+        x = x[:, : level.real]
+    return GraphConv.apply(x, model.cl[-1].weight, model.cl[-1].bias, model.mixers.output)

@@ -1,0 +1,25 @@
+"""The switch of the fast paths: they give what the networks give without them, so nothing else decides on them."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+
+import torch
+from torch import Tensor
+
+_ENABLED = ContextVar("fast_paths", default=True)
+
+
+@contextmanager
+def fast_paths(enabled: bool) -> Iterator[None]:
+    """Within the ``with`` block, networks and optimizer may take the paths of this folder, as outside, or may not."""
+    token = _ENABLED.set(enabled)
+    try:
+        yield
+    finally:
+        _ENABLED.reset(token)
+
+
+def takes_fast_path(x: Tensor) -> bool:
+    """Whether computations on ``x`` may: it lies on a CPU and is not to be rounded by autocast."""
+    return _ENABLED.get() and x.device.type == "cpu" and not torch.is_autocast_enabled("cpu")
