@@ -18,41 +18,26 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from data.checks.checks import (
-    check_detections,
-    check_fits,
-    check_image,
-    check_records,
-    check_sizes,
-)
-from data.checks.files import NeededFile, annotation_files, model_files
-from data.checks.report import (
-    FAIL,
-    OK,
-    WARN,
-    Finding,
-    Report,
-)
+from data.checks.checks import check_detections, check_fits, check_image, check_records, check_sizes
+from data.checks.files import model_files
+from data.checks.report import FAIL, OK, WARN, Finding, Report
 from data.checks.sheet import write_sheet
 from data.checks.view import look
 from lib import ROOT
 from lib.datasets.pose_dataset import RecordDataset
-from lib.datasets.registry import dataset_class
+from lib.datasets.protocol import NeededFile
+from lib.datasets.registry import DATASETS, dataset_class
+from lib.joints.lookup import get_joint_set
 from lib.mesh.mesh_model import MeshModel, load_mesh_model
 from lib.settings.config import Config
 from lib.settings.reading import merge
 
-# data set -> input joint set, target joint set, kind of mesh, bodies of both genders
-DATASETS = {
-    "Human36M": ("human36", "human36", "body", False),
-    "MuCo": ("human36", "human36", "body", False),
-    "COCO": ("coco", "human36", "body", False),
-    "PW3D": ("coco", "human36", "body", True),
-    "AMASS": ("human36", "human36", "body", False),
-    "SURREAL": ("smpl", "smpl", "body", True),
-    "FreiHAND": ("mano", "mano", "hand", False),
-}
 SHEET_TILES = 12
+
+
+def with_files() -> list[str]:
+    """Names of the data sets that have files to check."""
+    return [name for name in DATASETS if dataset_class(name).inspection is not None]
 
 
 def verify(
@@ -67,29 +52,30 @@ def verify(
     """Check one split of one data set; prints each finding.
 
     Args:
-        name: one of ``DATASETS``. split: ``train``, ``test`` or ``validation``, where the set has it.
+        name: one of ``with_files()``. split: ``train``, ``test`` or ``validation``, where the set has it.
         root: folder that holds ``data/`` and the body models.
         samples: records to pose and project, evenly spread.
         output: folder of the contact sheet.
         optional: a set of which no file is there is doubtful, not wrong.
         models: body and hand by kind, read once for several calls.
     """
-    report = Report(f"{name} {split}")
-    _, _, kind, gendered = DATASETS[name]
-    files = annotation_files(name, split, root)
+    report, data = Report(f"{name} {split}"), dataset_class(name)
+    files = data.needed_files(split, root)
     if optional and not any(file.path.is_file() for file in files):
         report.add(WARN, "files", f"none of the {len(files)} files is there; {files[0].source}")
         return report.findings
-    missing = _check_files(files + model_files(kind, gendered, root), report)
-    config = _config(name, use_detections="detections" not in missing)
-    if {"annotations", "fits"} & missing or (name == "FreiHAND" and "detections" in missing):
+    config = settings_of(data)
+    kind = get_joint_set(config.DATASET.input_joint_set).body
+    missing = _check_files(files + model_files(kind, data.inspection.gendered, root), report)
+    config = config.changed(DATASET={"use_gt_input": "detections" in missing})
+    if {"annotations", "fits"} & missing or (data.protocol.always_detections and "detections" in missing):
         return report.findings
     models = {} if models is None else models
     try:
         if kind not in models:
             models[kind] = load_mesh_model(kind, "auto", root)
         with contextlib.redirect_stdout(sys.stderr):  # standard output is for findings
-            dataset = dataset_class(name)(split, config, models[kind], root=root)
+            dataset = data(split, config, models[kind], root=root)
         check_records(dataset, report)
         if "model" in missing:
             report.add(WARN, "fits", "not checked: they belong to the model files that are missing")
@@ -126,27 +112,28 @@ def _spread(count: int, wanted: int) -> np.ndarray:
     return np.unique(np.linspace(0, count - 1, min(count, wanted)).round().astype(np.int64))
 
 
-def _config(name: str, use_detections: bool) -> Config:
-    input_set, target_set, *_ = DATASETS[name]
+def settings_of(data: type[RecordDataset]) -> Config:
+    """The settings that a data set is read with: its own joint sets, and detections."""
+    own = data.protocol.input_sets[0] if data.protocol.input_sets else "human36"
     sections = {
         "DATASET": {
-            "train_list": [name],
-            "test_list": [name],
-            "input_joint_set": input_set,
-            "target_joint_set": target_set,
-            "use_gt_input": not use_detections,
-            "muco_fit_check": "annotated",
+            "train_list": [data.name],
+            "test_list": [data.name],
+            "input_joint_set": own,
+            "target_joint_set": data.protocol.target_set or own,
+            "use_gt_input": False,
         },
-        # PoseNet's AMASS has one subset more
-        "MODEL": {"name": "posenet" if name == "AMASS" else "pose2mesh_net"},
+        "MODEL": {"name": "pose2mesh_net"},
     }
+    for section, values in data.inspection.settings.items():
+        sections[section] |= values
     return merge(sections)
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Exit status: 1 when a check failed."""
     parser = argparse.ArgumentParser(description="Check a data set's files, numbers, units, fits and detections")
-    parser.add_argument("dataset", choices=[*DATASETS, "all"])
+    parser.add_argument("dataset", choices=[*with_files(), "all"])
     parser.add_argument("--root", type=Path, default=ROOT, help="holds data/ and the body models")
     parser.add_argument("--split", choices=("train", "test", "validation"), help="default: all that the set has")
     parser.add_argument("--samples", type=int, default=500, help="records to pose and project")
@@ -157,7 +144,7 @@ def main(arguments: list[str] | None = None) -> int:
     everything = args.dataset == "all"
     findings: list[Finding] = []
     models: dict[str, MeshModel] = {}
-    for name in DATASETS if everything else [args.dataset]:
+    for name in with_files() if everything else [args.dataset]:
         splits = dataset_class(name).splits
         if args.split and args.split not in splits and not everything:
             parser.error(f"{name} has the splits {', '.join(splits)}")

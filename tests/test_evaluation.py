@@ -1,14 +1,14 @@
 """Evaluators against figures, per-sample errors and printed lines of the original."""
 
-from types import SimpleNamespace
+from copy import copy
 
 import numpy as np
 import pytest
 import torch
 
+from lib.datasets.registry import dataset_class
 from lib.evaluation.evaluator import Figure, Groups, SampleTable
 from lib.evaluation.lift import LiftEvaluator
-from lib.evaluation.registry import build_evaluator
 from lib.joints.lookup import get_joint_set
 from lib.settings.reading import merge
 from tests.evaluation_keys import LIFT_SET, MESH_SET, MILLIMETRES, PER_SAMPLE, per_sample, text
@@ -38,7 +38,7 @@ def arrays():
 
 @pytest.fixture(scope="module")
 def datasets(arrays, tmp_path_factory):
-    folder = tmp_path_factory.mktemp("FreiHAND")
+    root = tmp_path_factory.mktemp("root")
     records = {
         # annotations are absolute; only relative positions may matter
         "Human36M": {
@@ -49,10 +49,18 @@ def datasets(arrays, tmp_path_factory):
         "SURREAL": None,
         "FreiHAND": {"db_idx": np.arange(4)},
     }
+    shared = {"mode": "test", "debug": False, "cfg": merge({}), "root": root, "mesh_model": StandIn(arrays)}
     return {
-        name: SimpleNamespace(name=name, mesh_model=StandIn(arrays), records=columns, folder=folder, subjects=(9, 11))
+        name: changed(object.__new__(dataset_class(name)), records=columns, **shared)
         for name, columns in records.items()
     }
+
+
+def changed(dataset, **attributes):
+    """A data set with other attributes, without reading files."""
+    dataset = copy(dataset)
+    vars(dataset).update(attributes)
+    return dataset
 
 
 def evaluator_of(dataset, stage, full=True, **settings):
@@ -60,7 +68,7 @@ def evaluator_of(dataset, stage, full=True, **settings):
     regressor = None
     if stage == "mesh":
         regressor = torch.from_numpy(joint_set.add_derived(dataset.mesh_model.joint_regressor(joint_set.name)))
-    return build_evaluator(dataset, merge(settings), joint_set, full, regressor)
+    return changed(dataset, cfg=merge(settings)).evaluator(joint_set, full, regressor)
 
 
 def tensor(arrays, key):
@@ -95,7 +103,7 @@ def test_lifted_poses_are_scored_as_in_the_original(arrays, datasets, name, batc
 def test_coco_joints_on_human36m_are_scored_by_their_own_indices(datasets):
     """The original takes human36's root and evaluation joints for them, which mixes up body parts."""
     coco = get_joint_set("coco")
-    evaluator = build_evaluator(datasets["Human36M"], merge({}), coco)
+    evaluator = datasets["Human36M"].evaluator(coco)
     assert evaluator.annotation is None
     pred = torch.zeros(6, coco.joint_num, 3)
     target = torch.zeros(6, coco.joint_num, 3)
@@ -134,8 +142,7 @@ def test_printed_lines_are_those_of_the_original(arrays, datasets, name):
 
 def test_protocol_of_subjects_is_named(datasets):
     settings = {"DATASET": {"human36_protocol": 1}}
-    dataset = SimpleNamespace(**{**vars(datasets["Human36M"]), "subjects": (11,)})
-    evaluator = evaluator_of(dataset, "mesh", **settings)
+    evaluator = evaluator_of(datasets["Human36M"], "mesh", **settings)
     assert evaluator.setting == "every 50th frame of S11 (protocol 1 of subjects)"
     assert evaluator.figures[0].text(1.0) == "Protocol 1 H36M pose error (MPJPE) >> tot: 1.00"
     assert "50th frame of S9 and S11 (protocol 2" in evaluator_of(datasets["Human36M"], "mesh").setting
@@ -162,7 +169,7 @@ def test_epochs_before_the_last_compute_the_log_line_alone(arrays, datasets):
 
 
 def test_missing_columns_are_named(datasets):
-    broken = SimpleNamespace(**{**vars(datasets["PW3D"]), "records": {}})
+    broken = changed(datasets["PW3D"], records={})
     with pytest.raises(ValueError, match="PW3D needs the column 'video'"):
         evaluator_of(broken, "mesh")
 

@@ -7,9 +7,7 @@ import pytest
 import torch
 
 from data.FreiHAND.evaluation import Submission
-from lib.evaluation.registry import build_evaluator
 from lib.joints.lookup import get_joint_set
-from lib.settings.reading import merge
 from tests.evaluation_keys import LIFT_SET, MESH_SET, MILLIMETRES, PER_SAMPLE, per_sample, text
 from tests.golden_items import build, load_models, make_root
 from tests.helpers import shared_path
@@ -43,7 +41,7 @@ def evaluator_of(name, stage, root, models):
     regressor = None
     if stage == "pose2mesh_net":
         regressor = torch.from_numpy(joint_set.add_derived(dataset.mesh_model.joint_regressor(joint_set.name)))
-    return dataset, build_evaluator(dataset, merge({}), joint_set, regressor=regressor)
+    return dataset, dataset.evaluator(joint_set, regressor=regressor)
 
 
 def pieces(arrays, name, *keys):

@@ -13,7 +13,6 @@ from lib.core.base import Options, build_dataset
 from lib.core.runs import create_run
 from lib.datasets.pose_dataset import stream
 from lib.evaluation.details import DetailedMeshEvaluator
-from lib.evaluation.registry import build_evaluator
 from lib.evaluation.surface_metrics import WHOLE, SurfaceRegions, surface_errors
 from lib.joints.lookup import get_joint_set
 from lib.joints.tables import SMPL
@@ -299,7 +298,7 @@ def test_lifted_joints_and_those_of_the_mesh_are_compared_with_the_same_targets(
     dataset, input_set = build_dataset(cfg, Options(), "test"), get_joint_set(joint_set)
     target_set = get_joint_set(cfg.DATASET.target_joint_set)
     regressor = torch.from_numpy(target_set.add_derived(dataset.mesh_model.joint_regressor(target_set)))
-    evaluator = build_evaluator(dataset, cfg, target_set, True, regressor)
+    evaluator = dataset.evaluator(target_set, True, regressor)
     targets = dataset.batch(np.arange(7), stream(0))[1]
     mesh, joints = 1000 * targets["mesh"], targets["lift_pose3d"]
     wrong = joints.clone()
@@ -308,7 +307,7 @@ def test_lifted_joints_and_those_of_the_mesh_are_compared_with_the_same_targets(
     found = {name: total for name, (total, _) in evaluator.results().items()}
     assert found["PoseNet MPJPE"] == pytest.approx(1, abs=1e-3)
     assert found["PoseNet PA-MPJPE"] > 0.3
-    assert found["MeshNet PA-MPJPE"] <= found["MeshNet MPJPE"] < limit
+    assert found["MeshNet PA-MPJPE"] - 1e-3 <= found["MeshNet MPJPE"] < limit  # float32 noise where both are zero
     assert any("kinematic" in line for line in evaluator.protocols()) == (joint_set in ("smpl", "mano"))
     assert found["Mesh rigid MPVPE"] < 0.01
 

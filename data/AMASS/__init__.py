@@ -1,3 +1,1 @@
-from .dataset import AMASS as dataset
-
-__all__ = ["dataset"]
+"""AMASS."""

@@ -13,7 +13,7 @@ from tqdm import tqdm
 
 from lib.datasets.motion_files import find_motion, read_motion
 from lib.datasets.pose_dataset import RecordDataset
-from lib.datasets.protocol import Protocol
+from lib.datasets.protocol import Inspection, NeededFile, Protocol
 
 # world-to-camera rotations of Human3.6M's cameras (z up world, y down camera)
 CAMERAS = np.array(
@@ -48,6 +48,7 @@ PRINCPT = (500.0, 500.0)
 SUBSETS = {"pose2mesh_net": ("CMU",), "posenet": ("CMU", "BML")}
 FRAME_STEP = {"cmu": 60, "mpi_mosh": 10, "bmlrub": 10, "bmlmovi": 10}
 OTHER_STEP = 5
+SITE = "get it from https://amass.is.tue.mpg.de (SMPL+H G files), or convert CMU clips with data/convert/cmu_bvh.py"
 HANDS = slice(66, 72)  # of SMPL; the files hold left finger joints of SMPL+H there (see ``read_motion``)
 
 
@@ -57,6 +58,8 @@ class AMASS(RecordDataset):
     name = "AMASS"
     splits = ("train",)
     protocol = Protocol(input_sets=("human36", "coco", "smpl"))
+    # PoseNet's has one subset more
+    inspection = Inspection("data/**/*_poses.npz", settings={"MODEL": {"name": "posenet"}})
 
     def options(self) -> dict:
         return {"subsets": SUBSETS[self.cfg.MODEL.name]}
@@ -78,6 +81,14 @@ class AMASS(RecordDataset):
                 "data/README.md says where to get AMASS, or how to convert CMU clips"
             )
         return kept
+
+    @classmethod
+    def needed_files(cls, split, root):
+        """The clips that are there, or their pattern when there are none."""
+        folder = root / "data" / cls.name / "data"
+        wanted = [path for path in sorted(folder.glob("*")) if any(key in path.name for key in SUBSETS["posenet"])]
+        clips = [clip for subset in wanted for clip in find_motion(subset)]
+        return [NeededFile(clip, "annotations", SITE) for clip in clips or [folder / "CMU/*/*_poses.npz"]]
 
     def files(self) -> list[Path]:
         files = []

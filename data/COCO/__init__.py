@@ -1,3 +1,1 @@
-from .dataset import COCO as dataset
-
-__all__ = ["dataset"]
+"""COCO with SMPLify fits."""

@@ -7,21 +7,14 @@ crowds, with keypoints and a fit. Fits whose projection is more than 3 pixels of
 
 from pathlib import Path
 
-from lib.datasets.annotations import (
-    field,
-    find,
-    read_json,
-    whole_number,
-)
-from lib.datasets.columns import (
-    BODY_COLUMNS,
-    People,
-    body_fit,
-    clamp_betas,
-)
+import torch
+
+from lib.datasets.annotations import field, find, read_json, whole_number
+from lib.datasets.columns import BODY_COLUMNS, People, body_fit, clamp_betas
 from lib.datasets.fit_errors import coco_error
 from lib.datasets.pose_dataset import RecordDataset
-from lib.datasets.protocol import FitCheck, Protocol
+from lib.datasets.protocol import FitCheck, Inspection, NeededFile, Protocol, released
+from lib.joints import tables
 
 _ALL = ("mesh", "lift", "reg")
 
@@ -45,12 +38,22 @@ class COCO(RecordDataset):
                 ("posenet", "coco"): ("lift",),
             },
             joint_sets=("coco",),
+            unit="px of a 64 x 64 crop",
         ),
     )
+    inspection = Inspection(
+        "annotations/person_keypoints_train2017.json", settings={"DATASET": {"input_joint_set": "coco"}}
+    )
 
-    def files(self) -> list[Path]:
-        names = ("person_keypoints_train2017.json", "coco_smplify_train.json")
-        return [self.folder / "annotations" / name for name in names]
+    @classmethod
+    def needed_files(cls, split, root):
+        folder = root / "data" / cls.name / "annotations"
+        site = "get it from annotations_trainval2017.zip of https://cocodataset.org/#download"
+        fits = released("1X7OMEGQJOe0Tcn2GvvP1koKkq4yghIzr")
+        return [
+            NeededFile(folder / "person_keypoints_train2017.json", "annotations", site),
+            NeededFile(folder / "coco_smplify_train.json", "fits", fits),
+        ]
 
     def parse(self):
         path, fit_path = self.files()
@@ -79,6 +82,12 @@ class COCO(RecordDataset):
         columns["betas"] = clamp_betas(columns["betas"])
         columns["keypoints"][..., 2] = columns["keypoints"][..., 2] > 0
         return columns, skipped
+
+    def annotation(self, posed, places):
+        keypoints, joints = posed.rows["keypoints"], tables.COCO
+        valid = torch.zeros(len(keypoints), joints.joint_num, dtype=torch.bool)
+        valid[:, : joints.keypoint_num] = keypoints[..., 2] > 0
+        return {"truth_image": joints.add_derived(keypoints[..., :2]).numpy(), "valid": valid.numpy()}
 
 
 def _weak(path: Path, record: str, fit: dict) -> list:

@@ -1,3 +1,1 @@
-from .dataset import FreiHAND as dataset
-
-__all__ = ["dataset"]
+"""FreiHAND."""

@@ -9,21 +9,15 @@ camera, MANO parameters) and ``hrnet_output_on_{train,test}set.json``. The 2D in
 from pathlib import Path
 
 import numpy as np
+import torch
 
-from lib.datasets.annotations import (
-    Detections,
-    field,
-    read_json,
-    whole_number,
-)
-from lib.datasets.columns import (
-    BODY_COLUMNS,
-    People,
-    body_fit,
-    sort_rows,
-)
+from data.FreiHAND.evaluation import JOINT_FILE, MESH_FILE, NO_TARGETS, FreiHandEvaluator, Submission, load_truth
+from lib.datasets.annotated import millimetres
+from lib.datasets.annotations import Detections, field, read_json, whole_number
+from lib.datasets.columns import BODY_COLUMNS, People, body_fit, sort_rows
 from lib.datasets.pose_dataset import RecordDataset
-from lib.datasets.protocol import Protocol
+from lib.datasets.protocol import Inspection, MeshSamples, NeededFile, Protocol, released
+from lib.geometry.cameras import project
 from lib.joints.tables import MANO
 
 FILE_SPLIT = {"train": "train", "test": "eval"}
@@ -43,11 +37,19 @@ class FreiHAND(RecordDataset):
         augment=False,
         always_detections=True,
     )
+    inspection = Inspection("data/freihand_*_data.json")
+    mesh_samples = MeshSamples(scale=1.0)
 
-    def files(self) -> list[Path]:
-        split = FILE_SPLIT[self.mode]
-        names = (f"freihand_{split}_coco.json", f"freihand_{split}_data.json", f"hrnet_output_on_{self.mode}set.json")
-        return [self.folder / "data" / name for name in names]
+    @property
+    def no_targets(self) -> str:
+        return NO_TARGETS if self.mode == "test" else ""
+
+    @classmethod
+    def needed_files(cls, split, root):
+        folder, stem = root / "data" / cls.name / "data", FILE_SPLIT[split]
+        site, found = released("1syj8KEGxHV6lXGOStJGJ6qGaIol-4xD7"), released("1QfAoCNTuQKbFTIoS5p9Hm_4IRdM5xVif")
+        files = [NeededFile(folder / f"freihand_{stem}_{part}.json", "annotations", site) for part in ("coco", "data")]
+        return [*files, NeededFile(folder / f"hrnet_output_on_{split}set.json", "detections", found)]
 
     def parse(self):
         path, data_path, detection_path = self.files()
@@ -77,3 +79,42 @@ class FreiHAND(RecordDataset):
             column: field(path, record, hand, "cam_param", key) for column, key in (("cam_R", "R"), ("trans", "t"))
         }
         return values | body_fit(path, record, field(path, record, hand, "mano_param"), trans=False)
+
+    def sort_keys(self):
+        return {"image_id": self.records["image_id"]}
+
+    def _truth(self, file: str, points: int) -> np.ndarray | None:
+        """True joints or vertices of the evaluation split (N, points, 3) mm, where their file is there."""
+        return load_truth(self.folder / "data" / file, np.asarray(self.column("db_idx")), points)
+
+    def annotation(self, posed, places):
+        hands = read_json(self.files()[1], dict)
+        entries = [hands[str(number)] for number in self.records["db_idx"][places].tolist()]
+        lens = [torch.FloatTensor([entry["cam_param"][key] for entry in entries]) for key in ("focal", "princpt")]
+        if self.mode == "test":
+            truth = self._truth(JOINT_FILE, MANO.joint_num)
+            if truth is None:
+                return {}
+            truth = truth[places]
+        else:
+            truth = millimetres(np.float32([entry["joint_3d"] for entry in entries]).reshape(len(entries), -1, 3))
+        found = {"truth": truth, "truth_image": project(torch.from_numpy(truth), *lens).numpy(), "placed": False}
+        if self.mode == "test":
+            return found
+        # training is relative to the wrist, so the files need not say where it is
+        fit = 1000.0 * posed.joints("mano").numpy()
+        fit = fit + (truth - fit)[:, MANO.root, None]
+        return found | {"fit": fit, "fit_image": project(torch.from_numpy(fit), *lens).numpy()}
+
+    def evaluator(self, joint_set, full=True, regressor=None):
+        joints = meshes = None
+        if full:
+            joints = self._truth(JOINT_FILE, MANO.joint_num)
+            meshes = None if regressor is None else self._truth(MESH_FILE, self.mesh_model.vertex_num)
+        return FreiHandEvaluator(joints, meshes, regressor, full)
+
+    def writers(self, run, regressor=None):
+        if (np.diff(self.records["db_idx"]) < 0).any():
+            print("pred.json: rows are in the order of image ids, the benchmark's server expects that of db_idx")
+        points = MANO.joint_num if regressor is None else self.mesh_model.vertex_num
+        return [Submission(run / "pred.json", len(self), points, self.cfg.TEST.freihand_unit, regressor)]

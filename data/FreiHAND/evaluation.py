@@ -8,13 +8,8 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from lib.evaluation.evaluator import Evaluator, Figure
-from lib.evaluation.hand_metrics import (
-    AUC_LIMIT,
-    AUC_STEPS,
-    hand_joint_scores,
-    hand_mesh_scores,
-)
+from lib.evaluation.evaluator import START, Evaluator, Figure
+from lib.evaluation.hand_metrics import AUC_LIMIT, AUC_STEPS, hand_joint_scores, hand_mesh_scores
 from lib.files import atomic_write
 from lib.mesh.joint_regressor import JointRegressor
 
@@ -95,7 +90,7 @@ class FreiHandEvaluator(Evaluator):
         full: see ``Evaluator``.
     """
 
-    start = "Evaluation start..."
+    start = START
     setting = "evaluation split"
 
     def __init__(self, joints=None, meshes=None, regressor: torch.Tensor | None = None, full: bool = True):

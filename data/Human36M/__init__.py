@@ -1,3 +1,1 @@
-from .dataset import Human36M as dataset
-
-__all__ = ["dataset"]
+"""Human3.6M with SMPL fits."""

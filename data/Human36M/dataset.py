@@ -11,26 +11,12 @@ from pathlib import Path
 
 import numpy as np
 
-from lib.datasets.annotations import (
-    Detections,
-    field,
-    find,
-    read_json,
-    shown,
-    text,
-    whole_number,
-)
-from lib.datasets.columns import (
-    BODY_COLUMNS,
-    CAMERA_COLUMNS,
-    People,
-    body_fit,
-    clamp_betas,
-    sort_rows,
-)
+from data.Human36M.evaluation import ACTIONS, lift_evaluator, mesh_evaluator
+from lib.datasets.annotations import Detections, field, find, read_json, shown, text, whole_number
+from lib.datasets.columns import BODY_COLUMNS, CAMERA_COLUMNS, People, body_fit, clamp_betas, sort_rows
 from lib.datasets.fit_errors import human36_error
 from lib.datasets.pose_dataset import RecordDataset
-from lib.datasets.protocol import FitCheck, Protocol
+from lib.datasets.protocol import FitCheck, Inspection, MeshSamples, NeededFile, Protocol, image_path, released
 from lib.joints.tables import HUMAN36
 
 SUBJECTS = {
@@ -39,12 +25,23 @@ SUBJECTS = {
 }
 FRAME_STEP = {"train": 5, "test": 50}
 PARTS = ("data", "camera", "joint_3d", "smpl_param")
-ACTIONS = (
-    "Directions", "Discussion", "Eating", "Greeting", "Phoning", "Posing", "Purchases", "Sitting", "SittingDown",
-    "Smoking", "Photo", "Waiting", "Walking", "WalkDog", "WalkTogether",
-)  # fmt: skip
+DETECTIONS = "absnet_output_on_testset.json"
+SOURCES = {
+    "annotations": released("1kgVH-GugrLoc9XyvP6nRoaFpw3TmM5xK"),
+    "fits": released("1s-yywb4zF_OOLMmw1rsYh_VZFilgSrrD"),
+    "detections": released("1iRuNa6CqoHbloJ-wFPpW6g72QmP9xZT-"),
+}
 FIRST_ACTION = 2  # files count actions from 2 on
 ACTION_PATTERN = re.compile(r"act_(\d\d)")
+
+
+def _file(folder: Path, subject: int, part: str) -> Path:
+    return folder / "annotations" / f"Human36M_subject{subject}_{part}.json"
+
+
+def _sample_name(records, index: int) -> str:
+    path = image_path(records, index)
+    return "_".join((*path.parts[-2:-1], path.stem))
 
 
 class Human36M(RecordDataset):
@@ -67,6 +64,8 @@ class Human36M(RecordDataset):
             },
         ),
     )
+    inspection = Inspection("annotations/Human36M_subject*_data.json")
+    mesh_samples = MeshSamples(500, _sample_name, aligned=True)
 
     @property
     def subjects(self) -> tuple[int, ...]:
@@ -76,21 +75,27 @@ class Human36M(RecordDataset):
     def options(self) -> dict:
         return {"protocol": self.cfg.DATASET.human36_protocol}
 
-    def _file(self, subject: int, part: str) -> Path:
-        return self.folder / "annotations" / f"Human36M_subject{subject}_{part}.json"
+    @classmethod
+    def needed_files(cls, split, root):
+        folder, files = root / "data" / cls.name, []
+        for subject in SUBJECTS[2][split]:
+            for part in PARTS:
+                holds = "fits" if part == "smpl_param" else "annotations"
+                files.append(NeededFile(_file(folder, subject, part), holds, SOURCES[holds]))
+        detections = NeededFile(folder / DETECTIONS, "detections", SOURCES["detections"])
+        return [*files, detections] if split == "test" else files
 
     def files(self) -> list[Path]:
-        files = [self._file(subject, part) for subject in self.subjects for part in PARTS]
+        files = [_file(self.folder, subject, part) for subject in self.subjects for part in PARTS]
         if not self.sources.detections:
             return files
-        path = self.folder / "absnet_output_on_testset.json"
         # here and not where it is read, which a cache makes unnecessary
         if self.cfg.DATASET.input_joint_set != HUMAN36.name:
             raise ValueError(
-                f"{path.name} holds human36 joints: test on Human36M with DATASET.input_joint_set human36, or with "
+                f"{DETECTIONS} holds human36 joints: test on Human36M with DATASET.input_joint_set human36, or with "
                 "use_gt_input True"
             )
-        return [*files, path]
+        return [*files, self.folder / DETECTIONS]
 
     def parse(self):
         detections = None
@@ -113,7 +118,7 @@ class Human36M(RecordDataset):
 
     def _read(self, people: People, subject: int) -> None:
         """Adds the persons of a subject, in world millimetres still, and counts those that are left out."""
-        path, cameras, joints, fits = paths = [self._file(subject, part) for part in PARTS]
+        path, cameras, joints, fits = paths = [_file(self.folder, subject, part) for part in PARTS]
         data = people.open(path, (cameras, CAMERA_COLUMNS), (joints, ("joint_cam",)), (fits, BODY_COLUMNS))
         trees = dict(zip(paths[1:], (read_json(other, dict) for other in paths[1:])))
         for annotation in data.annotations:
@@ -143,6 +148,18 @@ class Human36M(RecordDataset):
                     },
                     **body_fit(fits, record, fit),
                 )
+
+    def sort_keys(self):
+        return {"image name": np.array([_bare(name.decode()) for name in self.records["image"]])}
+
+    def annotation(self, posed, places):
+        return {"truth": posed.rows["joint_cam"].numpy()}
+
+    def evaluator(self, joint_set, full=True, regressor=None):
+        build = lift_evaluator if regressor is None else mesh_evaluator
+        frames = f"every {FRAME_STEP['test']}th frame of {' and '.join(f'S{subject}' for subject in self.subjects)}"
+        setting = f"{frames} (protocol {self.cfg.DATASET.human36_protocol} of subjects)"
+        return build(self, joint_set, full, regressor).described(setting)
 
 
 def _bare(name: str) -> str:

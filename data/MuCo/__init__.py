@@ -1,3 +1,1 @@
-from .dataset import MuCo as dataset
-
-__all__ = ["dataset"]
+"""MuCo-3DHP with SMPL fits."""

@@ -9,16 +9,15 @@ import math
 from functools import partial
 from pathlib import Path
 
+import numpy as np
+
 from lib.datasets.annotations import field, find, read_json
-from lib.datasets.columns import (
-    BODY_COLUMNS,
-    People,
-    body_fit,
-    clamp_betas,
-)
-from lib.datasets.fit_errors import MUCO_ROOT, muco_error
+from lib.datasets.columns import BODY_COLUMNS, People, body_fit, clamp_betas
+from lib.datasets.fit_errors import MUCO_ROOT, MUCO_ROWS, muco_error
 from lib.datasets.pose_dataset import RecordDataset
-from lib.datasets.protocol import FitCheck, Protocol
+from lib.datasets.protocol import FitCheck, Inspection, NeededFile, Protocol, released
+from lib.joints.tables import HUMAN36
+from lib.settings.config import Config
 
 DEBUG_SAMPLES = 10_000
 _ALL = ("mesh", "lift", "reg")
@@ -49,13 +48,21 @@ class MuCo(RecordDataset):
     name = "MuCo"
     splits = ("train",)
     image_folder = "data"
+    protocol = _protocol(annotated=False)
+    inspection = Inspection("data/*.json", settings={"DATASET": {"muco_fit_check": "annotated"}})
 
-    @property
-    def protocol(self) -> Protocol:
-        return _protocol(self.cfg.DATASET.muco_fit_check == "annotated")
+    def __init__(self, mode: str, cfg: Config, *args, **others):
+        if cfg.DATASET.muco_fit_check == "annotated":
+            self.protocol = _protocol(annotated=True)
+        super().__init__(mode, cfg, *args, **others)
 
-    def files(self) -> list[Path]:
-        return [self.folder / "data" / name for name in ("MuCo-3DHP.json", "smpl_param.json")]
+    @classmethod
+    def needed_files(cls, split, root):
+        folder = root / "data" / cls.name / "data"
+        return [
+            NeededFile(folder / "MuCo-3DHP.json", "annotations", released("1yL2ey3aWHJnh8f_nhWP--IyC9krAPsQN")),
+            NeededFile(folder / "smpl_param.json", "fits", released("1_JrrbHZICDTe1lqi8S6D_Y1ObmrerAoU")),
+        ]
 
     def parse(self):
         path, fit_path = self.files()
@@ -82,6 +89,15 @@ class MuCo(RecordDataset):
         columns, skipped = people.columns()
         columns["betas"] = clamp_betas(columns["betas"])
         return columns, skipped
+
+    def annotation(self, posed, places):
+        """The joints of common name; the others are in the middle of them and not valid."""
+        joints, rows = [HUMAN36.index(name) for name in MUCO_ROWS], list(MUCO_ROWS.values())
+        annotated = posed.rows["joint_cam"].numpy()[:, rows]
+        truth = annotated.mean(axis=1, keepdims=True).repeat(HUMAN36.joint_num, axis=1)
+        truth[:, joints] = annotated
+        valid = np.isin(np.arange(HUMAN36.joint_num), joints)
+        return {"truth": truth, "valid": np.tile(valid, (len(truth), 1))}
 
 
 def _depth(path: Path, person: dict) -> float:

@@ -1,3 +1,1 @@
-from .dataset import PW3D as dataset
-
-__all__ = ["dataset"]
+"""3DPW."""

@@ -1,3 +1,1 @@
-from .dataset import SURREAL as dataset
-
-__all__ = ["dataset"]
+"""SURREAL."""

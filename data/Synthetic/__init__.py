@@ -1,3 +1,1 @@
-from .dataset import Synthetic as dataset
-
-__all__ = ["dataset"]
+"""Drawn data, nothing to download."""

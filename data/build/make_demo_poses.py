@@ -15,7 +15,7 @@ import torch
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from data.Synthetic import dataset as synthetic
+from data.Synthetic.dataset import Synthetic
 from lib import ROOT
 from lib.datasets.pose_dataset import stream
 from lib.datasets.transform import BodyTransform
@@ -37,7 +37,7 @@ def sample_pose(joint_set: JointSet, row: int) -> np.ndarray:
             "MODEL": {"name": "posenet", "body": "open_hand" if joint_set.body == "hand" else "open_1723"},
         }
     )
-    data = synthetic("test", cfg)
+    data = Synthetic("test", cfg)
     if not 0 <= row < len(data):
         raise ValueError(f"row {row} is not among the {len(data)} test poses of joint set {joint_set.name!r}")
     rows = data.rows(np.array([row]), stream(0))

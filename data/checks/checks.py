@@ -8,12 +8,7 @@ from itertools import pairwise
 import numpy as np
 import torch
 
-from data.checks.report import (
-    FAIL,
-    OK,
-    WARN,
-    Report,
-)
+from data.checks.report import FAIL, OK, WARN, Report
 from data.checks.view import View
 from lib.datasets.pose_dataset import RecordDataset
 from lib.mesh.mesh_model import GENDERS, MeshModel
@@ -33,8 +28,6 @@ CHAINS = {
 REST_SIZE = {"body": (1.0, 2.5), "hand": (0.1, 0.3)}  # metres: height of a body, reach of a hand from its wrist
 ORTHONORMAL = 1e-3
 ENOUGH = 100_000  # records for medians
-# columns that samples are ordered by
-ORDER = {"PW3D": ("person_id", "image"), "SURREAL": ("image_id",), "FreiHAND": ("image_id",)}
 
 
 def check_records(dataset: RecordDataset, report: Report) -> None:
@@ -69,21 +62,16 @@ def check_records(dataset: RecordDataset, report: Report) -> None:
 
 def _check_order(dataset: RecordDataset, report: Report) -> None:
     records = dataset.records
-    # SURREAL repeats its first training sample at the end
-    last = -1 if dataset.name == "SURREAL" and dataset.mode == "train" else None
+    count = records.count - dataset.repeated
     if "annotation_id" in records:
-        ids = records["annotation_id"][:last]
+        ids = records["annotation_id"][:count]
         again = len(ids) - len(np.unique(ids))
         report.add(FAIL if again else OK, "duplicates", f"{again} annotation ids occur twice")
-    if dataset.name == "Human36M":
-        keys = [np.array([name.rpartition(b"/")[2] for name in records["image"]])]
-    else:
-        keys = [records[name][:last] for name in ORDER.get(dataset.name, ())]
+    keys = dataset.sort_keys()
     if keys:
-        rows = list(zip(*(key.tolist() for key in keys)))
-        sorted_rows = all(a <= b for a, b in pairwise(rows))
-        names = " and ".join(ORDER.get(dataset.name, ("image name",)))
-        report.add(OK if sorted_rows else FAIL, "order", f"{'' if sorted_rows else 'not '}sorted by {names}")
+        rows = list(zip(*(key[:count].tolist() for key in keys.values())))
+        level, text = (OK, "") if all(a <= b for a, b in pairwise(rows)) else (FAIL, "not ")
+        report.add(level, "order", f"{text}sorted by {' and '.join(keys)}")
 
 
 def check_sizes(model: MeshModel, view: View, report: Report) -> None:
@@ -157,8 +145,8 @@ def check_fits(dataset: RecordDataset, view: View, report: Report) -> None:
             text = f"{_spread(distance)} mm between the means of fit and annotation"
             report.grade(np.median(distance), *PLACE_MM, "fits place", text, "trans or camera is off")
     if view.truth_image is None:
-        what = "none to compare with in this format" if dataset.name == "AMASS" else "the file has no annotated joints"
-        report.add(OK if dataset.name == "AMASS" else WARN, "fits 2D", what)
+        what = "the file has no annotated joints" if view.annotated else "none to compare with in this format"
+        report.add(WARN if view.annotated else OK, "fits 2D", what)
     else:
         error = _mean(np.linalg.norm(view.fit_image - view.truth_image, axis=2), view.valid)
         share = error / _person_size(view.fit_image)
@@ -168,8 +156,7 @@ def check_fits(dataset: RecordDataset, view: View, report: Report) -> None:
     if check is None:
         return None
     rejected = int((check.error(view.posed) > check.threshold).sum())
-    unit = "px of a 64 x 64 crop" if dataset.name == "COCO" else "mm"
-    text = f"{rejected} of {len(view.fit)} are more than {check.threshold:g} {unit} off and do not supervise"
+    text = f"{rejected} of {len(view.fit)} are more than {check.threshold:g} {check.unit} off and do not supervise"
     return report.grade(rejected / len(view.fit), *REJECTED_SHARE, "rejected fits", text, "fits of other data?")
 
 

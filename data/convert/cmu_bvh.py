@@ -36,6 +36,7 @@ from data.convert.retarget import (
 )
 from data.Synthetic.split import UNKNOWN_SUBJECT, in_split
 from lib import ROOT
+from lib.files import atomic_write, read_arrays
 
 DEFAULT_BODY = ROOT / "asset" / "open_body" / "open_body_1723.npz"
 
@@ -110,12 +111,11 @@ def find_clips(inputs: list[Path]) -> list[Path]:
 
 def read_rest_joints(path: Path) -> np.ndarray:
     """(24, 3) T-pose joints in metres from a body model's ``.npz`` (key ``J``)."""
-    if not Path(path).is_file():
-        raise FileNotFoundError(f"no body model at {path}; asset/open_body/ holds the open body of this repository")
-    with np.load(path, allow_pickle=False) as model:
-        if "J" not in model or model["J"].shape != (24, 3):
-            raise ValueError(f"{path}: key 'J' of shape (24, 3) expected, found keys {', '.join(model.files)}")
-        return model["J"].astype(np.float64)
+    hint = "asset/open_body/ holds the open body of this repository"
+    joints = read_arrays(path, ("J",), "a body model with joints J (24, 3)", hint)["J"]
+    if joints.shape != (24, 3):
+        raise ValueError(f"{path} has J {joints.shape}; expected (24, 3); {hint}")
+    return joints.astype(np.float64)
 
 
 def convert(inputs: list[Path], output: Path, rest_joints: np.ndarray, *, subset: str, fps, split, index) -> Counter:
@@ -134,8 +134,8 @@ def convert(inputs: list[Path], output: Path, rest_joints: np.ndarray, *, subset
             print(f"{clip}: no usable frame, skipped", file=sys.stderr)
             continue
         target = output / subset / subject / f"{clip}_poses.npz"
-        target.parent.mkdir(parents=True, exist_ok=True)
-        np.savez_compressed(target, **arrays)
+        with atomic_write(target, "wb") as stream:
+            np.savez_compressed(stream, **arrays)
         frames[subject] += len(arrays["poses"])
     return frames
 

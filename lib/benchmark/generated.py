@@ -3,10 +3,10 @@
 import numpy as np
 import torch
 
-from data.Human36M.dataset import Human36M
 from lib.body.lbs import lbs
 from lib.body.pose_prior import PosePrior
 from lib.datasets.pose_dataset import stream
+from lib.datasets.registry import dataset_class
 from lib.mesh.mesh_model import MeshModel
 
 DISTINCT = 512  # people that are posed; more rows repeat them
@@ -36,7 +36,7 @@ def generated_columns(count: int, model: MeshModel) -> dict[str, np.ndarray]:
     return {key: np.ascontiguousarray(values.numpy().astype(np.float32)[repeat]) for key, values in columns.items()}
 
 
-class GeneratedHuman36M(Human36M):
+class GeneratedHuman36M(dataset_class("Human36M")):
     """Human3.6M without files.
 
     Args:

@@ -1,5 +1,9 @@
-"""What data sets share: records, batches from rows, single items through the same code, repeatable random streams."""
+"""What data sets share: records, batches from rows, single items through the same code, repeatable random streams.
 
+A data set owns all its facts; the classes here have those that hold unless it says otherwise.
+"""
+
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
@@ -8,10 +12,15 @@ from torch.utils.data import Dataset
 
 from lib import ROOT
 from lib.datasets.columns import report_skipped
-from lib.datasets.protocol import Protocol
+from lib.datasets.posed import Posed
+from lib.datasets.protocol import Inspection, MeshSamples, NeededFile, Protocol
 from lib.datasets.records import PoseRecords, load_records
 from lib.datasets.transform import BodyTransform, Sources2D
+from lib.evaluation.details import DetailedMeshEvaluator
+from lib.evaluation.evaluator import Evaluator
+from lib.evaluation.lift import LiftEvaluator
 from lib.geometry.crops import BadSamples
+from lib.joints.joint_set import JointSet
 from lib.joints.lookup import get_joint_set
 from lib.mesh.mesh_model import MeshModel, load_mesh_model
 from lib.runtime import distributed
@@ -58,12 +67,18 @@ class PoseDataset(Dataset):
         name: shown in logs.
         splits: what ``mode`` may be.
         protocol: how samples are made from rows.
+        inspection: what its files are checked by; None when there are none.
+        mesh_samples: which meshes of a test ``TEST.vis`` writes.
+        no_targets: why its targets are dummies, as users are told; empty when they are not.
         records: the parsed annotations; None when there are none.
     """
 
     name = "dataset"
     splits = ("train", "test")
     protocol = Protocol()
+    inspection: Inspection | None = None
+    mesh_samples = MeshSamples()
+    no_targets = ""
     records: PoseRecords | None = None
 
     def __init__(
@@ -132,19 +147,57 @@ class PoseDataset(Dataset):
         parts = self.batch([index], stream(self.seed, 0, index))
         return tuple({k: v[0] for k, v in part.items()} if isinstance(part, dict) else part[0] for part in parts)
 
+    def column(self, name: str) -> np.ndarray:
+        """A column of the records that an evaluation needs.
+
+        Raises:
+            ValueError: there is none.
+        """
+        if self.records is None or name not in self.records:
+            raise ValueError(f"evaluating {self.name} needs the column {name!r} of its records")
+        return self.records[name]
+
+    def evaluator(self, joint_set: JointSet, full: bool = True, regressor: torch.Tensor | None = None) -> Evaluator:
+        """What a test on it is scored by.
+
+        Args:
+            joint_set: joints of PoseNet; for Pose2Mesh those of the log line.
+            full: see ``Evaluator``.
+            regressor: (J, V) of ``joint_set``, derived joints included; None for PoseNet.
+
+        Raises:
+            ValueError: a column that the evaluation needs is missing.
+        """
+        if regressor is None:
+            return LiftEvaluator(joint_set, full=full)
+        input_set = get_joint_set(self.cfg.DATASET.input_joint_set)
+        return DetailedMeshEvaluator(joint_set, regressor, self.mesh_model, input_set, full)
+
+    def writers(self, run: Path, regressor: torch.Tensor | None = None) -> Iterable:
+        """Writers of what a final test on it leaves in a run folder, see ``lib.evaluation.outputs``.
+
+        Args:
+            run: run folder.
+            regressor: as for ``evaluator``.
+        """
+        return ()
+
 
 class RecordDataset(PoseDataset):
-    """Base class of data sets with annotation files: a sub-class lists its ``files`` and parses them.
+    """Base class of data sets with annotation files: a sub-class says which it needs and parses them.
 
     ``parse`` runs once; its columns (see ``data/README.md``) are cached and memory-mapped from then on.
 
     Attributes:
         version: raise it when ``parse`` changes, so that old caches are made anew.
         image_folder: where image names start, relative to ``folder``.
+        repeated: samples at the end that repeat the first ones.
     """
 
     version = 1
     image_folder = ""
+    inspection = Inspection()
+    repeated = 0
 
     def __init__(self, mode: str, cfg: Config, model=None, debug: bool = False, seed: int = 0, root=ROOT):
         super().__init__(mode, cfg, model, debug, seed, root)
@@ -175,9 +228,15 @@ class RecordDataset(PoseDataset):
         """Settings beside split, debug and use of detections that change what ``parse`` returns."""
         return {}
 
-    def files(self) -> list[Path]:
-        """The annotation files that ``parse`` reads."""
+    @classmethod
+    def needed_files(cls, split: str, root: Path) -> list[NeededFile]:
+        """The files of a split, in ``data/<name>`` below the root, with where each comes from."""
         raise NotImplementedError
+
+    def files(self) -> list[Path]:
+        """The files that ``parse`` reads: those needed, detections only where they are the input."""
+        needed = self.needed_files(self.mode, self.root)
+        return [file.path for file in needed if file.holds != "detections" or self.sources.detections]
 
     def parse(self) -> tuple[dict[str, np.ndarray], dict[str, int]]:
         """Read ``files``: columns of equal length, and counts of left-out records by reason."""
@@ -195,3 +254,22 @@ class RecordDataset(PoseDataset):
             return f"record {sample} of {self.folder}"
         image = self.records["image"][sample].decode()
         return f"annotation {self.records['annotation_id'][sample]} ({self.folder / self.image_folder / image})"
+
+    def sort_keys(self) -> dict[str, np.ndarray]:
+        """What records are sorted by, most significant first, by what it is called; nothing for the files' order."""
+        return {}
+
+    def annotation(self, posed: Posed, places: np.ndarray) -> dict | None:
+        """Annotated joints, for ``data/verify.py``; training need not read them.
+
+        Args:
+            posed: bodies of N samples.
+            places: (N,) their records.
+
+        Returns:
+            None when the format has no such joints, otherwise what the files have of: ``truth`` (N, J, 3) mm, camera
+            frame, joints of ``inspection``; ``truth_image`` (N, J, 2) px, where it is not the projection of ``truth``;
+            ``valid`` (N, J), where not all are. ``placed`` False says that the fits are elsewhere; ``fit`` and
+            ``fit_image`` are fits with joints in the place of ``truth`` then.
+        """
+        return None

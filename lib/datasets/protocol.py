@@ -1,7 +1,10 @@
-"""What one data set does differently from the others, as a table entry."""
+"""What one data set does differently from the others, as table entries."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+
+RELEASE = "section Data of https://github.com/hongsukchoi/Pose2Mesh_RELEASE"
 
 
 @dataclass(frozen=True)
@@ -14,12 +17,14 @@ class FitCheck:
         masks: (MODEL.name, input joint set) -> the targets that are masked, of ``mesh``, ``lift``, ``reg``. Pairs that
             are missing are not checked.
         joint_sets: regressors that ``error`` asks for.
+        unit: of error and threshold, in words.
     """
 
     error: Callable
     threshold: float
     masks: Mapping[tuple[str, str], tuple[str, ...]]
     joint_sets: tuple[str, ...] = ("human36",)
+    unit: str = "mm"
 
 
 @dataclass(frozen=True)
@@ -50,3 +55,58 @@ class Protocol:
     flip_in_crop: bool = False
     augment: bool = True
     fit_check: FitCheck | None = None
+
+
+@dataclass(frozen=True)
+class NeededFile:
+    """A file, what it holds (``annotations``, ``fits``, ``detections``, ``model``) and where to get it, in words."""
+
+    path: Path
+    holds: str
+    source: str
+
+
+def released(folder: str) -> str:
+    """Where to get a file that the authors of Pose2Mesh published: a folder of their Google Drive."""
+    return f"get it from https://drive.google.com/drive/folders/{folder} ({RELEASE})"
+
+
+@dataclass(frozen=True)
+class Inspection:
+    """What ``data/verify.py`` and ``main/doctor.py`` have to know of a data set with files.
+
+    Attributes:
+        pattern: a file below its folder that it cannot do without.
+        joint_set: joint set of its annotated joints, or of its fits where none are annotated; empty: of its input.
+        gendered: bodies have their own gender, so that the female and male models must be there too.
+        settings: it is read with, section -> name -> value; its joint sets follow from the protocol.
+    """
+
+    pattern: str = "**/*.json"
+    joint_set: str = ""
+    gendered: bool = False
+    settings: Mapping[str, Mapping] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class MeshSamples:
+    """Which meshes of a test ``TEST.vis`` writes, and how.
+
+    Attributes:
+        every: one of so many samples, from the first.
+        name: ``name(records, index)`` without extension; images may have folders, the file has none.
+        scale: from millimetres.
+        aligned: relative to the first joint of the body model, regressed.
+        truth: also write the true mesh; then names end in ``_pred`` and ``_gt``.
+    """
+
+    every: int = 500
+    name: Callable = lambda records, index: str(index)
+    scale: float = 1e-3
+    aligned: bool = False
+    truth: bool = False
+
+
+def image_path(records, index: int) -> PurePosixPath:
+    """Path of a record's image, as its annotation has it."""
+    return PurePosixPath(bytes(records["image"][index]).decode())

@@ -1,16 +1,16 @@
-"""The one table of data sets: config name -> class, imported when first asked for."""
+"""The one table of data sets: config name, which is the class's name too -> module, imported when first asked for."""
 
 import importlib
 
-_MODULES = {
-    "AMASS": "data.AMASS",
-    "COCO": "data.COCO",
-    "FreiHAND": "data.FreiHAND",
-    "Human36M": "data.Human36M",
-    "MuCo": "data.MuCo",
-    "PW3D": "data.PW3D",
-    "SURREAL": "data.SURREAL",
-    "Synthetic": "data.Synthetic",
+DATASETS = {
+    "Synthetic": "data.Synthetic.dataset",
+    "Human36M": "data.Human36M.dataset",
+    "MuCo": "data.MuCo.dataset",
+    "COCO": "data.COCO.dataset",
+    "PW3D": "data.PW3D.dataset",
+    "AMASS": "data.AMASS.dataset",
+    "SURREAL": "data.SURREAL.dataset",
+    "FreiHAND": "data.FreiHAND.dataset",
 }
 
 
@@ -20,6 +20,6 @@ def dataset_class(name: str):
     Raises:
         ValueError: unknown name; lists the known ones.
     """
-    if name not in _MODULES:
-        raise ValueError(f"unknown data set {name!r}; known: {', '.join(sorted(_MODULES))} (see data/README.md)")
-    return importlib.import_module(_MODULES[name]).dataset
+    if name not in DATASETS:
+        raise ValueError(f"unknown data set {name!r}; known: {', '.join(sorted(DATASETS))} (see data/README.md)")
+    return getattr(importlib.import_module(DATASETS[name]), name)

@@ -5,16 +5,6 @@ from pathlib import Path
 
 from lib.doctor.finding import FAIL, OK, WARN, Finding
 
-# data set: a file that it cannot do without
-DATASETS = {
-    "Human36M": "annotations/Human36M_subject*_data.json",
-    "MuCo": "data/*.json",
-    "COCO": "annotations/person_keypoints_train2017.json",
-    "PW3D": "data/*.json",
-    "AMASS": "data/**/*_poses.npz",
-    "SURREAL": "data/*.json",
-    "FreiHAND": "data/freihand_*_data.json",
-}
 _OPEN_USED = "the open models are used instead; README, Licensed models, says where the files come from"
 
 
@@ -98,7 +88,7 @@ def _graph(mesh) -> Iterator[Finding]:
 
 def weights(root: Path) -> Iterator[Finding]:
     """Checkpoints below ``experiment/``: readable, for which joints and which mesh."""
-    from lib.checkpoints.paths import checkpoint_at
+    from lib.checkpoints.finding import checkpoint_at
 
     folders = sorted(folder for folder in (root / "experiment").glob("*") if folder.is_dir())
     found = [(folder, path) for folder in folders if (path := checkpoint_at(folder)) is not None]
@@ -114,41 +104,38 @@ def weights(root: Path) -> Iterator[Finding]:
 
 
 def _weights(name: str, path: Path, root: Path) -> Finding:
-    from lib.checkpoints.checkpoint import load_checkpoint
-    from lib.checkpoints.mesh import mesh_of_graph
+    from lib.checkpoints.files import load_checkpoint
+    from lib.checkpoints.messages import coarse_size
     from lib.graph.building import released_mesh
-    from lib.graph.mesh_graph import MeshGraph
-    from lib.joints.lookup import get_joint_set
 
     try:
         checkpoint = load_checkpoint(path)
-        config = checkpoint["config"]
-        joints = get_joint_set(config["DATASET"]["input_joint_set"]) if config else None
-        size = f"{path.stat().st_size / 1e6:.0f} MB"
-        text = f"{path.name}, {size}, {joints.name + ' joints' if joints else 'of the original release'}"
-        state = checkpoint["model_state_dict"]
-        if not any(".cl.0." in f".{key}" for key in state):
+        joints = f"{checkpoint.joint_set.name} joints" if checkpoint.settings else "of the original release"
+        text = f"{path.name}, {path.stat().st_size / 1e6:.0f} MB, {joints}"
+        if checkpoint.stage == "posenet":
             return Finding(OK, name, f"{text}, PoseNet")
-        if checkpoint["graph"] is None:
-            width = next(value for key, value in state.items() if key.endswith("cl.3.weight")).shape[1] // 3
-            rows = next(value for key, value in state.items() if key.endswith("pose2mesh.fc.bias")).shape[0] // width
-            mesh = released_mesh(rows)
-            return Finding(OK, name, f"{text}, for {mesh or f'an unknown mesh (coarsest level of {rows} rows)'}")
-        graph = MeshGraph.from_state(checkpoint["graph"])
-        body = config["MODEL"]["body"] if config else "auto"
-        mesh = mesh_of_graph(graph, joints.body if joints else "body", body, root)
-    except (OSError, ValueError, KeyError, StopIteration) as error:
+        if checkpoint.graph is None:
+            rows = coarse_size(checkpoint.state)
+            mesh = released_mesh(rows) or f"an unknown mesh (coarsest level of {rows} rows)"
+            return Finding(OK, name, f"{text}, for {mesh}")
+        mesh = checkpoint.mesh_model(checkpoint.trained.MODEL.body, root).name
+    except (OSError, ValueError, KeyError) as error:
         return Finding(FAIL, name, f"{path}: {error}", "remove it, or put the right file there")
-    return Finding(OK, name, f"{text}, for {mesh.name}, level sizes {', '.join(map(str, graph.sizes))}")
+    return Finding(OK, name, f"{text}, for {mesh}, level sizes {', '.join(map(str, checkpoint.graph.sizes))}")
 
 
 def datasets(root: Path) -> Iterator[Finding]:
     """Which data sets have files."""
-    yield Finding(OK, "Synthetic", "needs no files")
-    for name, pattern in DATASETS.items():
-        found = next((root / "data" / name).glob(pattern), None)
+    from lib.datasets.registry import DATASETS, dataset_class
+
+    for name in DATASETS:
+        inspection = dataset_class(name).inspection
+        if inspection is None:
+            yield Finding(OK, name, "needs no files")
+            continue
+        found = next((root / "data" / name).glob(inspection.pattern), None)
         if found is None:
             advice = "only for training or testing on it: data/README.md; python data/tiny.py makes stand-ins"
-            yield Finding(WARN, name, f"no data/{name}/{pattern}", advice)
+            yield Finding(WARN, name, f"no data/{name}/{inspection.pattern}", advice)
         else:
             yield Finding(OK, name, f"{found.relative_to(root)} (python data/verify.py {name} looks inside)")

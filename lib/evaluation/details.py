@@ -5,17 +5,11 @@ from dataclasses import dataclass
 import torch
 
 from lib.evaluation.evaluator import Figure
-from lib.evaluation.lift import joints_text
+from lib.evaluation.lift import PA, joints_text
 from lib.evaluation.mesh import MeshEvaluator
 from lib.evaluation.mesh_pair import MeshPair
 from lib.evaluation.metrics import joint_protocol
-from lib.evaluation.surface_metrics import (
-    TURNED,
-    WHOLE,
-    Part,
-    SurfaceRegions,
-    surface_errors,
-)
+from lib.evaluation.surface_metrics import TURNED, WHOLE, Part, SurfaceRegions, surface_errors
 from lib.joints.joint_set import JointSet
 from lib.joints.tables import MANO, SMPL
 from lib.mesh.mesh_model import MeshModel
@@ -74,15 +68,14 @@ def region_block(region: str, parts: tuple[Part, ...]) -> Block:
 
 def lifted_block(joint_set: JointSet) -> Block:
     """Errors of PoseNet's joints, and of the same joints of the mesh that MeshNet makes of them."""
-    joints, aligned = joints_text(joint_set), "after similarity Procrustes per sample on those joints"
-    targets = "PoseNet's targets"
+    joints, targets = joints_text(joint_set), "PoseNet's targets"
     if joint_set.name in (SMPL.name, MANO.name):
         targets += " (kinematic joints, which those regressed from the true mesh miss by some millimetres)"
     sources = {"PoseNet": "as lifted", "MeshNet": "regressed from the predicted mesh"}
     figures = []
     for net, source in sources.items():
         protocol = f"{joints}, {source}, against {targets}"
-        figures += [Figure(f"{net} MPJPE", protocol), Figure(f"{net} PA-MPJPE", f"{protocol}, {aligned}")]
+        figures += [Figure(f"{net} MPJPE", protocol), Figure(f"{net} PA-MPJPE", f"{protocol}, {PA}")]
     name = joint_set.name.replace("%", "%%")
     line = f"{name} joints: PoseNet %.2f mm, PA %.2f mm; regressed from MeshNet's mesh %.2f mm, PA %.2f mm"
     protocol = f"PoseNet, MeshNet: MPJPE and PA-MPJPE of {joints}, as lifted and regressed from the predicted mesh"

@@ -7,6 +7,8 @@ import torch
 
 from lib.evaluation.metrics import MetricAccumulator
 
+START = "Evaluation start..."  # the original's line before published figures
+
 
 @dataclass(frozen=True)
 class Figure:
@@ -157,6 +159,11 @@ class Evaluator:
         self.metrics = MetricAccumulator()
         self.samples = SampleTable()
         self.optional: dict[str, int] = {}
+
+    def described(self, setting: str, start: str = START) -> "Evaluator":
+        """This evaluator, with a ``setting`` and a ``start``."""
+        self.setting, self.start = setting, start
+        return self
 
     def protocols(self) -> list[str]:
         """One line per figure that says how it is measured."""

@@ -7,6 +7,8 @@ from lib.evaluation.evaluator import Evaluator, Figure, Groups
 from lib.evaluation.metrics import joint_protocol, mpjpe, scored_joints
 from lib.joints.joint_set import JointSet
 
+PA = "after similarity Procrustes per sample on those joints"
+
 
 def joints_text(joint_set: JointSet) -> str:
     """Which joints are scored and relative to what, in words."""
@@ -29,7 +31,7 @@ def lift_figures(joint_set: JointSet, target: str = "", prefix: str = "", releas
     lines = [f"{f'{name} (mm)'.ljust(width)} >> tot: %.2f{end}" for name in names]
     return (
         Figure(names[0], f"{joints}{target}", line=lines[0]),
-        Figure(names[1], f"{joints}{target}, after similarity Procrustes per sample on those joints", line=lines[1]),
+        Figure(names[1], f"{joints}{target}, {PA}", line=lines[1]),
     )
 
 

@@ -3,24 +3,25 @@
 import numpy as np
 import torch
 
-from lib.evaluation.evaluator import (
-    Evaluator,
-    Figure,
-    Groups,
-    GrowingArray,
-)
-from lib.evaluation.lift import joints_text
+from lib.evaluation.evaluator import Evaluator, Figure, Groups, GrowingArray
+from lib.evaluation.lift import PA, joints_text
 from lib.evaluation.mesh_pair import MeshPair, compare
-from lib.evaluation.metrics import (
-    joint_protocol,
-    mesh_protocol,
-    mpjpe,
-    scored_joints,
-)
+from lib.evaluation.metrics import joint_protocol, mesh_protocol, mpjpe, scored_joints
 from lib.evaluation.video_metrics import Videos, smoothed_errors
 from lib.joints.joint_set import JointSet
-from lib.joints.tables import HUMAN36
+from lib.joints.tables import HUMAN36, SMPL
 from lib.mesh.joint_regressor import JointRegressor
+from lib.mesh.mesh_model import MeshModel
+
+# protocols of published figures, see ``BodyEvaluator``
+HUMAN36_JOINTS = f"{len(HUMAN36.eval_joints)} human36 joints regressed from the predicted mesh, root-aligned at Pelvis"
+SMPL_JOINTS = f"{SMPL.joint_num} smpl joints regressed from both meshes by the neutral body, root-aligned at the first"
+VERTICES = "all vertices, aligned at the first smpl joint"
+
+
+def model_regressor(mesh_model: MeshModel, joint_set: str) -> torch.Tensor:
+    """(J, V) of a joint set."""
+    return torch.from_numpy(mesh_model.joint_regressor(joint_set))
 
 
 def default_figures(joint_set: JointSet, vertices: int) -> tuple[Figure, ...]:
@@ -29,7 +30,7 @@ def default_figures(joint_set: JointSet, vertices: int) -> tuple[Figure, ...]:
     root = joint_set.joints[joint_set.root]
     protocols = {
         "MPJPE": joints,
-        "PA-MPJPE": f"{joints}, after similarity Procrustes per sample on those joints",
+        "PA-MPJPE": f"{joints}, {PA}",
         "MPVPE": f"all {vertices} vertices, root-aligned at {root}",
         "PA-MPVPE": f"all {vertices} vertices, after similarity Procrustes per sample",
     }

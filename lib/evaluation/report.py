@@ -14,10 +14,12 @@ def _number(value: float) -> float | None:
     return float(value) if math.isfinite(value) else None
 
 
-def write_json(path: Path, dataset, evaluator: Evaluator, results: dict) -> None:
+def write_json(
+    path: Path, dataset, evaluator: Evaluator, results: dict, weights: dict[str, str | int] | None = None
+) -> None:
     """Every figure with its unit, protocol and, where there are groups, their values.
 
-    ``millimetres`` repeats those in millimetres as plain numbers.
+    ``millimetres`` repeats those in millimetres as plain numbers; ``weights`` is left out where there are none.
     """
     groups = evaluator.groups
     metrics = {}
@@ -35,6 +37,8 @@ def write_json(path: Path, dataset, evaluator: Evaluator, results: dict) -> None
         "millimetres": {name: metric["value"] for name, metric in metrics.items() if metric["unit"] == "mm"},
         "metrics": metrics,
     }
+    if weights is not None:
+        content["weights"] = weights
     with atomic_write(path) as file:
         json.dump(content, file, indent=1)
 

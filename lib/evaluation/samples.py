@@ -1,17 +1,9 @@
 """``TEST.vis``: sample meshes as OBJ, and pictures of some input and output poses, in the run's ``vis`` folder.
 
-| data set | samples | file | unit and origin |
-| --- | --- | --- | --- |
-| Human36M | every 500th | ``<folder>_<image>.obj`` | metres, first SMPL joint |
-| PW3D | every 10th | ``3dpw_<video>_<image>.obj`` | metres, first SMPL joint |
-| SURREAL | all | ``<image>_pred.obj``, ``<image>_gt.obj`` | millimetres, first SMPL joint |
-| FreiHAND | every 500th | ``<number>.obj`` | millimetres, as predicted |
-| others | every 500th | ``<number>.obj`` | metres, as predicted |
+Which meshes, their names, unit and origin are those of the data set's ``mesh_samples``.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -24,61 +16,19 @@ PICTURES = 16  # poses that are drawn, evenly spaced over the test set
 _MARGIN = 1.1
 
 
-@dataclass(frozen=True)
-class MeshSamples:
-    """Which meshes of a data set are written, and how.
-
-    Attributes:
-        every: one of so many samples, from the first.
-        name: ``name(records, index)`` without extension; images may have folders, the file has none.
-        scale: from millimetres.
-        aligned: relative to the first joint of the body model, regressed.
-        truth: also write the true mesh; then names end in ``_pred`` and ``_gt``.
-    """
-
-    every: int
-    name: Callable
-    scale: float
-    aligned: bool = True
-    truth: bool = False
-
-
-def _image(records, index: int) -> PurePosixPath:
-    return PurePosixPath(bytes(records["image"][index]).decode())
-
-
-def _folder_and_stem(records, index: int) -> str:
-    image = _image(records, index)
-    return "_".join((*image.parts[-2:-1], image.stem))
-
-
-def _pw3d(records, index: int) -> str:
-    # image names repeat from video to video, and two persons share an image
-    return f"3dpw_{bytes(records['video'][index]).decode()}_{_image(records, index).stem}"
-
-
-MESH_SAMPLES = {
-    "Human36M": MeshSamples(500, _folder_and_stem, 1e-3),
-    "PW3D": MeshSamples(10, _pw3d, 1e-3),
-    "SURREAL": MeshSamples(1, lambda records, index: _image(records, index).stem, 1.0, truth=True),
-    "FreiHAND": MeshSamples(500, lambda records, index: str(index), 1.0, aligned=False),
-}
-OTHERS = MeshSamples(500, lambda records, index: str(index), 1e-3, aligned=False)
-
-
 class SampleWriter:
     """Writes the samples of a test while it runs.
 
     Args:
         folder: ``vis`` folder of the run.
-        dataset: see ``build_evaluator``.
+        dataset: data set of the test, with ``mesh_samples`` and ``no_targets`` (see ``PoseDataset``).
         joint_set: joints of the poses.
         canvas: (height, width) of pictures of 2D poses.
     """
 
     def __init__(self, folder: Path, dataset, joint_set: JointSet, canvas: tuple[int, int]):
         self.folder, self.dataset, self.joint_set, self.canvas = folder, dataset, joint_set, canvas
-        self.rule = MESH_SAMPLES.get(dataset.name, OTHERS)
+        self.rule = dataset.mesh_samples
         count = len(dataset)
         self.drawn = set(np.linspace(0, count - 1, min(PICTURES, count)).round().astype(int).tolist())
         self._root = None
@@ -91,7 +41,7 @@ class SampleWriter:
         with_mesh = isinstance(inputs, dict)
         pose2d = inputs["pose2d"] if with_mesh else inputs
         target = targets.get("lift_pose3d") if with_mesh else targets
-        if self.dataset.name == "FreiHAND":
+        if self.dataset.no_targets:
             target = None  # dummies
         for row, index in enumerate(indices.tolist()):
             if "mesh" in prediction and index % self.rule.every == 0:
