@@ -1,13 +1,22 @@
-"""Files: written whole or not at all."""
+"""Files: written whole or not at all; NumPy's read without executing anything; YAML without doubled keys."""
 
 import contextlib
 import os
 import secrets
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import IO
 
+import numpy as np
 import yaml
+
+_NUMPY, _ZIP = b"\x93NUMPY", b"PK"  # first bytes of .npy and .npz
+
+
+def hidden_beside(path: str | Path) -> Path:
+    """A name of its own, hidden beside ``path``, for what is renamed to ``path`` when it is complete."""
+    path = Path(path)
+    return path.with_name(f".{path.name}.{os.getpid()}-{secrets.token_hex(4)}.tmp")
 
 
 @contextlib.contextmanager
@@ -28,7 +37,7 @@ def atomic_write(path: str | Path, mode: str = "w") -> Iterator[IO]:
         raise ValueError(f"atomic_write: mode must be 'w' or 'wb', got {mode!r}")
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    aside = path.with_name(f".{path.name}.{os.getpid()}-{secrets.token_hex(4)}.tmp")
+    aside = hidden_beside(path)
     text = {} if "b" in mode else {"encoding": "utf-8", "newline": ""}
     try:
         with open(aside, mode.replace("w", "x"), **text) as stream:
@@ -49,6 +58,97 @@ def _sync_folder(folder: Path) -> None:
             os.fsync(handle)
         finally:
             os.close(handle)
+
+
+def read_array(
+    path: str | Path,
+    wanted: str = "a .npy file of numbers",
+    hint: str = "",
+    kinds: str = "fiu",
+    mmap_mode: str | None = None,
+) -> np.ndarray:
+    """The array of a ``.npy`` file. Pickled objects are refused.
+
+    Args:
+        path: file.
+        wanted: what belongs there, for messages.
+        hint: what to do when it does not, for messages.
+        kinds: of ``dtype.kind`` that are wanted.
+        mmap_mode: see ``numpy.load``.
+
+    Raises:
+        FileNotFoundError: no such file.
+        ValueError: another kind of file or array; one line that names the file, what was found, what is wanted.
+    """
+    found = ""
+    with _named_errors(path, wanted, hint, _NUMPY):
+        array = np.load(path, mmap_mode=mmap_mode, allow_pickle=False)
+        found = "" if array.dtype.kind in kinds else f"holds an array of {array.dtype} {array.shape}"
+    if found:
+        raise ValueError(_message(path, found, wanted, hint))
+    return array
+
+
+def read_arrays(
+    path: str | Path,
+    keys: Sequence[str] | Callable[[list[str]], Sequence[str]] | None = None,
+    wanted: str = "a .npz file of arrays",
+    hint: str = "",
+    unread: Sequence[str] = (),
+    skip_objects: bool = False,
+) -> dict[str, np.ndarray]:
+    """Arrays of a ``.npz`` file by name. Pickled objects are refused.
+
+    Args:
+        path: file.
+        keys: names of the arrays that are read, or what chooses them from the names in the file; None: all.
+        wanted, hint: see ``read_array``.
+        unread: names that the file must have beside them.
+        skip_objects: leave arrays of Python objects out.
+
+    Raises:
+        FileNotFoundError: no such file.
+        ValueError: another kind of file, damage, missing names; see ``read_array``.
+    """
+    arrays = {}
+    with _named_errors(path, wanted, hint, _ZIP), np.load(path, allow_pickle=False) as stored:
+        names = stored.files
+        chosen = keys(names) if callable(keys) else names if keys is None else keys
+        missing = [key for key in (*chosen, *unread) if key not in names]
+        for key in () if missing else chosen:
+            try:
+                arrays[key] = stored[key]
+            except ValueError:
+                if not skip_objects:
+                    raise
+    if missing:
+        raise ValueError(
+            _message(path, f"has no {', '.join(missing)}, only {', '.join(names) or 'nothing'}", wanted, hint)
+        )
+    return arrays
+
+
+@contextlib.contextmanager
+def _named_errors(path: str | Path, wanted: str, hint: str, start: bytes) -> Iterator[None]:
+    """What NumPy's readers raise, as errors that name the file; ``start``: its first bytes."""
+    if not Path(path).is_file():
+        raise FileNotFoundError(_message(path, "not found", wanted, hint))
+    with open(path, "rb") as file:
+        head = file.read(len(_NUMPY))
+    if not head.startswith(start):
+        kind = "an archive" if head.startswith(_ZIP) else "a single array" if head == _NUMPY else "no NumPy file"
+        raise ValueError(_message(path, f"is {kind}", wanted, hint))
+    try:
+        yield
+    except Exception as error:  # numpy's readers raise what their zip and header parsers do
+        reason = str(error) or type(error).__name__
+        # no advice to allow what may execute anything
+        found = "holds Python objects" if "allow_pickle" in reason else f"cannot be read ({reason})"
+        raise ValueError(_message(path, found, wanted, hint)) from error
+
+
+def _message(path: str | Path, found: str, wanted: str, hint: str) -> str:
+    return f"{path} {found}; expected {wanted}" + (f"; {hint}" if hint else "")
 
 
 class UniqueKeys(yaml.SafeLoader):

@@ -18,8 +18,9 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from lib.core.commands import run_command
-from lib.files import atomic_write
+from lib.files import atomic_write, read_arrays
 from lib.mesh.regressor_fit import CANDIDATES, MAX_VERTICES, fit_regressor
+from lib.units import MM_PER_M
 
 
 def read_pairs(path: Path) -> tuple[np.ndarray, np.ndarray]:
@@ -28,16 +29,9 @@ def read_pairs(path: Path) -> tuple[np.ndarray, np.ndarray]:
     Raises:
         FileNotFoundError, ValueError: no such file, or not with these arrays.
     """
-    if not path.is_file():
-        raise FileNotFoundError(f"{path} not found; expected a .npz with vertices (N, V, 3) and joints (N, J, 3)")
-    try:
-        with np.load(path, allow_pickle=False) as arrays:
-            found = {key: arrays[key] for key in arrays.files}
-    except Exception as error:  # numpy's readers raise what their zip and header parsers do
-        raise ValueError(f"{path} is not a .npz file of numbers ({error})") from error
-    if not {"vertices", "joints"} <= set(found):
-        raise ValueError(f"{path} holds {', '.join(found) or 'nothing'}; expected the arrays vertices and joints")
-    return found["vertices"], found["joints"]
+    wanted = "a .npz with vertices (N, V, 3) and joints (N, J, 3)"
+    vertices, joints = read_arrays(path, ("vertices", "joints"), wanted).values()
+    return vertices, joints
 
 
 def fit(args: argparse.Namespace) -> None:
@@ -56,9 +50,8 @@ def fit(args: argparse.Namespace) -> None:
     print(f"  all {result.used.mean():9.1f} {result.mean.mean():8.2f} {result.largest.max():11.2f}")
     if len(tested):
         errors = np.linalg.norm(np.einsum("jv,nvc->njc", result.matrix, vertices[tested]) - joints[tested], axis=2)
-        print(
-            f"{len(tested)} held-out meshes: mean {1000 * errors.mean():.2f} mm, largest {1000 * errors.max():.2f} mm"
-        )
+        errors *= MM_PER_M
+        print(f"{len(tested)} held-out meshes: mean {errors.mean():.2f} mm, largest {errors.max():.2f} mm")
     with atomic_write(args.output, "wb") as stream:
         np.save(stream, result.matrix)
     print(f"{args.output}: {result.matrix.shape[0]} joints, {result.matrix.shape[1]} vertices")

@@ -167,18 +167,18 @@ def test_numbers_written_in_another_layout(damaged):
 
 
 AMASS_DAMAGE = {
-    "truncated": (lambda arrays, raw: raw[: len(raw) // 2], "not a readable npz"),
-    "empty": (lambda arrays, raw: b"", "not a readable npz"),
-    "no archive": (lambda arrays, raw: b"poses", "not a readable npz"),
-    "key": (lambda arrays, raw: arrays | {"dmpls": None}, "keys dmpls are missing"),
-    "keys": (lambda arrays, raw: arrays | {"poses": None, "betas": None}, "keys poses, betas are missing"),
+    "truncated": (lambda arrays, raw: raw[: len(raw) // 2], "cannot be read"),
+    "empty": (lambda arrays, raw: b"", "is no NumPy file; expected an AMASS file"),
+    "no archive": (lambda arrays, raw: b"poses", "is no NumPy file"),
+    "key": (lambda arrays, raw: arrays | {"dmpls": None}, "has no dmpls, only poses,"),
+    "keys": (lambda arrays, raw: arrays | {"poses": None, "betas": None}, "has no poses, betas, only"),
     "nan": (lambda arrays, raw: arrays | {"poses": arrays["poses"] * NAN}, "not finite"),
     "columns": (lambda arrays, raw: arrays | {"poses": arrays["poses"][:, :66]}, "poses must be numbers"),
     "one axis": (lambda arrays, raw: arrays | {"poses": arrays["poses"][0]}, "poses must be numbers"),
     "no axis": (lambda arrays, raw: arrays | {"poses": np.array(1.0)}, "poses must be numbers"),
     "text": (lambda arrays, raw: arrays | {"poses": arrays["poses"].astype(str)}, "poses must be numbers"),
     "shape": (lambda arrays, raw: arrays | {"betas": arrays["betas"][:9]}, "betas (>= 10,)"),
-    "pickle": (lambda arrays, raw: arrays | {"poses": np.array([{}], dtype=object)}, "not a readable npz"),
+    "pickle": (lambda arrays, raw: arrays | {"poses": np.array([{}], dtype=object)}, "holds Python objects"),
 }
 
 

@@ -126,9 +126,11 @@ def bad_files(folder: Path) -> dict[str, tuple[Path, str]]:
     (folder / "words.npy").write_text("1 2 3")
     (folder / "empty.npy").touch()
     (folder / "cut.npy").write_bytes((sample_pose_path("coco")).read_bytes()[:150])
-    for name in ("pickled.npy", "words.npy", "empty.npy", "cut.npy"):
-        files[name] = (folder / name, "cannot be used")
-    files["archive"] = (folder / "archive.npz", "wanted one of poses")
+    files["pickled"] = (folder / "pickled.npy", "holds Python objects; expected .npy or .npz with numbers")
+    for name in ("words.npy", "empty.npy"):
+        files[name] = (folder / name, "is no NumPy file")
+    files["cut"] = (folder / "cut.npy", "cannot be read")
+    files["archive"] = (folder / "archive.npz", "has no poses, only a, b; expected")
     files["missing"] = (folder / "nothing.npy", "not found")
     files["folder"] = (folder, "has no .json files")
     return files

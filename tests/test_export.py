@@ -21,7 +21,6 @@ from lib.onnx.onnx_export import (
     load_trained,
     sample_keypoints,
 )
-from lib.settings.reading import merge
 from main.export import main
 
 
@@ -139,14 +138,18 @@ def test_missing_packages_say_how_to_get_them(monkeypatch, weights, tmp_path, ca
 
 
 def test_weights_without_a_stage_are_refused(tmp_path, small_config):
-    from lib.checkpoints.checkpoint import save_checkpoint
+    from lib.checkpoints.checkpoint import Checkpoint
+    from lib.checkpoints.files import save_checkpoint
     from lib.models.pose2mesh_net import build_posenet
+    from lib.models.posenet import PoseNet
 
     cfg = small_config("posenet")
-    state = {"epoch": 1, "train_log": [], "test_log": {}}
-    save_checkpoint(tmp_path / "a.pth.tar", model=build_posenet(cfg), config=cfg.to_dict(), **state)
+    save_checkpoint(tmp_path / "a.pth.tar", Checkpoint.of(build_posenet(cfg), settings=cfg))
     with pytest.raises(ValueError, match="a mesh needs those of pose2mesh_net"):
         load_trained(tmp_path / "a.pth.tar")
-    save_checkpoint(tmp_path / "b.pth.tar", model=build_posenet(merge({})), **state)
-    with pytest.raises(ValueError, match="add --joint_set"):
-        load_trained(tmp_path / "b.pth.tar", "posenet")
+    path = tmp_path / "b.pth.tar"
+    save_checkpoint(path, Checkpoint.of(PoseNet(24)))  # as the original release's: the number of inputs tells
+    assert load_trained(path, "posenet").joint_set.name == "smpl"
+    save_checkpoint(path, Checkpoint.of(PoseNet(5)))
+    with pytest.raises(ValueError, match="takes 5 joints and does not say which"):
+        load_trained(path, "posenet")

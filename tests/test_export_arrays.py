@@ -98,7 +98,7 @@ def test_errors_leave_the_older_file(tmp_path):
         write()
     assert [entry.name for entry in tmp_path.iterdir()] == ["a.npz"]
     assert path.read_text() == "old"
-    with pytest.raises(ValueError, match="not an .npz file"):
+    with pytest.raises(ValueError, match="expected an .npz file of predictions"):
         load_npz(path)
     with pytest.raises(FileNotFoundError):
         load_npz(tmp_path / "none.npz")

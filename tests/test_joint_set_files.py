@@ -10,9 +10,8 @@ import torch
 import yaml
 
 from lib import ROOT
-from lib.checkpoints.checkpoint import load_checkpoint, load_weights
+from lib.checkpoints.files import load_checkpoint
 from lib.core.base import Options, Trainer
-from lib.graph.mesh_graph import MeshGraph
 from lib.joints.files import joint_set_setting
 from lib.joints.lookup import get_joint_set
 from lib.joints.tables import COCO
@@ -104,7 +103,7 @@ def test_regressor_files_row_by_row_or_for_all(tmp_path, body):
         ({"body": "foot"}, "body: 'foot' is not body or hand"),
         ({"body": "hand"}, "is a joint of a body, not of a hand"),
         ({"derived": {"Neck": ["L_Hand", "R_Hand"]}}, "joint 'Middle' has no source"),
-        ({"regressor": "absent.npy"}, "regressor file .*absent.npy not found"),
+        ({"regressor": "absent.npy"}, "absent.npy not found; .* named in .*: regressor"),
     ],
 )
 def test_what_is_wrong_is_named(tmp_path, changes, message):
@@ -210,11 +209,9 @@ def test_settings_carry_the_set_and_weights_keep_it(tmp_path, small_config):
     shutil.rmtree(path.parent)  # the file is not needed any more
     assert load_config(tmp_path / "config.yml") == cfg
     checkpoint = load_checkpoint(run / "checkpoint" / "final.pth.tar")
-    loaded = merge(checkpoint["config"])
-    joint_set = get_joint_set(loaded.DATASET.input_joint_set)
-    assert joint_set == trainer.stage.joint_set
-    network = build_pose2mesh(loaded, MeshGraph.from_state(checkpoint["graph"]))
-    load_weights(network, checkpoint)
+    assert checkpoint.joint_set == trainer.stage.joint_set
+    network = build_pose2mesh(checkpoint.settings, checkpoint.graph)
+    checkpoint.load_into(network)
     mesh, pose3d = network.eval()(torch.randn(2, 5, 2))
     assert mesh.shape == (2, 1723, 3)
     assert pose3d.shape == (2, 5, 3)

@@ -77,7 +77,7 @@ def test_conversion_errors(clip_folder, tmp_path, capsys):
     assert "no such file or folder" in capsys.readouterr().err
     with pytest.raises(SystemExit):
         run((clip_folder[0], tmp_path / "no_body.npz"), tmp_path / "out")
-    assert "no body model" in capsys.readouterr().err
+    assert "expected a body model" in capsys.readouterr().err
     with pytest.raises(ValueError, match="100 were asked for"):
         cmu_bvh.convert_clip(parse_bvh(cmu_text()), REST, fps=100)
 

@@ -77,7 +77,7 @@ def test_arrays_of_other_shapes(tmp_path, shape):
 def test_array_problems(tmp_path):
     path = tmp_path / "a.npy"
     np.save(path, np.array([{"a": 1}], dtype=object), allow_pickle=True)
-    with pytest.raises(ValueError, match="cannot be used"):
+    with pytest.raises(ValueError, match="holds Python objects"):
         read_poses(path)
     np.save(path, files.people(1))
     with pytest.raises(ValueError, match="coco17 or human36; name the joints with --format"):
@@ -90,7 +90,7 @@ def test_array_problems(tmp_path):
     with pytest.raises(ValueError, match="human36 has 17 in this order: 0 Pelvis, 1 R_Hip"):
         read_poses(path, joint_set="human36")
     np.savez(tmp_path / "a.npz", first=np.ones(3), second=np.ones(3))
-    with pytest.raises(ValueError, match="wanted one of poses, keypoints"):
+    with pytest.raises(ValueError, match="has no poses, only first, second; .* one of poses, keypoints"):
         read_poses(tmp_path / "a.npz")
 
 

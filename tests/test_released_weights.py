@@ -10,7 +10,7 @@ import pytest
 import torch
 
 import main.test
-from lib.checkpoints.checkpoint import load_checkpoint, load_weights
+from lib.checkpoints.files import load_checkpoint
 from lib.core.base import Options, Trainer
 from lib.demo import DemoOptions, run_demo
 from lib.graph.mesh_graph import MeshGraph
@@ -88,14 +88,14 @@ def test_the_files_are_as_the_original_wrote_them(root):
     with pytest.raises(pickle.UnpicklingError, match="numpy"):
         torch.load(path, weights_only=True)
     checkpoint = load_checkpoint(path)
-    assert list(checkpoint)[:6] == [
-        "epoch", "model_state_dict", "optim_state_dict", "scheduler_state_dict", "train_log", "test_log",
-    ]  # fmt: skip
-    assert checkpoint["graph"] is checkpoint["config"] is None
-    assert checkpoint["scheduler_state_dict"]["milestones"] == {20: 1}
-    assert checkpoint["test_log"] == {"surface": [120.5, 101.5], "joint": [88.25, 80.0]}
-    assert 2 not in checkpoint["optim_state_dict"]["state"]
-    assert sum(value.numel() for value in checkpoint["model_state_dict"].values()) > 7e7
+    assert checkpoint.graph is checkpoint.settings is checkpoint.rng is None
+    assert (checkpoint.epoch, checkpoint.stage, checkpoint.joint_set.name) == (30, "pose2mesh_net", "smpl")
+    assert checkpoint.trained.DATASET.target_joint_set == "smpl"
+    assert checkpoint.scheduler["milestones"] == {20: 1}
+    assert checkpoint.test_log == {"surface": [120.5, 101.5], "joint": [88.25, 80.0]}
+    assert 2 not in checkpoint.optimizer["state"]
+    assert sum(value.numel() for value in checkpoint.state.values()) > 7e7
+    assert list(checkpoint.posenet.state) == list(state_dict("posenet", "smpl"))
 
 
 @pytest.mark.parametrize("joint_set", JOINT_SETS)
@@ -107,6 +107,7 @@ def test_main_test_takes_them(joint_set, root, tmp_path, monkeypatch, capsys):
     assert f"Fetch model weight from {root / 'experiment' / name / 'final.pth.tar'}" in output
     assert ("MANO right hand" if joint_set == "mano" else "SMPL body") in output
     assert np.isfinite(list(figures["millimetres"].values())).all()
+    assert (figures["weights"]["path"], figures["weights"]["epoch"]) == (f"experiment/{name}/final.pth.tar", 30)
 
 
 @pytest.mark.parametrize("joint_set", JOINT_SETS)
@@ -226,5 +227,5 @@ def test_a_posenet_from_pose2mesh_weights(root, tmp_path):
 
 def test_posenet_loads_alone(root):
     model = PoseNet(24)
-    load_weights(model, load_checkpoint(root / "experiment" / "posenet_smplJ_train_surreal"))
+    load_checkpoint(root / "experiment" / "posenet_smplJ_train_surreal").load_into(model)
     assert not any(value.isnan().any() for value in model.state_dict().values())

@@ -174,7 +174,7 @@ def test_demo_of_one_pose_imports_no_gl_library_and_nothing_slow(tmp_path):
         "import os, runpy, sys; sys.argv[:] = ['run.py', '--output', sys.argv[1]]\n"
         "try: runpy.run_path('demo/run.py', run_name='__main__')\n"
         "except SystemExit as end: assert not end.code, end.code\n"
-        "slow = ('OpenGL', 'pyrender', 'matplotlib', 'pycocotools')\n"
+        "slow = ('OpenGL', 'pyrender', 'matplotlib', 'av')\n"
         "found = [name for name in slow if name in sys.modules]\n"
         "sys.exit(f'{found}' if found or 'PYOPENGL_PLATFORM' in os.environ else 0)"
     )

@@ -1,5 +1,7 @@
-"""requirements.sh: which environment it takes, what it leaves alone."""
+"""requirements.sh: which environment it takes, what it leaves alone; the pins: what the code imports."""
 
+import ast
+import importlib.metadata
 import os
 import shutil
 import subprocess
@@ -8,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from lib.doctor import packages
 from tests.helpers import ROOT
 
 pytestmark = pytest.mark.skipif(shutil.which("sh") is None, reason="needs a POSIX shell")
@@ -66,10 +69,46 @@ def test_a_folder_of_the_user_is_left_alone(tmp_path):
     assert [path.name for path in folder.iterdir()] == ["file"]
 
 
-def test_pins_cover_what_the_code_imports():
-    pinned = {
-        line.split("==")[0].lower() for line in (ROOT / "requirements.txt").read_text().splitlines() if "==" in line
-    }
-    expected = {"torch", "numpy", "scipy", "opencv-python-headless", "pycocotools", "pyyaml", "trimesh", "pyrender"}
-    assert expected | {"matplotlib", "tqdm", "pytest", "ruff"} == pinned
+def imported() -> set[str]:
+    """Packages that the code imports, or asks for by name, without the standard library and its own."""
+    files = [path for folder in ("lib", "main", "demo", "tests") for path in (ROOT / folder).rglob("*.py")]
+    names = set()
+    for path in [*files, *ROOT.glob("data/*.py"), *ROOT.glob("data/*/*.py")]:
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Import):
+                names |= {alias.name for alias in node.names}
+            elif isinstance(node, ast.ImportFrom) and not node.level:
+                names.add(node.module)
+            elif isinstance(node, ast.Call) and ast.unparse(node.func) in ("optional", "importlib.import_module"):
+                names |= {argument.value for argument in node.args if isinstance(argument, ast.Constant)}
+    own = {path.name for path in ROOT.iterdir() if path.is_dir()}
+    return {name.split(".")[0] for name in names} - sys.stdlib_module_names - own
+
+
+def pins(file: str) -> dict[str, tuple[str, str]]:
+    """Pinned distributions of a file in lower case, each with its version and the comment of its line."""
+    pairs = [line.partition("#")[::2] for line in (ROOT / file).read_text().splitlines()]
+    named = [(*pin.strip().split("=="), comment.strip()) for pin, comment in pairs if "==" in pin]
+    return {name.lower(): (version, comment) for name, version, comment in named}
+
+
+def test_every_import_is_pinned_and_every_pin_is_imported():
+    """A pin without an import is a program that the checks call, or says for which other pin it is there."""
+    distributions = packages.REQUIRED | {name: distribution for name, (distribution, *_) in packages.OPTIONAL.items()}
+    assert imported() == set(distributions)
+    used = {name.lower() for name in distributions.values()}
+    files = [pins(file) for file in packages.REQUIREMENTS]
+    pinned = {name: pin for file in files for name, pin in file.items()}
+    assert all(pin[0] == pinned[name][0] for file in files for name, pin in file.items())  # they live side by side
+    assert used <= set(pinned)
+    places = (ROOT / ".ci" / "run", ROOT / ".pre-commit-config.yaml")
+    checks = "".join(path.read_text() for path in places if path.is_file())
+    for name in set(pinned) - used:
+        owner = pinned[name][1].removeprefix("for ")
+        installed = [] if owner else importlib.metadata.files(name)
+        programs = {Path(file).stem for file in installed if Path(file).parent.name in ("bin", "Scripts")}
+        assert owner in used or any(f" {program}" in checks for program in programs), name
+
+
+def test_the_checks_run_in_the_prepared_environment():
     assert Path(ROOT / ".ci" / "run").read_text().count("requirements.sh python -m pytest tests") == 1

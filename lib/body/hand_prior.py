@@ -6,13 +6,13 @@ ranges from the usual goniometric tables (knuckle 90, middle joint 110, end join
 
 import math
 from dataclasses import dataclass, fields
-from pathlib import Path
 
 import numpy as np
 import torch
 
 from lib import ROOT
 from lib.body.rotation import axis_angle_to_matrix, matrix_to_axis_angle, quaternion_to_matrix
+from lib.files import read_arrays
 
 HAND_MODEL_FILE = ROOT / "asset" / "open_body" / "open_hand_right.npz"
 
@@ -60,15 +60,10 @@ class HandPosePrior:
             FileNotFoundError: no such file.
             ValueError: arrays are missing.
         """
-        path = HAND_MODEL_FILE if path is None else Path(path)
-        if not path.is_file():
-            raise FileNotFoundError(f"no hand model at {path}; asset/open_body/ holds the open hand of this repository")
         keys = ("J", "v_template", "fingertip_vertex_ids", "hands_mean")
-        with np.load(path, allow_pickle=False) as arrays:
-            missing = [key for key in keys if key not in arrays.files]
-            if missing:
-                raise ValueError(f"{path}: arrays {', '.join(missing)} are missing from the hand model")
-            joints, vertices, tip_ids, mean = (arrays[key].astype(np.float64) for key in keys)
+        hint = "asset/open_body/ holds the open hand of this repository"
+        stored = read_arrays(HAND_MODEL_FILE if path is None else path, keys, "a hand model", hint)
+        joints, vertices, tip_ids, mean = (stored[key].astype(np.float64) for key in keys)
         tip_of = dict(zip(_TIP_ORDER, vertices[tip_ids.astype(int)]))
         offsets, flexion, abduction = np.zeros((3, 16, 3))
         for finger, chain in _FINGERS.items():

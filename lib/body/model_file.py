@@ -2,12 +2,12 @@
 
 import re
 import zipfile
-import zlib
 from pathlib import Path
 
 import numpy as np
 
 from lib.body.safe_pickle import load_arrays
+from lib.files import read_arrays
 
 OFFICIAL_SOURCE = {
     "body": "get the SMPL files from https://smpl.is.tue.mpg.de and the neutral one from https://smplify.is.tue.mpg.de",
@@ -41,17 +41,8 @@ def read_model_file(path: str | Path) -> dict[str, np.ndarray]:
                 return load_arrays(file)
             except ValueError as error:
                 raise ValueError(f"{path}: {error}") from error
-    arrays = {}
-    try:
-        with np.load(path, allow_pickle=False) as stored:
-            for key in stored.files:
-                try:
-                    arrays[key] = stored[key]
-                except ValueError:
-                    continue  # Python objects; if the key is a needed one, the check of the keys names it
-    except (zipfile.BadZipFile, zlib.error, EOFError, OSError, KeyError) as error:
-        raise ValueError(f"{path}: truncated or damaged npz ({type(error).__name__})") from error
-    return arrays
+    # if an array of Python objects is a needed one, the check of the keys names it
+    return read_arrays(path, wanted="a whole npz, neither truncated nor damaged", skip_objects=True)
 
 
 def load_model_arrays(path: str | Path, kind: str) -> dict[str, np.ndarray]:

@@ -6,7 +6,6 @@ The prior is a Gaussian mixture over joint rotations, fitted to CMU motion of th
 
 import math
 from dataclasses import dataclass, fields, replace
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -14,6 +13,7 @@ import torch
 from lib import ROOT
 from lib.body.hand_prior import HandPosePrior
 from lib.body.rotation import axis_angle_to_matrix, matrix_to_axis_angle, matrix_to_quaternion, quaternion_to_matrix
+from lib.files import atomic_write, read_arrays
 from lib.joints.tables import SMPL
 
 __all__ = ["HandPosePrior", "PosePrior"]
@@ -64,8 +64,9 @@ class PosePrior:
             FileNotFoundError: no such file.
             ValueError: arrays are missing, or of wrong shapes.
         """
-        path = BODY_FILE if path is None else Path(path)
-        arrays = _read_arrays(path, [field.name for field in fields(cls)], "data/build/fit_prior.py makes one")
+        path = BODY_FILE if path is None else path
+        keys = [field.name for field in fields(cls)]
+        arrays = read_arrays(path, keys, "a pose prior", "data/build/fit_prior.py makes one")
         latent, count = arrays["basis"].shape[0], len(arrays["weights"])
         shapes = {
             "mean_rotations": (len(DRIVEN), 3),
@@ -90,7 +91,8 @@ class PosePrior:
         arrays = {field.name: getattr(self, field.name).cpu().numpy() for field in fields(self)}
         rows, columns = np.tril_indices(self.basis.shape[0])
         arrays["cholesky"] = arrays["cholesky"][:, rows, columns].astype(np.float16)
-        np.savez_compressed(path, **arrays)
+        with atomic_write(path, "wb") as stream:
+            np.savez_compressed(stream, **arrays)
 
     def sample(self, count: int, generator: torch.Generator) -> torch.Tensor:
         """Draw poses.
@@ -191,13 +193,3 @@ def mirror_pose(pose: torch.Tensor) -> torch.Tensor:
 def _upright(like: torch.Tensor) -> torch.Tensor:
     """Root orientation of SMPL standing in a z-up world, (3, 3): +90 degrees about x."""
     return like.new_tensor([[1.0, 0.0, 0.0], [0.0, 0.0, -1.0], [0.0, 1.0, 0.0]])
-
-
-def _read_arrays(path: Path, keys: list[str], hint: str) -> dict[str, np.ndarray]:
-    if not path.is_file():
-        raise FileNotFoundError(f"no file {path}; {hint}")
-    with np.load(path, allow_pickle=False) as arrays:
-        missing = [key for key in keys if key not in arrays.files]
-        if missing:
-            raise ValueError(f"{path}: arrays {', '.join(missing)} are missing; {hint}")
-        return {key: arrays[key] for key in keys}

@@ -1,4 +1,9 @@
-"""Rotations as axis-angle vectors and matrices: batched, differentiable, any float dtype and device."""
+"""Rotations as axis-angle vectors and matrices: batched, differentiable, any float dtype and device.
+
+Own code and not ``roma`` (1.8): released weights need SMPL's formula, and roma takes 0.8 to 1.8 times as long on a core
+(24, 1,536 and 98,304 rotations, with and without gradients); both are exact to 6e-7 from angle 0 to pi, but at 1e-4 rad
+the gradient of roma's matrices is off by 1e-4, here by 4e-7.
+"""
 
 import torch
 

@@ -1,7 +1,5 @@
 """Reading annotation files: COCO-style files, nested JSON, detections; errors name file and record."""
 
-import contextlib
-import io
 import json
 import math
 from collections.abc import Sequence
@@ -114,9 +112,10 @@ def usable_box(path: Path, record: str, box) -> bool:
 
 
 class CocoFile:
-    """COCO-style annotations, read with pycocotools.
+    """COCO-style annotations.
 
-    Of entries with the same id the last one counts, as pycocotools has it. Other top-level keys are not looked at.
+    Of entries with the same id the last one counts, as pycocotools has it, whose index these two dicts replace: the
+    rest of that package (masks, COCO's own evaluation) has no use here. Other top-level keys are not looked at.
 
     Attributes:
         path: of the file.
@@ -129,18 +128,14 @@ class CocoFile:
     """
 
     def __init__(self, path: Path):
-        from pycocotools.coco import COCO
-
         self.path = path
         content = read_json(path, dict)
         self.replaced: dict[str, int] = {}
-        coco = COCO()
-        coco.dataset = {key: self._entries(key, content.get(key)) for key in ("images", "annotations")}
-        with contextlib.redirect_stdout(io.StringIO()):  # it reports each step
-            coco.createIndex()
-        self.images: dict[int, dict] = coco.imgs
-        self.annotations: list[dict] = coco.dataset["annotations"]
-        self._by_image = coco.imgToAnns
+        self.images: dict[int, dict] = {image["id"]: image for image in self._entries("images", content.get("images"))}
+        self.annotations: list[dict] = self._entries("annotations", content.get("annotations"))
+        self._by_image: dict[int, list[dict]] = {}
+        for annotation in self.annotations:
+            self._by_image.setdefault(annotation["image_id"], []).append(annotation)
 
     def _entries(self, key: str, entries) -> list[dict]:
         if not isinstance(entries, list):
@@ -171,7 +166,7 @@ class CocoFile:
 
     def annotations_of(self, image: dict) -> list[dict]:
         """Annotations of an image, possibly none."""
-        return self._by_image[image["id"]]
+        return self._by_image.get(image["id"], [])
 
 
 class Detections:

@@ -5,7 +5,9 @@ from pathlib import Path
 
 import numpy as np
 
-REQUIRED_KEYS = ("poses", "dmpls", "trans", "betas", "gender")
+from lib.files import read_arrays
+
+READ_KEYS, OTHER_KEYS = ("poses", "betas"), ("dmpls", "trans", "gender")
 SMPL_POSE = 72  # of the SMPL+H vector's 156 columns; see ``read_motion``
 SHAPE = 10
 
@@ -33,15 +35,8 @@ def read_motion(path: Path, step: int = 1) -> Motion:
     Raises:
         ValueError: not an npz, missing keys, wrong shapes, or values that are not finite.
     """
-    try:
-        with np.load(path, allow_pickle=False) as arrays:
-            missing = [key for key in REQUIRED_KEYS if key not in arrays.files]
-            poses, betas = ((None if key in missing else arrays[key]) for key in ("poses", "betas"))
-    except Exception as error:
-        # damaged archives raise errors of zipfile and zlib, which share no base class with the others
-        raise ValueError(f"{path} is not a readable npz file: {error}") from error
-    if missing:
-        raise ValueError(f"{path}: keys {', '.join(missing)} are missing; an AMASS file has {', '.join(REQUIRED_KEYS)}")
+    wanted = f"an AMASS file, a npz with {', '.join(READ_KEYS + OTHER_KEYS)}"
+    poses, betas = read_arrays(path, READ_KEYS, wanted, unread=OTHER_KEYS).values()
     numeric = {poses.dtype.kind, betas.dtype.kind} <= set("fiu")
     if not numeric or poses.ndim != 2 or poses.shape[1] < SMPL_POSE or betas.size < SHAPE:
         raise ValueError(

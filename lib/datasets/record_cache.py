@@ -2,8 +2,8 @@
 
 The key is a digest of the source files' paths, sizes and modification times, of the options and of the parser's
 version. A folder is written aside, ``meta.json`` last, and renamed, so that readers see all of it or nothing. Processes
-that start together wait for the first one to parse where the system has file locks; where it has none each of them
-parses, and the first folder stays.
+that start together wait for the first one to parse; where the folder cannot be locked each of them parses, and the
+first folder stays.
 """
 
 import contextlib
@@ -11,7 +11,6 @@ import hashlib
 import json
 import os
 import re
-import secrets
 import shutil
 import time
 import zlib
@@ -20,16 +19,15 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
+from filelock import FileLock
 
-try:
-    import fcntl
-except ImportError:  # Windows
-    fcntl = None
+from lib.files import hidden_beside, read_array
 
 Columns = dict[str, np.ndarray]
 
 FORMAT = 1  # of the folder; a parser has a version of its own
 META = "meta.json"
+DTYPE_KINDS = "biufS"  # of columns
 GOOD = "good"
 CHUNK = 1 << 22  # bytes read at once for a checksum
 THREADS = 8
@@ -101,7 +99,7 @@ def map_columns(folder: Path) -> tuple[Columns, dict]:
     meta = _read_meta(folder)
     columns = {}
     for key, facts in meta["columns"].items():
-        column = np.load(folder / f"{key}.npy", mmap_mode="r", allow_pickle=False)
+        column = read_array(folder / f"{key}.npy", kinds=DTYPE_KINDS, mmap_mode="r")
         if column.dtype.str != facts["dtype"] or list(column.shape) != facts["shape"]:
             raise ValueError(f"{folder}: {key}.npy is {column.dtype.str} {column.shape}, {META} says otherwise")
         columns[key] = np.asarray(column)  # a plain array over the map: indexing np.memmap is slow
@@ -142,7 +140,7 @@ def write(folder: Path, material: dict, columns: Columns, notes: dict) -> None:
     Raises:
         OSError: the folder cannot be written.
     """
-    aside = _aside(folder)
+    aside = hidden_beside(folder)
     try:
         aside.mkdir(parents=True)
         facts = {}
@@ -165,13 +163,9 @@ def write(folder: Path, material: dict, columns: Columns, notes: dict) -> None:
         shutil.rmtree(aside, ignore_errors=True)
 
 
-def _aside(folder: Path) -> Path:
-    return folder.with_name(f".{folder.name}.{os.getpid()}-{secrets.token_hex(4)}.tmp")
-
-
 def _discard(folder: Path) -> None:
     """Remove a cache; nobody sees it half removed, and those who have mapped its columns keep them."""
-    aside = _aside(folder)
+    aside = hidden_beside(folder)
     with contextlib.suppress(FileNotFoundError):  # another process was first
         folder.rename(aside)
     shutil.rmtree(aside, ignore_errors=True)
@@ -217,18 +211,16 @@ def tidy(stale: Mapping[Path, str], cache: Path, name: str) -> None:
 
 @contextlib.contextmanager
 def lock(folder: Path) -> Iterator[None]:
-    """Let one process at a time parse, where the system can; nothing but saved work relies on it."""
+    """Let one process at a time parse, where the folder can be locked; nothing but saved work relies on it."""
     path = folder.with_name(f".{folder.name}.lock")
     with contextlib.ExitStack() as stack:
-        if fcntl is not None:
-            with contextlib.suppress(OSError):  # no permission, or a network file system without locks
-                path.parent.mkdir(parents=True, exist_ok=True)
-                file = stack.enter_context(open(path, "ab"))
-                fcntl.flock(file, fcntl.LOCK_EX)
-                stack.callback(_unlink, path)
+        # no permission, or a file system without locks: no soft ones, which a killed process would leave behind
+        with contextlib.suppress(OSError):
+            stack.enter_context(FileLock(path, fallback_to_soft=False))
+            stack.callback(_unlink, path)
         yield
 
 
 def _unlink(path: Path) -> None:
-    with contextlib.suppress(OSError):
+    with contextlib.suppress(OSError):  # Windows lets nobody remove it here; there the lock itself does
         path.unlink()

@@ -15,10 +15,9 @@ from pathlib import Path
 import numpy as np
 
 from lib.datasets import record_cache
-from lib.datasets.record_cache import Columns
+from lib.datasets.record_cache import DTYPE_KINDS, Columns
 
 Parser = Callable[[], tuple[Columns, dict]]
-DTYPE_KINDS = "biufS"
 
 
 class PoseRecords(Mapping[str, np.ndarray]):

@@ -9,6 +9,7 @@ import numpy as np
 from lib import ROOT
 from lib.demo.images import ImageFolder, Images, StillImage, VideoImages, canvas_size, open_images, read_image
 from lib.demo.options import DemoOptions
+from lib.files import read_array
 from lib.joints.joint_set import JointSet
 from lib.joints.lookup import get_joint_set
 from lib.joints.tables import JOINT_SETS
@@ -183,19 +184,9 @@ def _from_pose3d(options: DemoOptions, joint_set: JointSet) -> DemoInput:
 def _load_pose3d(path: Path, joint_set: JointSet) -> np.ndarray:
     """(N, J, 3) float64 from ``.npy``."""
     wanted = f"a .npy file of numbers ({joint_set.joint_num}, 3) or (N, {joint_set.joint_num}, 3)"
-    if not path.is_file():
-        raise FileNotFoundError(f"{path} not found; expected {wanted}")
-    try:
-        pose3d = np.load(path, allow_pickle=False)
-    except Exception as error:  # numpy's readers raise what their zip and header parsers do
-        raise ValueError(f"{path} is not {wanted}: {error}") from error
-    if not isinstance(pose3d, np.ndarray):
-        pose3d.close()
-        raise ValueError(f"{path} is an archive; expected {wanted}")
+    pose3d = read_array(path, wanted)
     accepted = (joint_set.joint_num, joint_set.keypoint_num)
-    if pose3d.dtype.kind not in "iuf" or pose3d.ndim not in (2, 3) or pose3d.shape[-2] not in accepted or (
-        pose3d.shape[-1] != 3 or not pose3d.size
-    ):  # fmt: skip
+    if pose3d.ndim not in (2, 3) or pose3d.shape[-2] not in accepted or pose3d.shape[-1] != 3 or not pose3d.size:
         raise ValueError(
             f"{path} holds {pose3d.dtype} {pose3d.shape}, expected {wanted}; joints in order: {joint_set.describe()}"
         )

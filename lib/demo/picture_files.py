@@ -7,7 +7,6 @@ and ``<image>_mesh_<person>.obj``, and every picture also shows the people befor
 
 import os
 import shutil
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -16,11 +15,13 @@ import numpy as np
 
 from lib.demo.people import Selection
 from lib.export.people import PeopleArrays
+from lib.files import hidden_beside
 from lib.joints.joint_set import JointSet
 from lib.mesh.mesh_model import MeshModel
 from lib.render.mesh_renderer import MeshRenderer, person_colour
 from lib.render.poses import draw_pose, vis_coco_skeleton
 from lib.render.views import draw_views
+from lib.units import MM_PER_M
 
 Writer = Callable[[Path], None]
 
@@ -31,8 +32,8 @@ def write_files(folder: Path, writers: dict[str, Writer]) -> list[Path]:
     An error leaves earlier results as they were.
     """
     folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
-    aside = Path(tempfile.mkdtemp(prefix=".demo-", dir=folder))
+    aside = hidden_beside(folder / "demo")
+    aside.mkdir(parents=True)
     try:
         for name, write in writers.items():
             write(aside / name)
@@ -151,7 +152,7 @@ class PictureResults:
         from lib.mesh.fit_params import fit_params
 
         fit = fit_params(people.vertices, self.mesh_model)
-        print(f"Parameters: mean distance to the vertices {1000 * fit.residual.mean():.1f} mm")
+        print(f"Parameters: mean distance to the vertices {MM_PER_M * fit.residual.mean():.1f} mm")
         save_params(path, fit, self.mesh_model, people.track, list(people.frame), people.translation)
 
     def _save_page(self, path: Path, people: PeopleArrays, colours: list, picture: np.ndarray, title: str) -> None:

@@ -26,6 +26,7 @@ from lib.mesh.fit_params import fit_params
 from lib.poses import assign_tracks
 from lib.render.mesh_renderer import MeshRenderer, person_colour
 from lib.render.poses import draw_pose
+from lib.units import MM_PER_M
 
 _BATCH = 64  # people
 _FPS = 30.0
@@ -96,7 +97,7 @@ def lift_sequence(
     if renderer is not None:
         print(f"Renderer: {renderer.note}")
     if files.residual is not None:
-        print(f"Parameters: mean distance to the vertices {1000 * files.residual:.1f} mm")
+        print(f"Parameters: mean distance to the vertices {MM_PER_M * files.residual:.1f} mm")
     return files.written
 
 

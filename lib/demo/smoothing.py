@@ -8,6 +8,7 @@ from lib.demo.people import Selection
 from lib.export.cameras import full_perspective
 from lib.export.people import PeopleArrays
 from lib.geometry.one_euro import OneEuroFilter
+from lib.units import MM_PER_M
 
 # At 30 frames/s and detector noise of 0.6 % of the person's size these take away half of the jitter; joints at rest
 # lose 45 % of their error, limbs that swing by a tenth of the person's size once per second gain and lose as much.
@@ -99,7 +100,7 @@ def with_meshes(people: PeopleArrays, vertices: np.ndarray, regress, camera: np.
         regress: see ``MeshSmoother``.
         camera: (N, 4) other cameras of the image, see ``PeopleArrays.camera_image``.
     """
-    changes = {"vertices": vertices.astype(np.float32), "joints": (1000 * regress(vertices)).astype(np.float32)}
+    changes = {"vertices": vertices.astype(np.float32), "joints": (MM_PER_M * regress(vertices)).astype(np.float32)}
     if camera is not None:
         size = people.image_size
         centre = people.box[:, :2] + people.box[:, 2:] / 2

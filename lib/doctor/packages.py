@@ -23,13 +23,14 @@ REQUIRED = {
     "tqdm": "tqdm",
     "trimesh": "trimesh",
     "matplotlib": "matplotlib",
-    "pycocotools": "pycocotools",
+    "filelock": "filelock",
 }
 _INSTALL = "sh requirements.sh"
 _DETECTOR, _ONNX = f"{_INSTALL} --with-detector", f"{_INSTALL} --with-onnx"
 # import name: distribution, how to get it, for what it is needed
 OPTIONAL = {
     "pyrender": ("pyrender", _INSTALL, "pictures with OpenGL, faster in videos; without it NumPy draws them"),
+    "av": ("av", _INSTALL, "films, mp4 and gif"),
     "onnx": ("onnx", _ONNX, "main/export.py"),
     "onnxruntime": ("onnxruntime", _ONNX, "the check of main/export.py"),
     "mediapipe": ("mediapipe", _DETECTOR, "poses from photos and videos, --detect"),
@@ -74,7 +75,7 @@ def packages(root: Path) -> Iterator[Finding]:
 
 def _pinned(file: Path) -> dict[str, str]:
     lines = file.read_text().splitlines() if file.is_file() else []
-    pairs = (line.split("==") for line in lines if "==" in line and not line.startswith("#"))
+    pairs = (line.partition("#")[0].split("==") for line in lines if "==" in line.partition("#")[0])
     return {name.strip().lower(): version.strip() for name, version in pairs}
 
 

@@ -5,14 +5,14 @@ needs 83 kB for each person and frame of a 6,890-vertex mesh.
 """
 
 import shutil
-import tempfile
 import zipfile
+from dataclasses import fields
 from pathlib import Path
 
 import numpy as np
 
 from lib.export.people import COMMON, PeopleArrays
-from lib.files import atomic_write
+from lib.files import atomic_write, hidden_beside, read_arrays
 
 _COPY_BYTES = 1 << 20
 
@@ -35,14 +35,8 @@ def load_npz(path: str | Path) -> PeopleArrays:
         FileNotFoundError: no such file.
         ValueError: another kind of file.
     """
-    path = Path(path)
-    if not path.is_file():
-        raise FileNotFoundError(f"{path} not found")
-    try:
-        with np.load(path, allow_pickle=False) as arrays:
-            return PeopleArrays(**{key: arrays[key] for key in arrays.files})
-    except Exception as error:  # numpy's readers raise what their zip and header parsers do
-        raise ValueError(f"{path} is not an .npz file of predictions: {error}") from error
+    keys = [field.name for field in fields(PeopleArrays)]
+    return PeopleArrays(**read_arrays(path, keys, "an .npz file of predictions"))
 
 
 class NpzWriter:
@@ -67,8 +61,8 @@ class NpzWriter:
         self.rows = 0
         self._common: dict[str, np.ndarray] = {}
         self._columns: dict[str, tuple[np.dtype, tuple[int, ...]]] = {}
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        self._folder = Path(tempfile.mkdtemp(prefix=f".{self.path.name}-", dir=self.path.parent))
+        self._folder = hidden_beside(self.path)
+        self._folder.mkdir(parents=True)
 
     def append(self, people: PeopleArrays) -> None:
         """Add rows.

@@ -1,4 +1,8 @@
-"""A web page with meshes that can be turned: one file, no network, works from disk."""
+"""A web page with meshes that can be turned: one file, no network, works from disk.
+
+The viewer is own code of 13 kB: three.js (0.187), of which it would use renderer, materials and orbit controls, adds
+567 kB to every page of 84 kB, as one minified bundle that a tool outside Python must build.
+"""
 
 import base64
 import html

@@ -5,8 +5,7 @@ from dataclasses import dataclass, fields
 import numpy as np
 
 from lib.export.cameras import default_focal, full_perspective
-
-_MILLIMETRES = 1000.0
+from lib.units import MM_PER_M
 
 
 @dataclass(frozen=True)
@@ -101,7 +100,7 @@ class PeopleArrays:
         return cls(
             vertices=_f32(prediction.mesh),
             faces=np.asarray(faces, dtype=np.int64),
-            joints=_f32(prediction.joints) * np.float32(_MILLIMETRES),
+            joints=_f32(prediction.joints) * np.float32(MM_PER_M),
             pose3d=_f32(prediction.pose3d),
             pose2d=_f32(prediction.pose2d),
             confidence=_f32(confidence),

@@ -114,7 +114,7 @@ def check_level_sizes(mesh_name: str, sizes: Sequence[int]) -> None:
     Only a warning, because a network for such a mesh trains and tests like any other: generated stand-ins and models
     with re-triangulated faces are legitimate. It is the weights of the original release that cannot serve them. Those
     carry no graph; of their tensors, ``fc`` alone depends on the level sizes (its rows are the padded vertices of the
-    coarsest level in use, times channels), so `lib.checkpoints.checkpoint.load_weights` refuses them by its shape.
+    coarsest level in use, times channels), so `Checkpoint.load_into` refuses them by its shape.
 
     Args:
         mesh_name: ``smpl`` and ``mano`` are checked, other names pass.

@@ -2,15 +2,13 @@
 
 import contextlib
 import hashlib
-import io
 import json
-import zipfile
 from pathlib import Path
 
 import numpy as np
 import torch
 
-from lib.files import atomic_write
+from lib.files import atomic_write, read_arrays
 from lib.graph.building import check_level_sizes
 from lib.graph.mesh_graph import MeshGraph, default_levels
 from lib.graph.topology import topology_hash
@@ -61,11 +59,10 @@ def _key(faces: np.ndarray, joint_set: JointSet, levels: int, scaling: str) -> s
 def _read(path: Path, faces: np.ndarray, joint_set: JointSet, levels: int, scaling: str) -> MeshGraph | None:
     """The graph of a file; None when there is none or it cannot be used."""
     try:
-        with np.load(path, allow_pickle=False) as arrays:  # the archive's checksums show damage
-            state = {name: _from_array(arrays[name]) for name in arrays.files}
-        graph = MeshGraph.from_state(state)
+        stored = read_arrays(path)  # the archive's checksums show damage
+        graph = MeshGraph.from_state({name: _from_array(array) for name, array in stored.items()})
         graph.check_topology(faces)
-    except (OSError, ValueError, TypeError, AttributeError, EOFError, zipfile.BadZipFile):
+    except (OSError, ValueError, TypeError, AttributeError):
         return None
     fits = (graph.joint_num, graph.levels, graph.scaling) == (joint_set.joint_num, levels, scaling)
     return graph if fits else None
@@ -76,7 +73,5 @@ def _from_array(array: np.ndarray) -> torch.Tensor | int | str:
 
 
 def _write(path: Path, graph: MeshGraph) -> None:
-    buffer = io.BytesIO()
-    np.savez(buffer, **{name: np.asarray(value) for name, value in graph.to_state().items()})
     with contextlib.suppress(OSError), atomic_write(path, "wb") as stream:
-        stream.write(buffer.getvalue())
+        np.savez(stream, **{name: np.asarray(value) for name, value in graph.to_state().items()})

@@ -27,7 +27,7 @@ import numpy as np
 import yaml
 
 from lib import ROOT
-from lib.files import UniqueKeys
+from lib.files import UniqueKeys, read_array
 from lib.joints.joint_set import JointSet
 from lib.joints.parsing import parse, unique
 from lib.joints.tables import JOINT_SETS
@@ -188,15 +188,10 @@ def _matrix(folder: Path, file, source: str) -> np.ndarray:
     """(rows, V) of a regressor file."""
     if not isinstance(file, str):
         raise ValueError(f"{source}: expected the name of a .npy file, got {file!r}")
-    path = folder / file
-    if not path.is_file():
-        raise FileNotFoundError(f"{source}: regressor file {path} not found")
-    try:
-        matrix = np.load(path, allow_pickle=False)
-    except Exception as error:  # numpy's readers raise what their zip and header parsers do
-        raise ValueError(f"{source}: {path} is not a .npy file of numbers ({error})") from error
-    if not isinstance(matrix, np.ndarray) or matrix.ndim != 2 or matrix.dtype.kind not in "fiu":
-        raise ValueError(f"{source}: {path} must hold one array (joints, vertices) of numbers")
+    path, wanted = folder / file, "one array (joints, vertices) of numbers"
+    matrix = read_array(path, wanted, f"named in {source}")
+    if matrix.ndim != 2:
+        raise ValueError(f"{source}: {path} holds {matrix.shape}; expected {wanted}")
     if not np.isfinite(matrix).all():
         raise ValueError(f"{source}: {path} holds NaN or infinite numbers")
     sums = matrix.sum(axis=1)

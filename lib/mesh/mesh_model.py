@@ -14,6 +14,8 @@ from lib import ROOT
 from lib.body.hand import TIP_VERTICES_LAYER, TIP_VERTICES_REGRESSOR, hand_joints, order_hand_joints
 from lib.body.lbs import BodyParams
 from lib.body.model_file import find_model_file, load_model_arrays, require_model_file
+from lib.body.rig import on_smpl_joints
+from lib.files import read_array
 from lib.graph.topology import topology_hash
 from lib.joints.joint_set import JointSet
 from lib.joints.lookup import get_joint_set
@@ -69,7 +71,7 @@ class MeshModel:
         self.description = description
         self._root = root
         self._params: dict[str, BodyParams] = {}
-        self._arrays = load_model_arrays(path, kind)
+        self._arrays = _load(path, kind)
         self.faces = self._arrays["f"].astype(np.int64)
         self.vertex_num = self._arrays["v_template"].shape[0]
         self.face_vertex_ids = self._vertex_ids("face_vertex_ids", SMPL_FACE_VERTICES if name == "smpl" else None)
@@ -121,7 +123,7 @@ class MeshModel:
         if self._gender(gender) == "neutral":
             return self._arrays
         path = require_model_file(self._root / SMPL_FOLDER, "body", gender)
-        arrays = load_model_arrays(path, self.kind)
+        arrays = _load(path, self.kind)
         if not np.array_equal(arrays["f"], self._arrays["f"]):
             raise ValueError(f"{path}: faces differ from those of {self.path}")
         return arrays
@@ -192,20 +194,20 @@ class MeshModel:
         return order_hand_joints(np.concatenate([self._arrays["J_regressor"], tips]), axis=0).astype(np.float32)
 
     def _regressor_file(self, joint_set: str) -> np.ndarray:
-        path = self._root / REGRESSOR_FILES[joint_set]
-        if not path.is_file():
-            raise FileNotFoundError(
-                f"{path} not found, nor {_REGRESSOR_KEYS[joint_set]} in {self.path.name}: SMPL's {joint_set} joint "
-                "regressor comes with the data folder of the original release, "
-                "https://github.com/hongsukchoi/Pose2Mesh_RELEASE"
-            )
-        try:
-            matrix = np.load(path, allow_pickle=False)
-        except Exception as error:  # numpy's readers raise what their zip and header parsers do
-            raise ValueError(f"{path}: not a .npy file of numbers ({error})") from error
-        if not isinstance(matrix, np.ndarray) or matrix.dtype.kind not in "fiu" or not np.isfinite(matrix).all():
-            raise ValueError(f"{path}: expected one array of finite real numbers")
+        path, wanted = self._root / REGRESSOR_FILES[joint_set], "one array of finite real numbers"
+        hint = (
+            f"or {_REGRESSOR_KEYS[joint_set]} in {self.path.name}: SMPL's {joint_set} joint regressor comes with the "
+            "data folder of the original release, https://github.com/hongsukchoi/Pose2Mesh_RELEASE"
+        )
+        matrix = read_array(path, wanted, hint)
+        if not np.isfinite(matrix).all():
+            raise ValueError(f"{path} holds NaN or infinite numbers; expected {wanted}")
         return matrix
+
+
+def _load(path: Path, kind: str) -> dict[str, np.ndarray]:
+    arrays = load_model_arrays(path, kind)
+    return on_smpl_joints(arrays, str(path)) if kind == "body" else arrays
 
 
 def load_mesh_model(kind: str = "body", which: str = "auto", root: str | Path = ROOT) -> MeshModel:

@@ -5,10 +5,11 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.optimize import nnls
 
+from lib.units import MM_PER_M
+
 CANDIDATES = 200  # vertices that are tried per joint
 MAX_VERTICES = 32  # that a joint may read in the end
 _PRUNE = 1e-3  # weights below are dropped
-_MM = 1000.0
 
 
 @dataclass(frozen=True)
@@ -61,7 +62,7 @@ def fit_regressor(
         weights = _sparse_weights(vertices[:, chosen] - joints[:, joint, None], max_vertices)
         row[chosen] = weights
     matrix = matrix.astype(np.float32)
-    errors = _MM * np.linalg.norm(np.einsum("jv,nvc->njc", matrix, vertices, optimize=True) - joints, axis=2)
+    errors = MM_PER_M * np.linalg.norm(np.einsum("jv,nvc->njc", matrix, vertices, optimize=True) - joints, axis=2)
     return RegressorFit(matrix, errors.mean(axis=0), errors.max(axis=0), (matrix > 0).sum(axis=1))
 
 

@@ -1,8 +1,11 @@
 """Poses in NumPy files."""
 
+import zipfile
 from pathlib import Path
 
 import numpy as np
+
+from lib import files
 
 from .content import Request, source_of
 from .people import Frame, PoseSequence
@@ -48,23 +51,21 @@ def read_arrays(path: Path, request: Request) -> PoseSequence:
 
 
 def _load(path: Path) -> np.ndarray:
-    if not path.is_file():
-        raise FileNotFoundError(f"pose file {path} not found; expected {LAYOUT}")
-    try:
-        content = np.load(path, allow_pickle=False)
-        if isinstance(content, np.ndarray):
-            return content
-        with content:
-            names = content.files
-            chosen = names if len(names) == 1 else [name for name in _KEYS if name in names]
-            if not chosen:
-                raise ValueError(f"arrays {', '.join(names) or 'none'}, wanted one of {', '.join(_KEYS)}")
-            poses = content[chosen[0]]
-            if "scores" in names and chosen[0] != "scores" and poses.shape[-1] == 2:
-                poses = np.concatenate([poses, content["scores"].reshape(*poses.shape[:-1], 1)], axis=-1)
-            return poses
-    except Exception as error:  # numpy's readers raise what their zip and header parsers do
-        raise ValueError(f"{path} cannot be used ({error}); expected {LAYOUT}") from error
+    if not zipfile.is_zipfile(path):
+        return files.read_array(path, LAYOUT)
+    hint = f"an archive holds one array, or one of {', '.join(_KEYS)}"
+    poses, *scores = files.read_arrays(path, _chosen, LAYOUT, hint).values()
+    if not scores or poses.shape[-1] != 2:
+        return poses
+    if scores[0].size != poses[..., 0].size:
+        raise ValueError(f"{path} has {scores[0].shape} scores for {poses.shape[:-1]} joints; expected {LAYOUT}")
+    return np.concatenate([poses, scores[0].reshape(*poses.shape[:-1], 1)], axis=-1)
+
+
+def _chosen(names: list[str]) -> list[str]:
+    """The array of poses in an archive, and that of their scores where there is one."""
+    poses = names if len(names) == 1 else [name for name in _KEYS if name in names] or [_KEYS[0]]
+    return [poses[0], *(["scores"] if "scores" in names and poses[0] != "scores" else [])]
 
 
 def _with_scores(poses: np.ndarray, source: str) -> np.ndarray:

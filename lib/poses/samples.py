@@ -6,10 +6,12 @@ from pathlib import Path
 import numpy as np
 
 from lib import ROOT
+from lib.files import read_arrays
 from lib.joints.joint_set import JointSet
 from lib.joints.lookup import get_joint_set
 
 SAMPLES = ROOT / "asset" / "pose_samples"
+_HINT = "data/build/make_pose_samples.py makes it again"
 _ANY_SET = {"body": "coco", "hand": "mano"}
 
 
@@ -48,10 +50,9 @@ def _drawn(path: Path, shape: tuple[int, int]) -> dict[str, np.ndarray]:
     """Samples (S, 2) by joint; empty where there is no file."""
     if not path.is_file():
         return {}
-    with np.load(path, allow_pickle=False) as arrays:
-        drawn = {name: arrays[name].astype(np.float64) for name in arrays.files}
+    drawn = {name: values.astype(np.float64) for name, values in read_arrays(path, hint=_HINT).items()}
     if any(values.shape != shape for values in drawn.values()):
-        raise ValueError(f"{path} was not drawn for these samples; data/build/make_pose_samples.py makes it again")
+        raise ValueError(f"{path} was not drawn for these samples; {_HINT}")
     return drawn
 
 
@@ -67,12 +68,7 @@ def built_in_samples(joint_set: str, body: str) -> np.ndarray:
     Raises:
         FileNotFoundError: the file, which is part of the repository, is gone.
     """
-    path = SAMPLES / f"{body}.npz"
-    if not path.is_file():
-        raise FileNotFoundError(
-            f"{path} not found: it is part of the repository; data/build/make_pose_samples.py makes it again"
-        )
-    with np.load(path, allow_pickle=False) as arrays:
-        samples = arrays[joint_set].astype(np.float64)
+    wanted = "sample poses, which are part of the repository"
+    samples = read_arrays(SAMPLES / f"{body}.npz", (joint_set,), wanted, _HINT)[joint_set].astype(np.float64)
     samples.setflags(write=False)
     return samples
