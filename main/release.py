@@ -12,45 +12,24 @@ import yaml
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from lib.checkpoints.checkpoint import load_checkpoint, save_checkpoint
+from lib.checkpoints.files import load_checkpoint, save_checkpoint
 from lib.core.commands import run_command
 from lib.files import atomic_write
 
 PICTURES = ("train_loss.pdf", "surface_error.pdf", "joint_error.pdf")
 
 
-# keys that name files of the machine that trained
-LOCAL_PATHS = (("MODEL", "posenet_path"), ("TRAIN", "init_path"), ("TRAIN", "resume_path"))
-
-
-def portable(config: dict) -> dict:
-    """Settings without paths of this machine; the weights need none of them."""
-    config = {section: dict(entries) for section, entries in config.items()}
-    for section, key in LOCAL_PATHS:
-        config[section][key] = ""
-    return config
-
-
 def release(args: argparse.Namespace) -> None:
     """Write ``final.pth.tar``, ``config.yml`` and the training plots into the output folder."""
     run, output = Path(args.run), Path(args.output)
-    checkpoint = load_checkpoint(run)
+    checkpoint = load_checkpoint(run).released()
     target = output / "final.pth.tar"
-    save_checkpoint(
-        target,
-        epoch=checkpoint["epoch"],
-        model=checkpoint["model_state_dict"],
-        train_log=checkpoint["train_log"],
-        test_log=checkpoint["test_log"],
-        graph_state=checkpoint.get("graph"),
-        config=portable(checkpoint["config"]),
-        half=True,
-    )
+    save_checkpoint(target, checkpoint)
     with atomic_write(output / "config.yml") as file:
-        yaml.safe_dump(portable(checkpoint["config"]), file, sort_keys=False)
+        yaml.safe_dump(checkpoint.trained.to_dict(), file, sort_keys=False)
     for name in PICTURES:
         shutil.copyfile(run / "graph" / name, output / name)
-    print(f"{target}: {target.stat().st_size / 1e6:.1f} MB, epoch {checkpoint['epoch']}")
+    print(f"{target}: {target.stat().st_size / 1e6:.1f} MB, epoch {checkpoint.epoch}")
 
 
 def main() -> None:

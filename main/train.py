@@ -4,6 +4,7 @@
     python main/train.py --cfg asset/yaml/pose2mesh_cocoJ_train_synthetic.yml --gpu 0,1
     python main/train.py --cfg asset/yaml/posenet_cocoJ_train_synthetic.yml --resume_training
     python main/train.py --cfg asset/yaml/posenet_human36J_train_human36.yml --root /disk/pose2mesh
+    python main/train.py --cfg asset/yaml/posenet_cocoJ_train_synthetic.yml --name coco_long
     torchrun --nproc_per_node 4 main/train.py --cfg ...
 
 Checkpoints, plots and metrics go to experiment/exp_*/.
@@ -30,6 +31,7 @@ def main() -> None:
     parser.add_argument("--gpu", default="0,1", help="GPU ids, one process each; the CPU is used where there is none")
     parser.add_argument("--resume_training", action="store_true", help="continue the newest run of this config")
     parser.add_argument("--seed", type=int, default=123, help="seed of all random numbers (default 123)")
+    parser.add_argument("--name", default="", help="added to a new run folder's name: letters, digits, - and _")
     parser.add_argument("--debug", action="store_true", help="use a small part of the data")
     parser.add_argument("--experiment", default=ROOT / "experiment", help="parent of run folders (default experiment/)")
     parser.add_argument("--root", default=ROOT, help="folder with data/ and the licensed models (default: repository)")

@@ -5,7 +5,8 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from lib.checkpoints.checkpoint import save_checkpoint
+from lib.checkpoints.checkpoint import Checkpoint
+from lib.checkpoints.files import save_checkpoint
 from lib.demo import sample_pose_path
 from lib.graph.mesh_graph import MeshGraph
 from lib.joints.lookup import get_joint_set
@@ -23,15 +24,7 @@ def write_weights(path: Path, joint_set: str, body: str, levels: int = 6) -> Pat
     cfg = cfg.changed(MODEL={"mesh_channels": [[5, 8], *([[8, 8]] * (levels - 1)), [8, 3]]})
     kind = get_joint_set(joint_set)
     graph = MeshGraph.build(load_mesh_model(kind.body, body).faces, kind, levels)
-    save_checkpoint(
-        path,
-        epoch=1,
-        model=build_pose2mesh(cfg, graph),
-        train_log=[],
-        test_log={"surface": [], "joint": []},
-        graph_state=graph.to_state(),
-        config=cfg.to_dict(),
-    )
+    save_checkpoint(path, Checkpoint.of(build_pose2mesh(cfg, graph), epoch=1, graph=graph, settings=cfg))
     return path
 
 

@@ -4,12 +4,14 @@ import os
 import pickle
 import re
 import sys
+from dataclasses import replace
 
 import pytest
 import torch
 import yaml
 
-from lib.checkpoints.checkpoint import save_checkpoint
+from lib.checkpoints.checkpoint import Checkpoint
+from lib.checkpoints.files import save_checkpoint
 from lib.core.base import Options, Trainer
 from tests.helpers import write_config
 
@@ -34,9 +36,8 @@ def bad_inputs(tmp_path, small_config):
         return path
 
     trainer = Trainer(cfg, Options(experiment=tmp_path))
-    logs = {"train_log": [], "test_log": {"surface": [], "joint": []}}
     good = tmp_path / "good.pth.tar"
-    save_checkpoint(good, epoch=1, model=trainer.model, **logs)
+    save_checkpoint(good, Checkpoint.of(trainer.model))
     truncated = tmp_path / "truncated.pth.tar"
     truncated.write_bytes(good.read_bytes()[: good.stat().st_size // 2])
     malicious = tmp_path / "malicious.pth.tar"
@@ -45,17 +46,17 @@ def bad_inputs(tmp_path, small_config):
     plain_pickle.write_bytes(pickle.dumps(Exploit()))
     hand = Trainer(small_config("posenet", "mano", "mano"), Options(experiment=tmp_path))
     other_set = tmp_path / "hand.pth.tar"
-    save_checkpoint(other_set, epoch=1, model=hand.model, **logs)
+    save_checkpoint(other_set, Checkpoint.of(hand.model))
     mesh = Trainer(small_config("pose2mesh_net", "coco"), Options(experiment=tmp_path))
-    state = mesh.stage.graph.to_state() | {"topology_hash": "0" * 16}
+    graph = replace(mesh.stage.graph, topology_hash="0" * 16)
     other_mesh = tmp_path / "other_mesh.pth.tar"
-    save_checkpoint(other_mesh, epoch=1, model=mesh.model, graph_state=state, **logs)
+    save_checkpoint(other_mesh, Checkpoint.of(mesh.model, graph=graph))
     no_graph = tmp_path / "no_graph.pth.tar"
-    save_checkpoint(no_graph, epoch=1, model=mesh.model, **logs)
+    save_checkpoint(no_graph, Checkpoint.of(mesh.model))
     with torch.no_grad():
         trainer.model.w2.bias[0] = float("nan")
     not_finite = tmp_path / "not_finite.pth.tar"
-    save_checkpoint(not_finite, epoch=1, model=trainer.model, **logs)
+    save_checkpoint(not_finite, Checkpoint.of(trainer.model))
     empty = tmp_path / "empty_motion"
     empty.mkdir()
     return {
@@ -65,6 +66,7 @@ def bad_inputs(tmp_path, small_config):
         "unknown data set": ("train", ["--cfg", changed("data", DATASET={"train_list": ["CMU"]})], ["AMASS"]),
         "no data set": ("train", ["--cfg", changed("none", DATASET={"train_list": []})], ["train_list is empty"]),
         "empty data set": ("train", ["--cfg", changed("empty", SYNTHETIC={"samples_per_epoch": 0})], ["samples_per"]),
+        "bad name": ("train", ["--cfg", config, "--name", "a/b"], ["--name 'a/b'", "letters, digits, - and _"]),
         "bad seed": ("train", ["--cfg", config, "--seed", "-1"], ["--seed -1"]),
         "run folder is a file": ("train", ["--cfg", config, "--experiment", good], ["good.pth.tar"]),
         "flip with mesh": ("train", ["--cfg", write_config(tmp_path / "flip.yml", small_config(

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 import torch
 
-from lib.checkpoints.checkpoint import load_checkpoint, load_weights
+from lib.checkpoints.checkpoint import Checkpoint
+from lib.checkpoints.files import load_checkpoint
 from lib.models.posenet import PoseNet
 from tests.checkpoint_files import ORIGINAL, original, small_posenet
 
@@ -102,17 +103,17 @@ def test_file_of_another_program(tmp_path):
 def test_other_joint_set_and_width_are_explained():
     checkpoint = load_checkpoint(original("newzip"))
     with pytest.raises(ValueError, match=r"takes 17 joints, the model 19 .*input_joint_set(.|\n)*w1\.weight is"):
-        load_weights(PoseNet(19, width=64), checkpoint, "file")
+        checkpoint.load_into(PoseNet(19, width=64))
     with pytest.raises(ValueError, match=r"PoseNet is 64 wide, the model's 32"):
-        load_weights(PoseNet(17, width=32), checkpoint, "file")
+        checkpoint.load_into(PoseNet(17, width=32))
 
 
 def test_stages_mixed_up_are_explained():
     posenet = load_checkpoint(original("newzip"))
-    both = {f"pose_lifter.{key}": value for key, value in posenet["model_state_dict"].items()}
+    both = {f"pose_lifter.{key}": value for key, value in posenet.state.items()}
     both["pose2mesh.fc.weight"] = torch.zeros(8, 4)
     with pytest.raises(ValueError, match=r"holds Pose2Mesh .*, the model is PoseNet alone"):
-        load_weights(PoseNet(17, width=64), {"model_state_dict": both})
+        Checkpoint(both).load_into(PoseNet(17, width=64))
 
 
 def test_missing_and_unknown_keys_are_named():
@@ -121,12 +122,12 @@ def test_missing_and_unknown_keys_are_named():
     del state["w2.bias"]
     state["w9.bias"] = torch.zeros(3)
     with pytest.raises(ValueError, match=r"missing in the file: w2\.bias\nunknown to the model: w9\.bias"):
-        load_weights(model, {"model_state_dict": state})
+        Checkpoint(state).load_into(model)
 
 
 def test_refused_weights_leave_the_model_as_it_was():
     model = small_posenet(joints=19)
     before = {key: value.clone() for key, value in model.state_dict().items()}
     with pytest.raises(ValueError, match="does not fit"):
-        load_weights(model, {"model_state_dict": small_posenet(seed=1).state_dict()})
+        Checkpoint.of(small_posenet(seed=1)).load_into(model)
     assert all(torch.equal(value, before[key]) for key, value in model.state_dict().items())

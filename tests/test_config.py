@@ -143,6 +143,15 @@ def test_missing_file_names_the_nearest():
         load_config("asset/yaml/pose2mesh_cocoJ_test_3dwp")
 
 
+def test_a_bare_name_means_the_shipped_file(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    path = ROOT / "asset" / "yaml" / "pose2mesh_cocoJ_test_3dpw.yml"
+    for name in ("pose2mesh_cocoJ_test_3dpw", "pose2mesh_cocoJ_test_3dpw.yml"):
+        assert load_config(name) == load_config(path)
+    (tmp_path / "pose2mesh_cocoJ_test_3dpw.yml").write_text("TRAIN: {lr: 0.5}")
+    assert load_config("pose2mesh_cocoJ_test_3dpw.yml").TRAIN.lr == 0.5
+
+
 def test_every_setting_of_the_model_says_whose_weights_depend_on_it():
     for key in dataclasses.fields(ModelConfig):
         assert key.metadata["rules"].fits is not None, key.name

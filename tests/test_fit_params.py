@@ -4,12 +4,11 @@ import torch
 
 from lib.body.lbs import lbs
 from lib.body.rotation import axis_angle_to_matrix
-from lib.checkpoints.checkpoint import load_checkpoint
+from lib.checkpoints.files import load_checkpoint
 from lib.datasets.registry import dataset_class
 from lib.mesh.fit_params import fit_params
 from lib.mesh.mesh_model import MeshModel, load_mesh_model
 from lib.predictor import Pose2MeshPredictor
-from lib.settings.reading import merge
 from tests.helpers import ROOT
 from tests.open_models import random_pose, shipped_arrays
 
@@ -140,7 +139,7 @@ def test_joint_without_vertices(tmp_path):
 
 def test_predictions_on_the_open_benchmark():
     predictor = Pose2MeshPredictor("coco", ROOT / "experiment/pose2mesh_cocoJ_open", device="cpu")
-    cfg = merge(load_checkpoint(predictor.weights)["config"], "weights")
+    cfg = load_checkpoint(predictor.weights).settings
     items = dataset_class("Synthetic")("test", cfg).batch(np.arange(0, 960, 40), torch.Generator().manual_seed(0))
     with torch.inference_mode():
         mesh, _ = predictor.network(items[0]["pose2d"].float())

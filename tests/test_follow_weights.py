@@ -8,17 +8,16 @@ import pytest
 import torch
 
 from lib import ROOT
-from lib.checkpoints.checkpoint import load_checkpoint, load_weights, save_checkpoint
-from lib.checkpoints.weights import follow_weights, weights_path
+from lib.checkpoints.checkpoint import Checkpoint
+from lib.checkpoints.files import identity, load_checkpoint, save_checkpoint
+from lib.checkpoints.finding import find_resumable, weights_path
 from lib.core import base, commands
 from lib.core.base import Options
-from lib.core.runs import find_resumable
 from lib.doctor import files
 from lib.doctor.finding import OK
 from lib.models.posenet import build_posenet
 from lib.onnx.onnx_export import load_trained, sample_keypoints
 from lib.predictor import Pose2MeshPredictor
-from lib.predictor.weights import trained_settings
 from lib.settings.reading import load_config
 from tests.helpers import assert_close, write_config
 from tests.test_export import disturbed
@@ -50,7 +49,7 @@ def run(command, cfg, folder, **changes):
     """``commands.train`` or ``commands.test``; the newest run folder below ``folder``."""
     config = write_config(folder.parent / "config.yml", cfg)
     given = {"cfg": config, "set": [], "seed": 1, "gpu": "", "experiment": folder, "root": ROOT, "debug": False}
-    given |= {"resume_training": False, "weights": "", "predictions": "", "baseline": ""} | changes
+    given |= {"resume_training": False, "weights": "", "predictions": "", "baseline": "", "name": ""} | changes
     command(argparse.Namespace(**given))
     return max(folder.glob("exp_*"), key=lambda path: path.stat().st_mtime_ns)
 
@@ -88,7 +87,7 @@ def pose2mesh(settings, place, trained, posenet, capsys):
 
 
 def test_pose2mesh_follows_its_posenet(pose2mesh):
-    for cfg in (load_config(pose2mesh / "config.yml"), trained_settings(load_checkpoint(pose2mesh), pose2mesh)):
+    for cfg in (load_config(pose2mesh / "config.yml"), load_checkpoint(pose2mesh).trained):
         assert (cfg.DATASET.input_scale, cfg.MODEL.posenet_mirror) == ("common", True)
 
 
@@ -98,11 +97,12 @@ def test_tester_follows_the_weights(pose2mesh, settings, tmp_path, capsys):
     assert "DATASET.input_scale: common, as" in capsys.readouterr().out
     own, found = (json.loads((path / "result" / "metrics.json").read_text()) for path in (pose2mesh, tested))
     assert found["millimetres"] == pytest.approx(own["millimetres"], rel=1e-5)
+    # both say which weights these are of, and nothing else more than before
+    assert found["weights"] == own["weights"] == identity(pose2mesh / "checkpoint" / "final.pth.tar", 1)
+    assert set(found) == {"dataset", "samples", "setting", "millimetres", "metrics", "weights"}
     # without following it would be another number
     tester = base.Tester(cfg, Options(experiment=tmp_path))
-    model = tester.stage.build_model()
-    load_weights(model, load_checkpoint(pose2mesh), pose2mesh)
-    tester.test(0, model)
+    tester.test(0, tester.stage.trained_model(load_checkpoint(pose2mesh)))
     assert abs(tester.result["MPVPE"] - own["millimetres"]["MPVPE"]) > 0.1
 
 
@@ -134,59 +134,43 @@ def test_predictor_and_export_follow_the_weights(pose2mesh, posenet):
 # ------------------------------------------------------------------------------------------- settings of a new training
 
 
-class Recorder:
-    """In the trainer's place: settings and what it was asked for."""
-
-    def __init__(self, cfg, options):
-        self.made.append(self)
-        self.cfg, self.calls = cfg, []
-
-    def __getattr__(self, name):
-        return lambda *arguments: self.calls.append((name, *arguments))
-
-
 @pytest.fixture
 def start(monkeypatch, place, tmp_path):
-    """``start(cfg)``: the ``Recorder`` of a training that would start with these settings."""
+    """``start(cfg)``: settings of a training that would start, and where it would write."""
 
     def call(cfg, **changes):
-        monkeypatch.setattr(Recorder, "made", [], raising=False)
-        monkeypatch.setattr(commands, "Trainer", Recorder)
-        monkeypatch.setattr(commands, "create_run", lambda *_: tmp_path)
+        started = []
+        monkeypatch.setattr(base.Trainer, "fit", lambda trainer, folder: started.append((trainer.cfg, folder)))
+        monkeypatch.setattr(commands, "create_run", lambda *_, **__: tmp_path)
         run(commands.train, cfg, place, **changes)
-        return Recorder.made[0]
+        return started[0]
 
     return call
 
 
-def other_posenet(place, settings, **sections):
-    """A PoseNet of random weights."""
-    cfg = settings(**sections)
-    path = place.parent / "other" / "final.pth.tar"
-    save_checkpoint(path, epoch=1, model=build_posenet(cfg), train_log=[], test_log={}, config=cfg.to_dict())
-    return str(path)
+def test_trainer_follows_the_weights_that_it_starts_from(start, posenet, settings, tmp_path):
+    cfg, folder = start(settings(TRAIN={"init_path": str(posenet)}))
+    assert (cfg.DATASET.input_scale, cfg.MODEL.posenet_mirror) == ("common", True)
+    assert folder == tmp_path
+    assert start(settings())[0].DATASET.input_scale == "axis"
 
 
-def test_trainer_follows_the_weights_that_it_starts_from(start, posenet, settings):
-    recorder = start(settings(TRAIN={"init_path": str(posenet)}))
-    assert (recorder.cfg.DATASET.input_scale, recorder.cfg.MODEL.posenet_mirror) == ("common", True)
-    assert [call[0] for call in recorder.calls] == ["begin", "fit"]
-    assert start(settings()).cfg.DATASET.input_scale == "axis"
-
-
-def test_posenet_decides_when_other_weights_are_named_too(start, place, posenet, settings):
-    first = other_posenet(place, settings)
+def test_posenet_decides_when_other_weights_are_named_too(start, posenet, settings, tmp_path):
+    random = build_posenet(settings()).state_dict()
+    first = str(tmp_path / "first.pth.tar")
+    state = {f"pose_lifter.{key}": value for key, value in random.items()}
+    save_checkpoint(first, Checkpoint(state, settings=settings("pose2mesh_net")))
     model = {"posenet_pretrained": True, "posenet_path": str(posenet)}
-    recorder = start(settings("pose2mesh_net", MODEL=model, TRAIN={"init_path": first}))
-    assert (recorder.cfg.DATASET.input_scale, recorder.cfg.MODEL.posenet_mirror) == ("common", True)
-    assert recorder.cfg.TRAIN.init_path == first
+    cfg, _ = start(settings("pose2mesh_net", MODEL=model, TRAIN={"init_path": first}))
+    assert (cfg.DATASET.input_scale, cfg.MODEL.posenet_mirror) == ("common", True)
+    assert cfg.TRAIN.init_path == first
 
 
 def test_resumed_training_goes_on_with_its_scale(start, posenet, settings):
     cfg = settings(TRAIN={"resume_path": str(posenet)})
-    recorder = start(cfg, resume_training=True)
-    assert (recorder.cfg.DATASET.input_scale, recorder.cfg.MODEL.posenet_mirror) == ("common", True)
-    assert [call[0] for call in recorder.calls] == ["resume", "fit"]
+    cfg, folder = start(cfg, resume_training=True)
+    assert (cfg.DATASET.input_scale, cfg.MODEL.posenet_mirror) == ("common", True)
+    assert folder == posenet
 
 
 def test_runs_of_another_scale_do_not_fit(posenet, place, settings):
@@ -214,9 +198,8 @@ def test_runs_of_another_base_do_not_fit(pose2mesh, place, settings, key, value)
 def test_weights_without_settings_mean_the_published_input(settings, tmp_path, capsys):
     cfg = settings(**COMMON, MODEL={"posenet_mirror": True})
     network = build_posenet(settings())
-    save_checkpoint(tmp_path / "released.pth.tar", epoch=30, model=network, train_log=[], test_log={})
-    checkpoint = load_checkpoint(tmp_path / "released.pth.tar")
-    followed = follow_weights(cfg, checkpoint, "released")
+    save_checkpoint(tmp_path / "released.pth.tar", Checkpoint.of(network, epoch=30))
+    followed = load_checkpoint(tmp_path / "released.pth.tar").adapted(cfg)
     assert (followed.DATASET.input_scale, followed.MODEL.posenet_mirror) == ("axis", False)
     assert cfg.DATASET.input_scale == "common"
     tested = run(commands.test, cfg, tmp_path / "runs", weights=str(tmp_path / "released.pth.tar"))
@@ -229,7 +212,7 @@ def test_weights_without_settings_mean_the_published_input(settings, tmp_path, c
 
 def test_following_the_same_settings_changes_nothing(settings, capsys):
     cfg = settings(**COMMON)
-    assert follow_weights(cfg, {"config": cfg.to_dict()}, "weights") is cfg
+    assert Checkpoint({}, settings=cfg).adapted(cfg) is cfg
     assert capsys.readouterr().out == ""
 
 

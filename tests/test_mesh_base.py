@@ -3,7 +3,8 @@
 import pytest
 import torch
 
-from lib.checkpoints.checkpoint import load_checkpoint, save_checkpoint
+from lib.checkpoints.checkpoint import Checkpoint
+from lib.checkpoints.files import load_checkpoint, save_checkpoint
 from lib.core import base
 from lib.core.base import Options, Trainer
 from lib.core.runs import create_run, seed_everything
@@ -143,7 +144,7 @@ def test_training_begins_with_the_components_of_drawn_meshes(settings, tmp_path)
 def test_a_warm_start_keeps_components_that_fit_and_makes_others_anew(settings, tmp_path):
     trainer = started(settings(), tmp_path)
     path = tmp_path / "first.pth.tar"
-    save_checkpoint(path, epoch=1, model=trainer.model, train_log=[], test_log={}, config=trainer.cfg.to_dict())
+    save_checkpoint(path, Checkpoint.of(trainer.model, settings=trainer.cfg))
     again = started(settings(init_path=str(path)), tmp_path)
     assert torch.equal(again.model.mesh_base.basis.weight, trainer.model.mesh_base.basis.weight)
     more = started(settings(BASE | {"base_components": 9}, init_path=str(path)), tmp_path)
@@ -226,7 +227,7 @@ def test_the_base_learns_alone(settings, tmp_path):
     for prefix in ("pose2mesh.", "pose_lifter."):
         assert not changed(before[prefix], model.state_dict())
     saved = load_checkpoint(run)
-    assert len(saved["optim_state_dict"]["state"]) == len(list(model.mesh_base.parameters()))
+    assert len(saved.optimizer["state"]) == len(list(model.mesh_base.parameters()))
     # then all of it: starts where the base ended
     following = Trainer(settings(init_path=str(run)), Options(seed=1, experiment=tmp_path))
     following.begin()
@@ -241,7 +242,7 @@ def test_base_alone_needs_a_base_and_an_untrained_meshnet(settings, tmp_path):
     trainer = started(settings(), tmp_path)
     torch.nn.init.normal_(trainer.model.pose2mesh.cl[-1].weight)
     path = tmp_path / "trained.pth.tar"
-    save_checkpoint(path, epoch=1, model=trainer.model, train_log=[], test_log={}, config=trainer.cfg.to_dict())
+    save_checkpoint(path, Checkpoint.of(trainer.model, settings=trainer.cfg))
     with pytest.raises(ValueError, match=r"MeshNet in TRAIN.init_path is trained already"):
         Trainer(settings(mesh_part="base", init_path=str(path)), Options(experiment=tmp_path))
 
@@ -253,9 +254,9 @@ def test_resumed_training_ends_with_the_same_bits(settings, tmp_path, part):
     whole = started(cfg, tmp_path)
     whole.fit(runs[0])
     seed_everything(5)
-    broken = Trainer(cfg, Options(seed=1, experiment=tmp_path))
-    assert broken.model.mesh_base.is_fresh
-    broken.resume(runs[0] / "checkpoint" / "checkpoint1.pth.tar")
+    first = load_checkpoint(runs[0] / "checkpoint" / "checkpoint1.pth.tar")
+    broken = Trainer(cfg, Options(seed=1, experiment=tmp_path), first)
+    broken.begin()
     broken.fit(runs[1])
     same_weights(*runs)
 
@@ -266,9 +267,7 @@ def test_resumed_training_ends_with_the_same_bits(settings, tmp_path, part):
 def test_predictor_adds_the_base_to_lifted_and_given_joints(network, settings, graph, tmp_path):
     trained, path = network(BASE), tmp_path / "final.pth.tar"
     cfg = settings(BASE, "coco")
-    save_checkpoint(
-        path, epoch=1, model=trained, train_log=[], test_log={}, graph_state=graph.to_state(), config=cfg.to_dict()
-    )
+    save_checkpoint(path, Checkpoint.of(trained, graph=graph, settings=cfg))
     predictor = Pose2MeshPredictor("coco", path, "cpu")
     joints = predictor.template_joints * [1000, -1000, -1000]
     prediction = predictor.predict_pose3d(joints)

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from lib.checkpoints.checkpoint import load_checkpoint, read_state_dict
+from lib.checkpoints.files import load_checkpoint
 from lib.core.optim import (
     build_optimizer,
     build_scheduler,
@@ -148,13 +148,12 @@ def test_two_and_two_epochs_equal_four(kind, scheduler):
 @pytest.mark.parametrize("name", ["legacy2020", "newzip"])
 def test_original_checkpoint_resumes_with_the_settings_of_now(name):
     checkpoint = load_checkpoint(GOLDEN / f"ckpt_posenet_hid64_{name}.pth.tar")
-    state = read_state_dict(checkpoint)
-    params = [nn.Parameter(v) for k, v in state.items() if "running" not in k and "tracked" not in k]
+    params = [nn.Parameter(v) for k, v in checkpoint.state.items() if "running" not in k and "tracked" not in k]
     cfg = config(lr_step=[2, 40], lr_factor=0.5)
     optimizer = build_optimizer(cfg, params)
-    resume_optimizer(cfg, optimizer, checkpoint["optim_state_dict"])
-    scheduler = build_scheduler(cfg, optimizer, checkpoint["scheduler_state_dict"])
-    assert resume_text(checkpoint["epoch"], optimizer, scheduler) == (
+    resume_optimizer(cfg, optimizer, checkpoint.optimizer)
+    scheduler = build_scheduler(cfg, optimizer, checkpoint.scheduler)
+    assert resume_text(checkpoint.epoch, optimizer, scheduler) == (
         "===> resume from epoch 31, current lr: 1e-03, milestones: Counter({2: 1, 40: 1}), lr factor: 5e-01"
     )
     assert scheduler.last_epoch == 1

@@ -7,6 +7,8 @@ import pytest
 import torch
 
 import lib.predictor.weights as weights_module
+from lib.checkpoints.checkpoint import Checkpoint
+from lib.checkpoints.files import load_checkpoint, save_checkpoint
 from lib.demo import sample_pose_path
 from lib.geometry.camera_fit import project, project_to_image
 from lib.geometry.crops import standardise
@@ -161,35 +163,39 @@ def test_missing_weights_name_both_places(fake_root):
 
 
 def test_topology_finds_the_body_when_the_settings_leave_it_open(weights):
-    checkpoint = torch.load(weights["coco"], weights_only=True)
-    model, graph = weights_module.mesh_and_graph(checkpoint, get_joint_set("coco"), "auto", ROOT)
+    checkpoint = load_checkpoint(weights["coco"])
+    model = checkpoint.mesh_model()
     assert model.name == "open_1723"
-    assert graph.topology_hash == model.topology_hash
+    assert checkpoint.graph_on(model).topology_hash == model.topology_hash
+    with pytest.raises(ValueError, match=f"{weights['coco']}: the weights were trained for another mesh"):
+        checkpoint.graph_on(load_mesh_model("body", "open_6890"))
+
+
+ORIGINAL = Checkpoint({"pose_lifter.w1.weight": torch.zeros(8, 2 * 19)})  # no settings, no graph
 
 
 def test_original_weights_refuse_open_bodies():
     with pytest.raises(ValueError, match="fit SMPL only, not open_6890"):
-        weights_module.mesh_and_graph({"graph": None}, get_joint_set("coco"), "open_6890", ROOT)
+        ORIGINAL.graph_on(ORIGINAL.mesh_model("open_6890"))
     # the same number of vertices is not enough: weights would be refused by shape, see test_released_weights.py
     same_size = str(ROOT / "asset/open_body/open_body_6890.npz")
     with pytest.warns(UserWarning, match="SMPL file are not the official ones"):
-        weights_module.mesh_and_graph({"graph": None}, get_joint_set("coco"), same_size, ROOT)
+        ORIGINAL.graph_on(ORIGINAL.mesh_model(same_size))
 
 
 def test_original_weights_get_the_graph_of_their_mesh(monkeypatch):
     asked = []
     faces = golden("legacy_order")["smpl2020.faces"]  # a stand-in that coarsens as SMPL does
-    licensed = type("Licensed", (), {"faces": faces})
-    monkeypatch.setattr(weights_module, "load_mesh_model", lambda *arguments: asked.append(arguments) or licensed)
-    _, graph = weights_module.mesh_and_graph({"graph": None}, get_joint_set("coco"), "auto", ROOT)
+    licensed = type("Licensed", (), {"faces": faces, "kind": "body", "name": "smpl"})
+    loading = "lib.checkpoints.checkpoint.load_mesh_model"
+    monkeypatch.setattr(loading, lambda *arguments: asked.append(arguments) or licensed)
+    graph = ORIGINAL.graph_on(ORIGINAL.mesh_model())
     assert asked == [("body", "smpl", ROOT)]
     graph.check_topology(faces)
     assert graph.sizes[0] == 12288
 
 
 def test_posenet_weights_are_refused(tmp_path, weights):
-    checkpoint = torch.load(weights["coco"], weights_only=True)
-    checkpoint["config"]["MODEL"]["name"] = "posenet"
-    torch.save(checkpoint, tmp_path / "posenet.pth.tar")
+    save_checkpoint(tmp_path / "posenet.pth.tar", load_checkpoint(weights["coco"]).posenet)
     with pytest.raises(ValueError, match="holds posenet weights"):
         Pose2MeshPredictor("coco", tmp_path / "posenet.pth.tar", "cpu")

@@ -1,5 +1,6 @@
 """Run folders, learning curves, OBJ files and atomic writing."""
 
+import csv
 import json
 import os
 import random
@@ -9,16 +10,12 @@ import numpy as np
 import pytest
 import torch
 
-from lib.checkpoints.checkpoint import save_checkpoint
-from lib.checkpoints.paths import latest_checkpoint
+from lib.checkpoints.checkpoint import Checkpoint
+from lib.checkpoints.files import save_checkpoint
+from lib.checkpoints.finding import checkpoint_at, find_resumable
+from lib.core.epoch_log import log_epoch
 from lib.core.plots import save_plot
-from lib.core.runs import (
-    create_run,
-    find_resumable,
-    git_revision,
-    run_of,
-    seed_everything,
-)
+from lib.core.runs import create_run, git_revision, run_of, seed_everything
 from lib.export.obj import save_obj
 from lib.files import atomic_write
 from lib.models.parameters import count_parameters
@@ -29,7 +26,7 @@ NOW = datetime(2024, 4, 8, 20, 13, 5)
 
 
 def write_checkpoint(path, time=None):
-    save_checkpoint(path, epoch=1, model={}, train_log=[], test_log={})
+    save_checkpoint(path, Checkpoint({}))
     if time is not None:
         os.utime(path, (time, time))
     return path
@@ -63,20 +60,32 @@ def test_stored_settings_load_as_they_were(tmp_path):
     assert versions["numpy"] == np.__version__
 
 
+def test_names_of_runs(tmp_path):
+    names = [create_run(tmp_path, Config(), NOW, name).name for name in ("coco_long", "coco_long", "2nd-try")]
+    stem = "exp_04-08_20-13-05"
+    assert names == [f"{stem}_coco_long", f"{stem}_coco_long_2", f"{stem}_2nd-try"]
+    write_checkpoint(tmp_path / names[0] / "checkpoint" / "checkpoint1.pth.tar")
+    assert run_of(find_resumable(tmp_path, Config())) == tmp_path / names[0]
+    for name in ("a/b", "..", "a b", "ä", "x" * 101):
+        with pytest.raises(ValueError, match="letters, digits, - and _"):
+            create_run(tmp_path, Config(), NOW, name)
+    assert len(list(tmp_path.iterdir())) == 3
+
+
 def test_git_revision_outside_a_repository(tmp_path):
     assert git_revision(tmp_path) is None
 
 
 def test_latest_checkpoint_counts_as_numbers(tmp_path):
-    assert latest_checkpoint(tmp_path) is None
+    assert checkpoint_at(tmp_path, "last") is None
     for epoch in (9, 10, 2):
         write_checkpoint(tmp_path / "checkpoint" / f"checkpoint{epoch}.pth.tar", time=1000)
     write_checkpoint(tmp_path / "checkpoint" / "best.pth.tar", time=3000)
-    assert latest_checkpoint(tmp_path).name == "checkpoint10.pth.tar"
+    assert checkpoint_at(tmp_path, "last").name == "checkpoint10.pth.tar"
     final = write_checkpoint(tmp_path / "checkpoint" / "final.pth.tar", time=2000)
-    assert latest_checkpoint(tmp_path) == final
+    assert checkpoint_at(tmp_path, "last") == final
     beyond = write_checkpoint(tmp_path / "checkpoint" / "checkpoint12.pth.tar", time=4000)
-    assert latest_checkpoint(tmp_path) == beyond
+    assert checkpoint_at(tmp_path, "last") == beyond
 
 
 def test_resuming_finds_the_newest_run_of_the_same_experiment(tmp_path):
@@ -116,6 +125,15 @@ def test_relative_resume_path_is_found_in_the_experiment_folder(tmp_path):
     assert find_resumable(tmp_path, cfg) == file
     cfg = cfg.changed(TRAIN={"resume_path": f"./experiment/{run.name}/checkpoint/checkpoint3.pth.tar"})
     assert find_resumable(tmp_path, cfg) == file
+
+
+def test_settings_that_starting_weights_decide_are_those_of_the_run(tmp_path):
+    started = Config().changed(MODEL={"posenet_pretrained": True})
+    run = create_run(tmp_path, started.changed(DATASET={"input_scale": "common"}), NOW)
+    file = write_checkpoint(run / "checkpoint" / "checkpoint3.pth.tar")
+    assert find_resumable(tmp_path, started) == file
+    assert find_resumable(tmp_path, started.changed(TRAIN={"batch_size": 8})) is None
+    assert find_resumable(tmp_path, Config()) is None
 
 
 def test_settings_that_change_training_make_another_experiment(tmp_path):
@@ -158,6 +176,21 @@ def test_plots_of_any_history(tmp_path, values):
     assert path.read_bytes().startswith(b"%PDF")
     assert save_plot(values, tmp_path / "new" / "curve.png").read_bytes().startswith(b"\x89PNG")
     assert sorted(os.listdir(tmp_path)) == ["new", "surface_error.pdf"]
+
+
+def test_log_has_one_row_per_epoch_whatever_happened(tmp_path):
+    path, errors = tmp_path / "log.csv", {"surface": 9999.9, "joint": 80.5}
+    for epoch in (1, 2, 3, 2):  # stopped in the third, resumed from the first
+        log_epoch(path, epoch, 0.001 / epoch, epoch + 0.25, {"total loss": 1 / 3}, errors)
+    log_epoch(path, 3, 0.1, 2.5, {"total loss": 0.5, "part, loss": 2.0}, {"surface": 70.0, "joint": 60.0})
+    with open(path, newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["epoch"] for row in rows] == ["1", "2", "3"]
+    assert [row["surface error (mm)"] for row in rows] == ["", "", "70.0"]
+    assert [row["part, loss"] for row in rows] == ["", "", "2.0"]
+    assert float(rows[1]["total loss"]) == 1 / 3
+    assert (rows[1]["lr"], rows[1]["loss"], rows[1]["joint error (mm)"]) == ("0.0005", "2.25", "80.5")
+    assert os.listdir(tmp_path) == ["log.csv"]
 
 
 def test_plot_of_an_unknown_kind(tmp_path):

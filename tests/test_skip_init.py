@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from lib.checkpoints.checkpoint import load_weights
+from lib.checkpoints.checkpoint import Checkpoint
 from lib.models.skip_init import SkipInit
 
 
@@ -28,8 +28,7 @@ def test_loaded_weights_are_those_of_a_network_made_as_usual():
     source = small_network()
     with SkipInit():
         network = small_network()
-    checkpoint = {"model_state_dict": source.state_dict()}
-    load_weights(network, checkpoint, take_over=True)
+    Checkpoint.of(source).load_into(network, take_over=True)
     for name, value in source.state_dict().items():
         assert torch.equal(network.state_dict()[name], value), name
         assert network.state_dict()[name].data_ptr() == value.data_ptr()
@@ -40,7 +39,7 @@ def test_loaded_weights_are_those_of_a_network_made_as_usual():
 def test_weights_that_are_taken_over_get_the_models_number_type(dtype):
     network = small_network()
     state = {key: v.to(dtype) if v.is_floating_point() else v for key, v in small_network().state_dict().items()}
-    load_weights(network, {"model_state_dict": state}, take_over=True)
+    Checkpoint(state).load_into(network, take_over=True)
     assert {parameter.dtype for parameter in network.parameters()} == {torch.float32}
     assert torch.equal(network[0].weight, state["0.weight"].float())
 
@@ -50,4 +49,4 @@ def test_weights_that_are_not_finite_are_refused(number):
     state = small_network().state_dict()
     state["2.weight"][1, 2] = number
     with pytest.raises(ValueError, match=r"NaN or infinite weights: 2\.weight"):
-        load_weights(small_network(), {"model_state_dict": state})
+        Checkpoint(state).load_into(small_network())

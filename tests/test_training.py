@@ -1,6 +1,7 @@
 """Trainer, tester and the two commands: learning, resuming to the bit, baselines, released weights."""
 
 import argparse
+import csv
 import json
 import os
 import signal
@@ -12,13 +13,14 @@ import numpy as np
 import pytest
 import torch
 
-from lib.checkpoints.checkpoint import load_checkpoint, load_weights
-from lib.checkpoints.weights import only_posenet, warm_start, weights_path
+from lib.checkpoints.files import identity, load_checkpoint
+from lib.checkpoints.finding import weights_path
 from lib.core import base
 from lib.core.base import Options, Trainer
 from lib.core.baselines import fit_baseline
 from lib.core.loss import LOSS_NAMES
 from lib.core.runs import create_run, seed_everything
+from lib.joints.tables import COCO
 from lib.settings.reading import load_config
 from tests.helpers import ROOT, write_config
 
@@ -52,12 +54,19 @@ def test_posenet_learns_and_leaves_everything_behind(tmp_path, small_config, cap
     assert metrics["samples"] == 32
     assert set(metrics["millimetres"]) == {"MPJPE", "PA-MPJPE"}
     final = load_checkpoint(run / "checkpoint")
-    assert final["epoch"] == 4
-    assert len(final["train_log"]) == 4
-    assert final["test_log"]["surface"] == [9999.9] * 4
-    assert final["config"]["DATASET"]["input_joint_set"] == "coco"
+    assert metrics["weights"] == identity(run / "checkpoint" / "final.pth.tar", 4)
+    assert final.epoch == 4
+    assert len(final.train_log) == 4
+    assert final.test_log["surface"] == [9999.9] * 4
+    assert final.joint_set == COCO
     best = load_checkpoint(run / "checkpoint" / "best.pth.tar")
-    assert best["epoch"] == 1 + int(np.argmin(final["test_log"]["joint"]))
+    assert best.epoch == 1 + int(np.argmin(final.test_log["joint"]))
+    with open(run / "log.csv", newline="") as file:
+        log = list(csv.DictReader(file))
+    assert [float(row["loss"]) for row in log] == final.train_log
+    assert [float(row["total loss"]) for row in log] == pytest.approx(final.train_log)
+    assert [float(row["joint error (mm)"]) for row in log] == final.test_log["joint"]
+    assert [(row["lr"], row["surface error (mm)"]) for row in log] == [("0.01", "")] * 4
     text = capsys.readouterr().out
     for line in (
         "==> Preparing TRAIN Dataloader...",
@@ -84,17 +93,17 @@ def test_pose2mesh_learns_from_a_trained_posenet(tmp_path, small_config, joint_s
     trainer, run = train(cfg, tmp_path)
     assert "Loading pretrained posenet..." in capsys.readouterr().out
     saved = load_checkpoint(run / "checkpoint")
-    start = load_checkpoint(weights_path("", cfg, "posenet", "x", tmp_path))["model_state_dict"]
-    for key, value in only_posenet(saved)["model_state_dict"].items():
+    start = load_checkpoint(weights_path("", cfg, "posenet", "x", tmp_path)).state
+    for key, value in saved.posenet.state.items():
         torch.testing.assert_close(value, start[key], rtol=0, atol=0)
     surface = trainer.test_log["surface"]
     assert trainer.train_log[-1] < trainer.train_log[0]
-    assert saved["graph"] is not None
-    options = Options(experiment=tmp_path)
-    tester = base.Tester(cfg, options)
-    model = tester.stage.build_model()
-    load_weights(model, saved, run)
-    tester.test(0, model)
+    with open(run / "log.csv", newline="") as file:
+        log = list(csv.DictReader(file))
+    assert [sum(float(row[name]) for name in LOSS_NAMES) for row in log] == pytest.approx(trainer.train_log)
+    assert [float(row["surface error (mm)"]) for row in log] == surface
+    tester = base.Tester(cfg, Options(experiment=tmp_path))
+    tester.test(0, tester.stage.trained_model(saved))
     assert tester.surface_error == pytest.approx(surface[-1], abs=1e-3)
     assert {"MPJPE", "PA-MPJPE", "MPVPE", "PA-MPVPE", "MeshNet MPJPE"} <= set(tester.result)
     assert tester.result["PA-MPVPE"] < tester.result["MPVPE"]
@@ -103,14 +112,12 @@ def test_pose2mesh_learns_from_a_trained_posenet(tmp_path, small_config, joint_s
 
 def same_weights(first, second):
     a, b = (load_checkpoint(path / "checkpoint") for path in (first, second))
-    assert a["epoch"] == b["epoch"]
-    assert a["train_log"] == b["train_log"]
-    assert a["test_log"] == b["test_log"]
-    for key, value in a["model_state_dict"].items():
-        assert torch.equal(value, b["model_state_dict"][key]), key
-    for key, state in a["optim_state_dict"]["state"].items():
+    assert (a.epoch, a.train_log, a.test_log) == (b.epoch, b.train_log, b.test_log)
+    for key, value in a.state.items():
+        assert torch.equal(value, b.state[key]), key
+    for key, state in a.optimizer["state"].items():
         for name, value in state.items():
-            assert torch.equal(torch.as_tensor(value), torch.as_tensor(b["optim_state_dict"]["state"][key][name]))
+            assert torch.equal(torch.as_tensor(value), torch.as_tensor(b.optimizer["state"][key][name]))
 
 
 @pytest.mark.parametrize("name", ["posenet", "pose2mesh_net"])
@@ -145,6 +152,8 @@ def test_killed_and_resumed_training_ends_with_the_same_bits(tmp_path, small_con
     assert "===> resume from epoch" in resumed.stdout
     (first,), (second,) = whole.iterdir(), broken.iterdir()
     same_weights(first, second)
+    # one row per epoch, as if there had been no interruption
+    assert (first / "log.csv").read_text() == (second / "log.csv").read_text()
 
 
 def test_resume_without_a_checkpoint_starts_at_the_first_epoch(tmp_path, small_config):
@@ -157,26 +166,24 @@ def test_resume_without_a_checkpoint_starts_at_the_first_epoch(tmp_path, small_c
 def test_finished_training_says_so(tmp_path, small_config, capsys):
     cfg = small_config("posenet", "mano", "mano", TRAIN={"end_epoch": 1})
     _, run = train(cfg, tmp_path)
-    trainer = Trainer(cfg, Options(experiment=tmp_path))
-    trainer.resume(run / "checkpoint" / "final.pth.tar")
-    trainer.fit(run)
+    Trainer(cfg, Options(experiment=tmp_path), load_checkpoint(run)).fit(run)
     assert "already trained to epoch 1" in capsys.readouterr().out
 
 
 def test_resuming_with_a_longer_cosine_moves_to_its_curve(tmp_path, small_config):
     settings = {"end_epoch": 2, "scheduler": "cosine"}
     _, run = train(small_config("posenet", "mano", "mano", TRAIN=settings), tmp_path)
-    longer = Trainer(small_config("posenet", "mano", "mano", TRAIN=settings | {"end_epoch": 8}), Options())
-    longer.resume(run / "checkpoint" / "final.pth.tar")
+    cfg = small_config("posenet", "mano", "mano", TRAIN=settings | {"end_epoch": 8})
+    longer = Trainer(cfg, Options(), load_checkpoint(run))
     expected = 1e-5 + (1e-3 - 1e-5) * (1 + np.cos(np.pi * 2 / 8)) / 2
     assert longer.optimizer.param_groups[0]["lr"] == pytest.approx(expected)
 
 
 def test_resuming_on_another_graph_is_refused(tmp_path, small_config):
     _, run = train(small_config("pose2mesh_net", "mano", TRAIN={"end_epoch": 1}), tmp_path)
-    other = Trainer(small_config("pose2mesh_net", "mano", MODEL={"laplacian_scaling": "textbook"}), Options())
-    with pytest.raises(ValueError, match="legacy scaling.*textbook"):
-        other.resume(run / "checkpoint" / "final.pth.tar")
+    other = small_config("pose2mesh_net", "mano", MODEL={"laplacian_scaling": "textbook"})
+    with pytest.raises(ValueError, match=f"{run}.*legacy scaling.*textbook scaling .*laplacian_scaling"):
+        Trainer(other, Options(), load_checkpoint(run))
 
 
 @pytest.mark.parametrize("joint_set", ["human36", "coco", "smpl"])
@@ -188,7 +195,7 @@ def test_every_pair_of_body_joint_sets_trains(small_config, joint_set, target):
     assert torch.isfinite(loss)
     evaluator = trainer.stage.evaluator()
     evaluator.update(1000 * batch[1]["mesh"], 1000 * batch[1]["mesh"])
-    assert evaluator.metrics.mean("MPJPE") < 1e-3
+    assert evaluator.metrics.mean_of_batch_means("MPJPE") < 1e-3
     assert set(terms) == set(LOSS_NAMES)
 
 
@@ -212,12 +219,12 @@ def test_warm_start_copies_what_fits(tmp_path, small_config):
     _, run = train(cfg, tmp_path)
     cfg = small_config("posenet", "human36", TRAIN={"init_path": str(run)})
     trainer = Trainer(cfg, Options(experiment=tmp_path))
-    saved = load_checkpoint(run)["model_state_dict"]
+    saved = load_checkpoint(run)
     own = trainer.model.state_dict()
-    assert torch.equal(own["linear_stages.0.w1.weight"], saved["linear_stages.0.w1.weight"])
-    assert own["w1.weight"].shape != saved["w1.weight"].shape
+    assert torch.equal(own["linear_stages.0.w1.weight"], saved.state["linear_stages.0.w1.weight"])
+    assert own["w1.weight"].shape != saved.state["w1.weight"].shape
     with pytest.raises(ValueError, match="no tensor"):
-        warm_start(torch.nn.Linear(3, 3), run)
+        saved.warm_start(torch.nn.Linear(3, 3))
 
 
 @pytest.mark.parametrize("stage", ["posenet", "pose2mesh_net"])
@@ -264,12 +271,12 @@ def test_released_weights_are_small_and_serve_the_demo(tmp_path, small_config):
     meshes = [Pose2MeshPredictor("mano", weights=path, device="cpu").predict(poses).mesh for path in (run, output)]
     scale = meshes[0].abs().max()
     assert (meshes[0] - meshes[1]).abs().max() < 5e-3 * scale
-    assert half["optim_state_dict"] is None
-    assert full["config"]["MODEL"]["mesh_channels"] == half["config"]["MODEL"]["mesh_channels"]
-    assert half["config"]["MODEL"]["posenet_path"] == ""
-    assert load_config(output / "config.yml").to_dict() == half["config"]
+    assert half.optimizer is half.rng is None
+    assert full.settings.MODEL.mesh_channels == half.settings.MODEL.mesh_channels
+    assert half.settings.MODEL.posenet_path == ""
+    assert load_config(output / "config.yml") == half.settings
     with pytest.raises(ValueError, match="weights only"):
-        Trainer(small_config("pose2mesh_net", "mano"), Options()).resume(output)
+        Trainer(small_config("pose2mesh_net", "mano"), Options(), half)
 
 
 def test_scripts_explain_themselves():

@@ -16,7 +16,7 @@ import pytest
 import main.test
 import main.train
 from data.tiny import write_tiny
-from lib.checkpoints.checkpoint import load_checkpoint
+from lib.checkpoints.files import load_checkpoint
 from lib.settings.reading import load_config
 from tests.helpers import ROOT, write_config
 from tests.test_yaml_files import FILES
@@ -87,13 +87,13 @@ def workplace(tmp_path_factory):
 @pytest.mark.parametrize("name", [name for name in FILES if "_train_" in name])
 def test_training_files(name, workplace):
     checkpoint = load_checkpoint(workplace.trained(name))
-    assert checkpoint["epoch"] == 1
-    assert np.isfinite(checkpoint["train_log"]).all()
-    assert np.isfinite(checkpoint["test_log"]["joint"]).all()
-    assert all(value.isfinite().all() for value in checkpoint["model_state_dict"].values())
+    assert checkpoint.epoch == 1
+    assert np.isfinite(checkpoint.train_log).all()
+    assert np.isfinite(checkpoint.test_log["joint"]).all()
+    assert all(value.isfinite().all() for value in checkpoint.state.values())
     shipped = load_config(ROOT / "asset" / "yaml" / f"{name}.yml")
     for key, value in vars(shipped.DATASET).items():
-        assert key == "workers" or checkpoint["config"]["DATASET"][key] == value
+        assert key == "workers" or getattr(checkpoint.settings.DATASET, key) == value
     for set_name in shipped.DATASET.train_list:
         assert f"# of TRAIN {set_name} data: " in workplace.output[name]
     assert ("Loading pretrained posenet..." in workplace.output[name]) == shipped.MODEL.posenet_pretrained

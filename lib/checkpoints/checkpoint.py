@@ -1,202 +1,237 @@
-"""Saving and loading checkpoints.
+"""One set of weights with all that gives them meaning.
 
-File format: a dict with the original release's keys ``epoch``, ``model_state_dict``, ``optim_state_dict``,
-``scheduler_state_dict``, ``train_log``, ``test_log`` plus ``graph`` (mesh graph the weights belong to), ``config``
-(resolved settings) and ``rng``. Files of the original release load as they are.
+Usage::
+
+    checkpoint = load_checkpoint("experiment/pose2mesh_cocoJ_open")        # lib.checkpoints.files
+    checkpoint.stage, checkpoint.joint_set, checkpoint.trained.MODEL       # what they are, settings of their training
+    checkpoint.load_into(model)                                            # strictly
+    save_checkpoint(path, Checkpoint.of(model, epoch=3, settings=cfg, graph=graph))
 """
 
-import os
-import random
-import shutil
+import dataclasses
 from collections import OrderedDict
+from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 
-import numpy as np
-import torch
 from torch import Tensor, nn
 
-from lib.checkpoints.messages import mismatch, reading_failure
-from lib.checkpoints.paths import find_checkpoint
-from lib.checkpoints.safe_types import SAFE_GLOBALS
-from lib.files import atomic_write
+from lib import ROOT
+from lib.checkpoints.graphs import configured_graph, unlike
+from lib.checkpoints.messages import mismatch
+from lib.graph.mesh_graph import MeshGraph
+from lib.joints.joint_set import JointSet
+from lib.joints.lookup import get_joint_set
+from lib.joints.tables import JOINT_SETS
+from lib.mesh.mesh_model import OPEN_FILES, OPEN_MODELS, MeshModel, load_mesh_model
+from lib.settings.agreement import followed
+from lib.settings.config import Config
+from lib.settings.setting import POSE2MESH, POSENET
 
-KNOWN_KEYS = ("w1.weight", "pose_lifter.w1.weight", "pose2mesh.fc.weight", "fc.weight")
-
-
-# ---------------------------------------------------------------------------------------------------------- saving
-
-
-def plain(value):
-    """``value`` with numpy scalars and 0-d tensors as Python numbers, through lists, tuples and dicts."""
-    if isinstance(value, dict):
-        return {plain(k): plain(v) for k, v in value.items()}
-    if isinstance(value, (list, tuple)):
-        return type(value)(plain(v) for v in value)
-    if hasattr(value, "item") and getattr(value, "ndim", None) == 0:
-        return value.item()
-    return value
+LICENSED = {"body": "smpl", "hand": "mano"}  # meshes of the original release's weights
+# settings that name files of the machine that trained
+_LOCAL_PATHS = {"MODEL": {"posenet_path": ""}, "TRAIN": {"init_path": "", "resume_path": ""}}
+_POSENET_PREFIX = "pose_lifter."
 
 
-def bare_state_dict(model: nn.Module | dict) -> "OrderedDict[str, Tensor]":
-    """State dict on the CPU without the prefix that data-parallel wrappers add."""
-    state = model.state_dict() if isinstance(model, nn.Module) else model
-    return OrderedDict((key.removeprefix("module."), value.detach().cpu()) for key, value in state.items())
+@dataclass(frozen=True, eq=False, repr=False)
+class Checkpoint:
+    """Weights, and what is needed to use them or to train on.
 
-
-def _halved(value: Tensor) -> Tensor:
-    # biases and BatchNorm statistics are a thousandth of the file and lose most, so only matrices shrink
-    if not value.is_floating_point() or value.ndim < 2 or not bool(value.half().isfinite().all()):
-        return value
-    return value.half()
-
-
-def save_checkpoint(
-    path: str | Path,
-    *,
-    epoch: int,
-    model: nn.Module | dict,
-    optimizer: torch.optim.Optimizer | None = None,
-    scheduler=None,
-    train_log: list[float],
-    test_log: dict[str, list[float]],
-    graph_state: dict | None = None,
-    config: dict | None = None,
-    rng: dict | None = None,
-    half: bool = False,
-) -> None:
-    """Write a checkpoint; an interruption leaves the previous file untouched.
-
-    Args:
-        path: file, by custom ``checkpoint{N}.pth.tar``, ``best.pth.tar`` or ``final.pth.tar``.
-        epoch: epoch just finished.
-        model: network (wrapped or not) or its state dict.
-        optimizer, scheduler: their state dicts are stored; None stores None.
+    Attributes:
+        state: tensors under the original release's names.
+        source: the file that they came from; None when they never were in one.
+        epoch: number of epochs behind them; 0 when the file does not say.
+        optimizer, scheduler: their state dicts; None in weights to share.
         train_log: mean loss per epoch.
-        test_log: ``{"surface": [...], "joint": [...]}`` errors in mm per epoch.
-        graph_state: ``MeshGraph.to_state()``.
-        config: ``Config.to_dict()``.
-        rng: ``get_rng_state()``.
-        half: for publishing weights: matrices as float16 (where they fit), no optimizer, scheduler or random state.
+        test_log: ``surface`` and ``joint`` errors per epoch, mm.
+        settings: of the training; None in files of the original release and in bare state dicts.
+        graph: mesh graph that rows of the weights belong to; None for a PoseNet, and in files of the original release.
+        rng: ``lib.checkpoints.random_state.get_rng_state``.
     """
-    weights = bare_state_dict(model)
-    if half:
-        weights = OrderedDict((key, _halved(value)) for key, value in weights.items())
-        optimizer = scheduler = rng = None
-    checkpoint = {
-        "epoch": int(epoch),
-        "model_state_dict": weights,
-        "optim_state_dict": None if optimizer is None else optimizer.state_dict(),
-        "scheduler_state_dict": None if scheduler is None else scheduler.state_dict(),
-        "train_log": plain(list(train_log)),
-        "test_log": plain(dict(test_log)),
-        "graph": graph_state,
-        "config": config,
-        "rng": rng,
-    }
-    with atomic_write(path, "wb") as stream:
-        torch.save(checkpoint, stream)
 
+    state: "OrderedDict[str, Tensor]"
+    source: Path | None = None
+    epoch: int = 0
+    optimizer: dict | None = None
+    scheduler: dict | None = None
+    train_log: list[float] = field(default_factory=list)
+    test_log: dict[str, list[float]] = field(default_factory=dict)
+    settings: Config | None = None
+    graph: MeshGraph | None = None
+    rng: dict | None = None
 
-def copy_checkpoint(source: str | Path, target: str | Path) -> None:
-    """A second name for a checkpoint (``best`` beside ``checkpoint{N}``), without writing the data twice if possible.
+    @classmethod
+    def of(cls, model: nn.Module, **values) -> "Checkpoint":
+        """A model's weights as they are now, on the CPU, without the prefix that data-parallel wrappers add."""
+        tensors = model.state_dict().items()
+        state = OrderedDict((key.removeprefix("module."), value.detach().cpu()) for key, value in tensors)
+        return cls(state, **values)
 
-    Both names stay independent, because files are only ever replaced, never changed.
-    """
-    source, target = Path(source), Path(target)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    aside = target.with_name(f".{target.name}.{os.getpid()}.tmp")
-    aside.unlink(missing_ok=True)
-    try:
+    @property
+    def name(self) -> str:
+        """How messages call these weights."""
+        return str(self.source or "the checkpoint")
+
+    # ------------------------------------------------------------------------------------------------ what they are
+
+    @property
+    def stage(self) -> str:
+        """``pose2mesh_net``, or ``posenet`` where there is no MeshNet, as MODEL.name says it."""
+        return POSE2MESH if any(key.startswith(_POSENET_PREFIX) for key in self.state) else POSENET
+
+    @property
+    def posenet(self) -> "Checkpoint":
+        """The PoseNet inside a Pose2Mesh; itself when there is nothing else."""
+        if self.stage == POSENET:
+            return self
+        lifter = (item for item in self.state.items() if item[0].startswith(_POSENET_PREFIX))
+        state = OrderedDict((key.removeprefix(_POSENET_PREFIX), value) for key, value in lifter)
+        return dataclasses.replace(self, state=state, graph=None, optimizer=None, scheduler=None)
+
+    @cached_property
+    def trained(self) -> Config:
+        """Settings of the training.
+
+        Files of the original release carry none and follow the defaults; their joint set shows in the number of inputs.
+
+        Raises:
+            ValueError: no settings, and an unknown number of inputs.
+        """
+        if self.settings is not None:
+            return self.settings
+        if "w1.weight" not in self.posenet.state:
+            raise ValueError(f"{self.name} holds no PoseNet (no {_POSENET_PREFIX}w1.weight or w1.weight)")
+        inputs = self.posenet.state["w1.weight"].shape[1] // 2
+        names = [joint_set.name for joint_set in JOINT_SETS.values() if joint_set.joint_num == inputs]
+        if not names:
+            raise ValueError(
+                f"{self.name} takes {inputs} joints and does not say which; no built-in joint set has as many"
+            )
+        joint_sets = {"input_joint_set": names[0], "target_joint_set": names[0]}
+        return Config().changed(DATASET=joint_sets, MODEL={"name": self.stage})
+
+    @cached_property
+    def joint_set(self) -> JointSet:
+        """Joints that the network takes; see ``trained``."""
+        return get_joint_set(self.trained.DATASET.input_joint_set)
+
+    def adapted(self, cfg: Config) -> Config:
+        """``cfg`` with those settings of the training that decide what weights mean; prints which ones change.
+
+        Weights without settings mean the defaults, the published behaviour.
+        """
+        cfg, lines = followed(cfg, self.settings or Config())
+        for line in lines:
+            print(f"{line}, as {self.name} was trained")
+        return cfg
+
+    def mesh_model(self, which: str = "auto", root: str | Path = ROOT) -> MeshModel:
+        """The mesh model that the weights belong to.
+
+        Args:
+            which: name or file of the only one to try; ``auto`` takes SMPL or MANO for weights of the original release,
+                for others what ``load_mesh_model`` takes for it, else the open one that fits.
+            root: folder with the licensed models.
+
+        Raises:
+            FileNotFoundError: the model file is not there.
+            ValueError: the weights are for another mesh.
+        """
+        kind = self.joint_set.body
+        if self.graph is None:
+            return load_mesh_model(kind, LICENSED[kind] if which == "auto" else which, root)
+        problem = None
+        for name in (which, *OPEN_MODELS[kind]) if which == "auto" else (which,):
+            mesh_model = load_mesh_model(kind, name, root)
+            try:
+                self.graph.check_topology(mesh_model.faces)
+                return mesh_model
+            except ValueError as error:
+                problem = problem or error
+        raise problem
+
+    def graph_on(self, mesh_model: MeshModel, cfg: Config | None = None, cache: Path | None = None) -> MeshGraph:
+        """The graph that a network for these weights is built with.
+
+        Weights without one are of the original release. Whether they fit a mesh shows in their shapes alone
+        (``lib.graph.building.check_level_sizes``), so any SMPL or MANO file may be tried, but no open model.
+
+        Args:
+            mesh_model: the mesh in use.
+            cfg: settings of the network; None: of the training.
+            cache: folder of ``lib.graph.cache.cached_graph``.
+
+        Raises:
+            ValueError: the weights are for another mesh, or another graph of it than ``cfg`` asks for.
+        """
+        if self.graph is None:
+            licensed = LICENSED[mesh_model.kind]
+            if mesh_model.name in OPEN_FILES:
+                raise ValueError(
+                    f"{self.name} carries no mesh graph, so its weights are of the original release and fit "
+                    f"{licensed.upper()} only, not {mesh_model.name} (MODEL.body): put the licensed files in place"
+                )
+            return configured_graph(cfg or self.trained, mesh_model, cache, licensed)
         try:
-            os.link(source, aside)
-        except OSError:
-            shutil.copyfile(source, aside)
-        os.replace(aside, target)
-    finally:
-        aside.unlink(missing_ok=True)
+            self.graph.check_topology(mesh_model.faces)
+        except ValueError as error:
+            raise ValueError(f"{self.name}: {error}") from error
+        if cfg is not None and (difference := unlike(self.graph, cfg)):
+            raise ValueError(f"{self.name} was trained on {difference}")
+        return self.graph
 
+    # ------------------------------------------------------------------------------------------------------- in use
 
-# --------------------------------------------------------------------------------------------------------- loading
+    def load_into(self, model: nn.Module, take_over: bool = False) -> None:
+        """Copy the weights into a model, strictly.
 
+        Args:
+            model: PoseNet or Pose2Mesh, not wrapped; a Pose2Mesh is built with ``graph_on``.
+            take_over: the model gets these tensors themselves, on their device, instead of copies: faster, for a
+                checkpoint that nobody else uses.
 
-def load_checkpoint(path: str | Path, map_location: str | torch.device = "cpu") -> dict:
-    """Read a checkpoint without executing anything stored in it.
+        Raises:
+            ValueError: keys or shapes differ, the message says what the difference means; or weights are not finite.
+        """
+        state, wanted = self.state, model.state_dict()
+        problem = mismatch(state, wanted)
+        if problem:
+            raise ValueError(f"{self.name} does not fit the model.\n{problem}")
+        broken = [key for key, value in state.items() if value.is_floating_point() and not _finite(value)]
+        if broken:
+            raise ValueError(f"{self.name} holds NaN or infinite weights: {', '.join(broken[:3])}")
+        if take_over:
+            state = OrderedDict((key, value.to(wanted[key].dtype)) for key, value in state.items())
+        model.load_state_dict(state, assign=take_over)
 
-    Args:
-        path: file, or folder (see ``lib.checkpoints.paths.find_checkpoint``).
-        map_location: device of the tensors.
+    def warm_start(self, model: nn.Module) -> str:
+        """Copy what fits into a model of another joint set or size; the rest keeps its fresh values.
 
-    Returns:
-        the dict of the module docstring; keys that the file lacks are None (a bare state dict is accepted as
-        ``model_state_dict``). Numbers in the logs are Python numbers.
+        Returns:
+            one line that says how many tensors were taken.
 
-    Raises:
-        FileNotFoundError: no such file.
-        ValueError: file cut short or damaged; file that wants to run code (the message names what was refused); file
-            of another program.
-    """
-    path = find_checkpoint(path)
-    try:
-        with torch.serialization.safe_globals(list(SAFE_GLOBALS)):
-            content = torch.load(path, map_location=map_location, weights_only=True)
-    except Exception as error:
-        raise ValueError(reading_failure(path, error)) from error
-    checkpoint = _recognised(content, path)
-    for key in ("epoch", "optim_state_dict", "scheduler_state_dict", "train_log", "test_log", "graph", "config", "rng"):
-        checkpoint.setdefault(key, None)
-    return checkpoint
+        Raises:
+            ValueError: no tensor fits.
+        """
+        own = model.state_dict()
+        fitting = {key: value for key, value in self.state.items() if key in own and own[key].shape == value.shape}
+        if not fitting:
+            raise ValueError(f"TRAIN.init_path: no tensor of {self.name} has the name and shape of one of this model's")
+        model.load_state_dict(fitting, strict=False)
+        return f"Warm start from {self.name}: {len(fitting)} of {len(own)} tensors"
 
-
-def _recognised(content, path: Path) -> dict:
-    if isinstance(content, dict):
-        if isinstance(content.get("model_state_dict"), dict):
-            return dict(content)
-        bare = {str(key).removeprefix("module.") for key in content}
-        if bare.intersection(KNOWN_KEYS) and all(isinstance(value, Tensor) for value in content.values()):
-            return {"model_state_dict": content}
-        found = f"a dict with the keys {', '.join(map(str, list(content)[:8])) or '(none)'}"
-    else:
-        found = f"an object of type {type(content).__name__}"
-    raise ValueError(
-        f"{path} is not a Pose2Mesh checkpoint: it holds {found}; expected a dict with the key model_state_dict, "
-        f"or a state dict with one of {', '.join(KNOWN_KEYS)}"
-    )
-
-
-def read_state_dict(checkpoint: dict) -> "OrderedDict[str, Tensor]":
-    """Weights of a checkpoint: without the ``module.`` prefix, half precision upcast to float32."""
-    state = checkpoint["model_state_dict"]
-    upcast = (torch.float16, torch.bfloat16)
-    return OrderedDict(
-        (key.removeprefix("module."), value.float() if value.dtype in upcast else value) for key, value in state.items()
-    )
-
-
-def load_weights(
-    model: nn.Module, checkpoint: dict, source: str | Path = "checkpoint", take_over: bool = False
-) -> None:
-    """Copy the weights of a checkpoint into a model, strictly.
-
-    Args:
-        model: PoseNet or Pose2Mesh, not wrapped.
-        checkpoint: from ``load_checkpoint``.
-        source: named in the error message.
-        take_over: the model gets the checkpoint's tensors themselves, on their device, instead of copies: faster, for
-            a checkpoint that nobody else uses.
-
-    Raises:
-        ValueError: keys or shapes differ; the message says what the difference means.
-    """
-    state, wanted = read_state_dict(checkpoint), model.state_dict()
-    problem = mismatch(state, wanted)
-    if problem:
-        raise ValueError(f"{source} does not fit the model.\n{problem}")
-    broken = [key for key, value in state.items() if value.is_floating_point() and not _finite(value)]
-    if broken:
-        raise ValueError(f"{source} holds NaN or infinite weights: {', '.join(broken[:3])}")
-    if take_over:
-        state = OrderedDict((key, value.to(wanted[key].dtype)) for key, value in state.items())
-    model.load_state_dict(state, assign=take_over)
+    def released(self) -> "Checkpoint":
+        """As weights to share: matrices as float16 (where they fit), settings without paths of this machine, and
+        nothing that only training needs."""
+        return dataclasses.replace(
+            self,
+            state=OrderedDict((key, _halved(value)) for key, value in self.state.items()),
+            settings=None if self.settings is None else self.settings.changed(**_LOCAL_PATHS),
+            optimizer=None,
+            scheduler=None,
+            rng=None,
+        )
 
 
 def _finite(value: Tensor) -> bool:
@@ -204,43 +239,8 @@ def _finite(value: Tensor) -> bool:
     return value.numel() == 0 or all(bool(extreme.isfinite()) for extreme in value.aminmax())
 
 
-# ---------------------------------------------------------------------------------------------- random generators
-
-
-def get_rng_state() -> dict:
-    """State of torch's, numpy's and Python's generators as tensors and numbers (loads under ``weights_only``)."""
-    name, keys, position, has_gauss, cached = np.random.get_state()  # noqa: NPY002
-    version, words, next_gauss = random.getstate()
-    return {
-        "torch": torch.get_rng_state(),
-        "cuda": torch.cuda.get_rng_state_all() if torch.cuda.is_available() else [],
-        "numpy": {
-            "name": name,
-            "keys": torch.from_numpy(keys.astype(np.int64)),
-            "position": int(position),
-            "has_gauss": int(has_gauss),
-            "cached": float(cached),
-        },
-        "python": {"version": version, "words": torch.tensor(words, dtype=torch.int64), "next_gauss": next_gauss},
-    }
-
-
-def set_rng_state(state: dict) -> None:
-    """Put all generators into a state of ``get_rng_state``; GPU states are skipped when the number of GPUs differs.
-
-    Raises:
-        ValueError: not such a state.
-    """
-    try:
-        stored, python = state["numpy"], state["python"]
-        torch_state, cuda_states = state["torch"].cpu(), [s.cpu() for s in state["cuda"]]
-        keys = stored["keys"].cpu().numpy().astype(np.uint32)
-        numpy_state = (stored["name"], keys, stored["position"], stored["has_gauss"], stored["cached"])
-        python_state = (python["version"], tuple(python["words"].tolist()), python["next_gauss"])
-    except (KeyError, TypeError, AttributeError) as error:
-        raise ValueError(f"not a state of the random generators: {error!r}") from error
-    torch.set_rng_state(torch_state)
-    if torch.cuda.is_available() and len(cuda_states) == torch.cuda.device_count():
-        torch.cuda.set_rng_state_all(cuda_states)
-    np.random.set_state(numpy_state)  # noqa: NPY002
-    random.setstate(python_state)
+def _halved(value: Tensor) -> Tensor:
+    # biases and BatchNorm statistics are a thousandth of the file and lose most, so only matrices shrink
+    if not value.is_floating_point() or value.ndim < 2 or not bool(value.half().isfinite().all()):
+        return value
+    return value.half()

@@ -68,13 +68,13 @@ def _cause(state: dict[str, Tensor], wanted: dict[str, Tensor]) -> str:
     if layers[0] != layers[1]:
         found.append(f"its MeshNet has {layers[0]} graph convolutions, the model's {layers[1]} (mesh model, channels)")
     elif not found and "pose2mesh.fc.weight" in state and "pose2mesh.fc.weight" in wanted:
-        file_size, size = _coarse_size(state), _coarse_size(wanted)
+        file_size, size = coarse_size(state), coarse_size(wanted)
         if file_size != size:
             found.append(_other_levels(file_size, size))
     return f"The file differs: {'; '.join(found)}." if found else ""
 
 
-def _coarse_size(state: dict[str, Tensor]) -> int:
+def coarse_size(state: dict[str, Tensor]) -> int:
     """Rows of the coarsest mesh level in use; of all tensors only ``fc`` depends on the sizes of the mesh levels."""
     rows, columns = state["pose2mesh.fc.weight"].shape
     joints = state["pose_lifter.w1.weight"].shape[1] // 2

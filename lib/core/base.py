@@ -6,16 +6,12 @@ from pathlib import Path
 import torch
 from tqdm import tqdm
 
-from lib.checkpoints.checkpoint import (
-    copy_checkpoint,
-    get_rng_state,
-    load_checkpoint,
-    load_weights,
-    save_checkpoint,
-    set_rng_state,
-)
-from lib.checkpoints.weights import initial_weights, warm_start
-from lib.core.optim import build_optimizer, build_scheduler, resume_optimizer, resume_text, step_scheduler
+from lib.checkpoints.checkpoint import Checkpoint
+from lib.checkpoints.files import copy_checkpoint, identity, save_checkpoint
+from lib.checkpoints.random_state import get_rng_state, set_rng_state
+from lib.checkpoints.starting import starting_weights
+from lib.core.epoch_log import log_epoch
+from lib.core.optim import build_optimizer, build_scheduler, current_lr, resume_optimizer, resume_text, step_scheduler
 from lib.core.plots import save_plot
 from lib.core.stages import STAGES
 from lib.core.tester import Options, Tester, build_dataset
@@ -31,9 +27,18 @@ class Trainer:
     Args:
         cfg: settings.
         options: seed, device, debug.
+        resumed: checkpoint to go on from, without need of any other weights. None starts anew.
+
+    Attributes:
+        cfg: the settings, adapted to the weights that training starts from (``Checkpoint.adapted``).
     """
 
-    def __init__(self, cfg: Config, options: Options):
+    def __init__(self, cfg: Config, options: Options, resumed: Checkpoint | None = None):
+        # before the data are read, which takes minutes
+        if resumed is None:
+            cfg, initial, posenet = starting_weights(cfg, options.experiment, options.root)
+        else:
+            cfg = resumed.adapted(cfg)
         self.cfg, self.options = cfg, options
         self.dataset = build_dataset(cfg, options, "train")
         if len(self.dataset) < 2:
@@ -41,17 +46,20 @@ class Trainer:
         self.stage = STAGES[cfg.MODEL.name](cfg, self.dataset.mesh_model)
         if distributed.is_main():
             print(f"==> Preparing {cfg.MODEL.name} MODEL...")
-        self.model = self.stage.build_model()
-        initial = initial_weights(cfg, options.experiment, options.root)
-        if initial is not None:
-            print(warm_start(self.model, initial))
-        self.stage.load_pretrained(self.model, options.experiment, options.root)
+        self.model = self.stage.build_model(initial, posenet) if resumed is None else self.stage.trained_model(resumed)
+        self.stage.restrict(self.model)
         self.model.to(options.device)
         self.stage.criterion.to(options.device)
         if distributed.is_main():
             print(f"# of model parameters: {count_parameters(self.model)}")
         self.optimizer = build_optimizer(cfg, self.model.parameters())
         self.scheduler = build_scheduler(cfg, self.optimizer)
+        self.begin_epoch = cfg.TRAIN.begin_epoch
+        self.train_log: list[float] = []
+        self.test_log: dict[str, list[float]] = {"surface": [], "joint": []}
+        self._resumed, self._rng = resumed is not None, resumed.rng if resumed is not None else None
+        if resumed is not None:
+            self._go_on(resumed)
         self.loader = BatchLoader(
             self.dataset,
             cfg.TRAIN.batch_size,
@@ -64,44 +72,39 @@ class Trainer:
             world_size=distributed.world_size(),
         )
         self.tester = Tester(cfg, options, self.stage) if distributed.is_main() else None
-        self.begin_epoch = cfg.TRAIN.begin_epoch
-        self.train_log: list[float] = []
-        self.test_log: dict[str, list[float]] = {"surface": [], "joint": []}
 
-    def resume(self, path: Path) -> None:
-        """Continue from a checkpoint: model, optimizer, scheduler, epoch, logs and random state."""
+    def _go_on(self, checkpoint: Checkpoint) -> None:
         print("==> Loading checkpoint")
-        checkpoint = load_checkpoint(path)
-        self.stage.use_graph_of(checkpoint, path)
-        load_weights(self.model, checkpoint, path)
-        resume_optimizer(self.cfg, self.optimizer, checkpoint["optim_state_dict"])
-        self.scheduler = build_scheduler(self.cfg, self.optimizer, checkpoint["scheduler_state_dict"])
-        self.train_log = list(checkpoint["train_log"])
-        self.test_log = {key: list(values) for key, values in checkpoint["test_log"].items()}
-        self.begin_epoch = checkpoint["epoch"] + 1
-        if checkpoint.get("rng") is not None and distributed.is_main():
-            set_rng_state(checkpoint["rng"])
-        print(resume_text(checkpoint["epoch"], self.optimizer, self.scheduler))
+        resume_optimizer(self.cfg, self.optimizer, checkpoint.optimizer)
+        self.scheduler = build_scheduler(self.cfg, self.optimizer, checkpoint.scheduler)
+        self.begin_epoch = checkpoint.epoch + 1
+        self.train_log = list(checkpoint.train_log)
+        self.test_log |= {key: list(values) for key, values in checkpoint.test_log.items()}
+        print(resume_text(checkpoint.epoch, self.optimizer, self.scheduler))
 
     def begin(self) -> None:
-        """What only a new training needs, before its first epoch."""
-        self.stage.begin(self.model, self.loader)
+        """What comes right before the first epoch: random numbers of a resumed training, a base for a new one."""
+        if not self._resumed:
+            self.stage.begin(self.model, self.loader)
+        elif self._rng is not None and distributed.is_main():
+            set_rng_state(self._rng)
 
-    def train_epoch(self, epoch: int) -> float:
-        """One epoch; the mean of its batch losses."""
+    def train_epoch(self, model: torch.nn.Module, epoch: int) -> tuple[float, dict[str, float]]:
+        """One epoch of ``model``, the network or its data-parallel wrapper; means of the loss and of its terms."""
         main = distributed.is_main()
         self.model.train()
         if main:
-            print(f"Current epoch {epoch}, lr: {self.optimizer.param_groups[-1]['lr']}")
-        losses = []
+            print(f"Current epoch {epoch}, lr: {current_lr(self.optimizer)}")
+        losses, parts = [], []
         batches = self.loader.epoch(epoch)
         progress = tqdm(batches, total=len(self.loader), leave=False, dynamic_ncols=True, disable=not main)
         for number, batch in enumerate(progress):
-            loss, terms = self.stage.loss(self.parallel, batch, epoch)
+            loss, terms = self.stage.loss(model, batch, epoch)
             self.optimizer.zero_grad()
             loss.backward()
             self.optimizer.step()
             losses.append(loss.detach())
+            parts.append(torch.stack(list(terms.values())))
             if main and number % self.cfg.TRAIN.print_freq == 0:
                 text = " ".join(f"{name}: {float(value):.4f}" for name, value in terms.items())
                 progress.set_description(f"Epoch{epoch}_({number}/{len(self.loader)}) => {text}")
@@ -113,7 +116,8 @@ class Trainer:
             )
         if main:
             print(f"Epoch{epoch} Loss: {mean:.4f}")
-        return mean
+        means = distributed.all_reduce_mean(torch.stack(parts).mean(0)).tolist()
+        return mean, dict(zip(terms, means))
 
     def fit(self, run: Path | None) -> None:
         """Train to ``TRAIN.end_epoch``, testing, saving and plotting after each epoch.
@@ -122,7 +126,8 @@ class Trainer:
             run: run folder (checkpoint, graph, ... below it); None on processes that write nothing.
         """
         main, tester = distributed.is_main(), self.tester
-        self.parallel = distributed.wrap(self.model, self.options.device)
+        # the wrapper takes the first process's values to the others, so it comes after all that changes them
+        parallel = distributed.wrap(self.model, self.options.device)
         if main and self.begin_epoch > self.cfg.TRAIN.end_epoch:
             print(f"already trained to epoch {self.begin_epoch - 1}: raise TRAIN.end_epoch to go on")
         elif main:
@@ -130,21 +135,25 @@ class Trainer:
             if tester.note:
                 print(tester.note)
         for epoch in range(self.begin_epoch, self.cfg.TRAIN.end_epoch + 1):
-            self.train_log.append(self.train_epoch(epoch))
+            loss, terms = self.train_epoch(parallel, epoch)
+            self.train_log.append(loss)
             if main:
                 tester.test(epoch, self.model, run)
-                self._log_epoch(run, tester)
+                self._log(run, epoch, terms)
             error = distributed.broadcast_object(tester.joint_error if main else None)
             step_scheduler(self.scheduler, error)
             if main:
                 self._save(run, epoch)
             distributed.barrier()
         if main and tester.evaluator.full:
-            tester.report(run / "result")
+            final = run / "checkpoint" / "final.pth.tar"
+            tester.report(run / "result", identity(final, self.cfg.TRAIN.end_epoch, self.options.root))
 
-    def _log_epoch(self, run: Path, tester: Tester) -> None:
-        self.test_log["surface"].append(tester.surface_error)
-        self.test_log["joint"].append(tester.joint_error)
+    def _log(self, run: Path, epoch: int, terms: dict[str, float]) -> None:
+        errors = {"surface": self.tester.surface_error, "joint": self.tester.joint_error}
+        for name, error in errors.items():
+            self.test_log[name].append(error)
+        log_epoch(run / "log.csv", epoch, current_lr(self.optimizer), self.train_log[-1], terms, errors)
         graph = run / "graph"
         save_plot(self.train_log, graph / "train_loss.pdf", "Train Loss")
         save_plot(self.test_log["surface"], graph / "surface_error.pdf", "Surface Error")
@@ -156,17 +165,17 @@ class Trainer:
         is_best = self.test_log["joint"][-1] <= min(self.test_log["joint"])
         last = epoch == self.cfg.TRAIN.end_epoch
         saved = folder / ("final.pth.tar" if last else f"checkpoint{epoch}.pth.tar")
-        save_checkpoint(
-            saved,
+        checkpoint = Checkpoint.of(
+            self.model,
             epoch=epoch,
-            model=self.model,
-            optimizer=self.optimizer,
-            scheduler=self.scheduler,
+            optimizer=self.optimizer.state_dict(),
+            scheduler=self.scheduler.state_dict(),
             train_log=self.train_log,
             test_log=self.test_log,
-            graph_state=self.stage.graph.to_state() if self.stage.graph else None,
-            config=self.cfg.to_dict(),
+            settings=self.cfg,
+            graph=self.stage.graph,
             rng=get_rng_state(),
         )
+        save_checkpoint(saved, checkpoint)
         if is_best:
             copy_checkpoint(saved, folder / "best.pth.tar")

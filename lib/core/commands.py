@@ -10,17 +10,11 @@ from pathlib import Path
 
 import torch
 
-from lib.checkpoints.checkpoint import load_checkpoint, load_weights
-from lib.checkpoints.weights import (
-    follow_weights,
-    initial_weights,
-    only_posenet,
-    pretrained_posenet,
-    weights_path,
-)
+from lib.checkpoints.files import identity, load_checkpoint
+from lib.checkpoints.finding import find_resumable, weights_path
 from lib.core.base import Options, Tester, Trainer
 from lib.core.baselines import fit_baseline
-from lib.core.runs import create_run, find_resumable, run_of, seed_everything
+from lib.core.runs import check_run_name, create_run, run_of, seed_everything
 from lib.runtime import distributed
 from lib.runtime.memory import keep_freed_memory
 from lib.settings.config import Config
@@ -55,6 +49,7 @@ def train(args: argparse.Namespace) -> None:
     """Train on the GPUs of ``--gpu`` (one process each), under torchrun, or on the CPU."""
     cfg = load_config(args.cfg, args.set)
     _check_seed(args.seed)
+    check_run_name(args.name)
     distributed.launch(_train_process, distributed.parse_gpus(args.gpu), cfg, args)
 
 
@@ -74,32 +69,23 @@ def _options(args: argparse.Namespace, device: str) -> Options:
 def _train_process(device: str, cfg: Config, args: argparse.Namespace) -> None:
     seed_everything(args.seed)
     options = _options(args, device)
-    # fails before the data are read, which takes minutes; PoseNet has the last word, as its weights are taken last
-    for find in (initial_weights, pretrained_posenet):
-        path = find(cfg, options.experiment, options.root)
-        if path is not None:
-            cfg = follow_weights(cfg, load_checkpoint(path), path)
-    checkpoint = run = None
+    path = None
     if distributed.is_main():
         print(f"Work on device:  {device}")
-        checkpoint = find_resumable(options.experiment, cfg, options.root) if args.resume_training else None
-        if args.resume_training and checkpoint is None:
+        path = find_resumable(options.experiment, cfg, options.root) if args.resume_training else None
+        if args.resume_training and path is None:
             print("no checkpoint of this config to resume: starting at the first epoch")
         if cfg.TRAIN.resume_path and not args.resume_training:
             print("TRAIN.resume_path is set but --resume_training is not given: starting at the first epoch")
-    checkpoint = distributed.broadcast_object(checkpoint)
-    if checkpoint is not None:
-        cfg = follow_weights(cfg, load_checkpoint(checkpoint), checkpoint)
-    trainer = Trainer(cfg, options)
+    path = distributed.broadcast_object(path)
+    trainer = Trainer(cfg, options, None if path is None else load_checkpoint(path))
     # the same initial weights everywhere, other dropout masks
     seed_everything(distributed.rank_seed(args.seed))
-    if checkpoint is not None:
-        trainer.resume(checkpoint)
-    else:
-        trainer.begin()
+    trainer.begin()
+    run = None
     if distributed.is_main():
         # made last, so that a run that cannot start leaves no folder behind
-        run = (checkpoint and run_of(checkpoint)) or create_run(options.experiment, cfg)
+        run = (path and run_of(path)) or create_run(options.experiment, trainer.cfg, name=args.name)
         print(f"Experiment Data on {run}")
     trainer.fit(run)
 
@@ -112,21 +98,22 @@ def test(args: argparse.Namespace) -> None:
     device = distributed.first_device(distributed.parse_gpus(args.gpu))
     options = _options(args, device)
     print(f"Work on device:  {device}")
-    checkpoint = None
+    weights = None
     if not (args.predictions or args.baseline):
         # before the data are read, which may take minutes
         configured = args.weights or cfg.TEST.weight_path
         path = weights_path(configured, cfg, cfg.MODEL.name, "TEST.weight_path", options.experiment, options.root)
         print(f"Fetch model weight from {path}")
         checkpoint = load_checkpoint(path)
-        cfg = follow_weights(cfg, checkpoint, path)
+        weights = identity(path, checkpoint.epoch, options.root)
+        cfg = checkpoint.adapted(cfg)
     tester = Tester(cfg, options)
     if args.predictions:
         tester.check_predictions(args.predictions)
     elif args.baseline:
         model = fit_baseline(args.baseline, cfg, options)
     else:
-        model = _load_model(tester, checkpoint, path)
+        model = tester.stage.trained_model(checkpoint)
     run = create_run(options.experiment, cfg)
     print(f"Experiment Data on {run}")
     print("===> Start testing...")
@@ -134,13 +121,4 @@ def test(args: argparse.Namespace) -> None:
         tester.test_predictions(args.predictions, run)
     else:
         tester.test(0, model.to(device), run)
-    tester.report(run / "result")
-
-
-def _load_model(tester: Tester, checkpoint: dict, path: Path):
-    tester.stage.use_graph_of(checkpoint, path)
-    if tester.cfg.MODEL.name == "posenet":
-        checkpoint = only_posenet(checkpoint)
-    model = tester.stage.build_model()
-    load_weights(model, checkpoint, path)
-    return model
+    tester.report(run / "result", weights)

@@ -1,9 +1,10 @@
-"""Run folders: ``experiment/exp_MM-DD_HH-MM-SS`` with the results, settings and versions of one training or test."""
+"""Run folders: ``experiment/exp_MM-DD_HH-MM-SS[_NAME]`` with results, settings and versions of a training or test."""
 
 import json
 import os
 import platform
 import random
+import re
 import subprocess
 import sys
 from datetime import datetime
@@ -14,11 +15,8 @@ import torch
 import yaml
 
 from lib import ROOT
-from lib.checkpoints.paths import find_checkpoint, latest_checkpoint, search_places
 from lib.files import atomic_write
-from lib.settings.agreement import same_experiment
 from lib.settings.config import Config
-from lib.settings.reading import load_config
 
 FOLDERS = ("checkpoint", "graph", "vis", "result")
 
@@ -30,22 +28,33 @@ def seed_everything(seed: int) -> None:
     random.seed(seed)
 
 
-def create_run(experiment: str | Path, cfg: Config, now: datetime | None = None) -> Path:
+def check_run_name(name: str) -> None:
+    """Raises ValueError for a name that is no harmless part of a folder's name."""
+    if not re.fullmatch(r"[A-Za-z0-9_-]{0,100}", name):
+        raise ValueError(f"--name {name!r}: expected at most 100 letters, digits, - and _, for example coco_long")
+
+
+def create_run(experiment: str | Path, cfg: Config, now: datetime | None = None, name: str = "") -> Path:
     """Make a new run folder with the sub-folders of ``FOLDERS``; nothing that exists is touched.
 
-    The name is the local time to the second; a number is appended when another run took it. The folder starts with the
-    resolved settings (``config.yml``, can be passed as ``--cfg``) and ``versions.json``. Only the main process of a job
-    may call this.
+    It is called after the local time to the second and ``name``; a number is appended when another run took that. It
+    starts with the resolved settings (``config.yml``, can be passed as ``--cfg``) and ``versions.json``. Only the main
+    process of a job may call this.
 
     Args:
         experiment: parent folder, created when missing.
         cfg: settings of the run.
         now: local time for the name; None reads the clock.
+        name: the user's own addition.
 
     Returns:
         the new folder.
+
+    Raises:
+        ValueError: see ``check_run_name``.
     """
-    name = (now or datetime.now()).strftime("exp_%m-%d_%H-%M-%S")
+    check_run_name(name)
+    name = (now or datetime.now()).strftime("exp_%m-%d_%H-%M-%S") + (f"_{name}" if name else "")
     experiment = Path(experiment)
     experiment.mkdir(parents=True, exist_ok=True)
     number, run = 1, experiment / name
@@ -93,31 +102,3 @@ def run_of(checkpoint: str | Path) -> Path | None:
     """The run folder that a checkpoint was written to; None for files elsewhere (e.g. downloaded weights)."""
     folder = Path(checkpoint).resolve().parent
     return folder.parent if folder.name == "checkpoint" and (folder.parent / "config.yml").is_file() else None
-
-
-def find_resumable(experiment: str | Path, cfg: Config, root: Path = ROOT) -> Path | None:
-    """The checkpoint that ``--resume_training`` continues.
-
-    TRAIN.resume_path where it is set: a file, or a folder, of which the checkpoint with the most epochs is taken;
-    looked for as ``search_places`` says.
-    Otherwise the last written checkpoint among the runs below ``experiment`` whose stored settings are those of
-    ``cfg`` in everything that a resumed run must keep (``lib.settings.agreement``). None when there is no such run.
-
-    Raises:
-        FileNotFoundError: TRAIN.resume_path is set but has no checkpoint.
-    """
-    if cfg.TRAIN.resume_path:
-        configured = cfg.TRAIN.resume_path
-        folders = (place for place in search_places(configured, Path(experiment), root) if place.is_dir())
-        latest = next((file for folder in folders if (file := latest_checkpoint(folder)) is not None), None)
-        return latest or find_checkpoint(configured, Path(experiment), root, "TRAIN.resume_path")
-    found = [latest_checkpoint(run) for run in Path(experiment).glob("exp_*") if _same_experiment(run, cfg)]
-    return max((file for file in found if file is not None), key=lambda file: file.stat().st_mtime, default=None)
-
-
-def _same_experiment(run: Path, cfg: Config) -> bool:
-    try:
-        stored = load_config(run / "config.yml")
-    except (FileNotFoundError, ValueError):
-        return False
-    return same_experiment(cfg, stored)

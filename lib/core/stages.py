@@ -1,23 +1,20 @@
 """The two stages of training: what differs between PoseNet and Pose2Mesh; everything else is one loop."""
 
 import itertools
-from pathlib import Path
 
 import torch
 
 from lib import ROOT
-from lib.checkpoints.weights import load_posenet, pretrained_posenet
+from lib.checkpoints.checkpoint import Checkpoint
+from lib.checkpoints.graphs import configured_graph, with_rows_of
 from lib.core.loss import Pose2MeshLoss, PoseNetLoss
 from lib.datasets.loader import BatchLoader
 from lib.evaluation.lift import LiftEvaluator
 from lib.evaluation.mesh import MeshEvaluator
-from lib.evaluation.registry import build_evaluator
 from lib.evaluation.surface_metrics import SurfaceRegions
-from lib.graph.cache import cached_graph
-from lib.graph.mesh_graph import MeshGraph, default_levels
+from lib.graph.mesh_graph import MeshGraph
 from lib.joints.lookup import get_joint_set
-from lib.mesh.mesh_model import OPEN_FILES
-from lib.models.pose2mesh_net import build_pose2mesh, build_posenet
+from lib.models.pose2mesh_net import Pose2Mesh, build_pose2mesh, build_posenet
 from lib.settings.config import Config
 
 # regions that TRAIN.detail_weight and MODEL.part_loss_weight act on, of a body and of a hand
@@ -31,7 +28,7 @@ class LiftStage:
 
     Attributes:
         joint_set: joints of the input and of PoseNet.
-        graph: mesh graph, None without a mesh.
+        graph: mesh graph of the model that was built; None before, and without a mesh.
         regressor: (J, V) of the joints that are compared with those of the mesh, None without a mesh.
     """
 
@@ -44,17 +41,28 @@ class LiftStage:
         self.criterion = PoseNetLoss(cfg.TRAIN.lift_loss)
         self.graph: MeshGraph | None = None
 
-    def build_model(self) -> torch.nn.Module:
-        return build_posenet(self.cfg)
+    def build_model(self, initial: Checkpoint | None = None, posenet: Checkpoint | None = None) -> torch.nn.Module:
+        """The network of a new training, with the weights that it starts from (``starting_weights``)."""
+        model = build_posenet(self.cfg)
+        if initial is not None:
+            print(initial.warm_start(model))
+        return model
 
-    def load_pretrained(self, model: torch.nn.Module, experiment: Path, root: Path) -> None:
-        """PoseNet has no earlier stage."""
+    def trained_model(self, checkpoint: Checkpoint) -> torch.nn.Module:
+        """The network of a checkpoint, built with its graph and filled with its weights.
+
+        Raises:
+            ValueError: the weights are for another mesh, or do not fit the network that the settings describe.
+        """
+        model = build_posenet(self.cfg)
+        checkpoint.posenet.load_into(model)
+        return model
+
+    def restrict(self, model: torch.nn.Module) -> None:
+        """Leave out of training what the settings say: nothing of PoseNet."""
 
     def begin(self, model: torch.nn.Module, loader: BatchLoader) -> None:
         """What is computed from training data before the first epoch: nothing for PoseNet."""
-
-    def use_graph_of(self, checkpoint: dict, source: str | Path) -> None:
-        """PoseNet has no graph."""
 
     def autocast(self, tensor: torch.Tensor):
         """Reduced precision of the training forward pass, if the settings ask for it."""
@@ -85,7 +93,7 @@ class LiftStage:
         """The evaluator of a data set; None: the one of data sets without a published protocol."""
         if dataset is None:
             return LiftEvaluator(self.joint_set, full=full)
-        return build_evaluator(dataset, self.cfg, self.joint_set, full)
+        return dataset.evaluator(self.joint_set, full)
 
     def evaluate(self, evaluator, prediction: dict[str, torch.Tensor], batch, indices):
         """Add a batch to the evaluator; (joint error, surface error) of the batch in mm."""
@@ -108,10 +116,7 @@ class MeshStage(LiftStage):
                 "AUG.flip and AUG.rotate_factor turn the 2D pose and the lifted joints, not the mesh: they are for "
                 "PoseNet only (MODEL.name posenet)"
             )
-        levels = cfg.MODEL.graph_levels or default_levels(self.joint_set)
-        scaling = cfg.MODEL.laplacian_scaling
-        cache = ROOT / cfg.DATASET.cache if cfg.DATASET.cache else None
-        self.graph = cached_graph(mesh_model.faces, self.joint_set, levels, scaling, mesh_model.name, cache)
+        self._cache = ROOT / cfg.DATASET.cache if cfg.DATASET.cache else None  # of graphs
         self.target_set = get_joint_set(cfg.DATASET.target_joint_set)
         # derived joints are means of other joints, so their rows are means of rows
         self.regressor = torch.from_numpy(self.target_set.add_derived(mesh_model.joint_regressor(self.target_set)))
@@ -129,44 +134,25 @@ class MeshStage(LiftStage):
         parts = SurfaceRegions.of(self.mesh_model).parts
         return [part.vertices for region in DETAILED for part in parts.get(region, ())]
 
-    def use_graph_of(self, checkpoint: dict, source: str | Path) -> None:
-        """Take over the graph that weights were trained with.
+    def build_model(self, initial: Checkpoint | None = None, posenet: Checkpoint | None = None) -> Pose2Mesh:
+        self.graph = configured_graph(self.cfg, self.mesh_model, self._cache)
+        if initial is not None:
+            self.graph = with_rows_of(self.graph, initial.graph)
+        model = build_pose2mesh(self.cfg, self.graph)
+        if initial is not None:
+            print(initial.warm_start(model))
+        if posenet is not None:
+            print(f"Loading pretrained posenet... {posenet.name}")
+            posenet.load_into(model.pose_lifter)
+        return model
 
-        Weights without one are of the original release. Whether they fit the configured mesh shows in their shapes
-        alone (``check_level_sizes``), so any SMPL or MANO file may be tried, but no open model.
+    def trained_model(self, checkpoint: Checkpoint) -> Pose2Mesh:
+        self.graph = checkpoint.graph_on(self.mesh_model, self.cfg, self._cache)
+        model = build_pose2mesh(self.cfg, self.graph)
+        checkpoint.load_into(model)
+        return model
 
-        Raises:
-            ValueError: the weights are for another mesh than the configured one.
-        """
-        state = checkpoint.get("graph")
-        if state is None:
-            if self.mesh_model.name in OPEN_FILES:
-                raise ValueError(
-                    f"{source} carries no mesh graph, so it is of the original release and needs the SMPL or MANO "
-                    f"files; the configured mesh model is {self.mesh_model.name} (MODEL.body)"
-                )
-            return
-        graph = MeshGraph.from_state(state)
-        graph.check_topology(self.mesh_model.faces)
-        if (graph.joint_num, graph.sizes, graph.scaling) != (
-            self.graph.joint_num,
-            self.graph.sizes,
-            self.graph.scaling,
-        ):
-            raise ValueError(
-                f"{source} was trained on a graph with level sizes {graph.sizes} and {graph.scaling} scaling, the "
-                f"settings give {self.graph.sizes} and {self.graph.scaling} (MODEL.graph_levels, laplacian_scaling)"
-            )
-        self.graph = graph
-
-    def build_model(self) -> torch.nn.Module:
-        return build_pose2mesh(self.cfg, self.graph)
-
-    def load_pretrained(self, model: torch.nn.Module, experiment: Path, root: Path) -> None:
-        """Start PoseNet from ``MODEL.posenet_path`` when ``MODEL.posenet_pretrained`` asks for it."""
-        path = pretrained_posenet(self.cfg, experiment, root)
-        if path is not None:
-            load_posenet(model.pose_lifter, path)
+    def restrict(self, model: torch.nn.Module) -> None:
         if self.cfg.TRAIN.mesh_part == "base":
             model.train_base_alone()
 
@@ -202,7 +188,7 @@ class MeshStage(LiftStage):
     def evaluator(self, dataset=None, full: bool = True):
         if dataset is None:
             return MeshEvaluator(self.target_set, self.regressor, full=full)
-        return build_evaluator(dataset, self.cfg, self.target_set, full, self.regressor)
+        return dataset.evaluator(self.target_set, full, self.regressor)
 
     def evaluate(self, evaluator, prediction, batch, indices):
         targets = batch[1]

@@ -8,7 +8,6 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
-from data.FreiHAND.evaluation import NO_TARGETS
 from lib import ROOT
 from lib.core.stages import NO_SURFACE_ERROR, STAGES
 from lib.datasets.loader import BatchLoader
@@ -76,7 +75,7 @@ class Tester:
         )
         self.joint_error = self.surface_error = NO_SURFACE_ERROR
         self.evaluator = self.stage.evaluator(self.dataset, full=False)
-        self.note = NO_TARGETS if self.dataset.name == "FreiHAND" else ""
+        self.note = self.dataset.no_targets
         self._results: dict[str, tuple[float, np.ndarray | None]] = {}
 
     @property
@@ -151,8 +150,13 @@ class Tester:
                 f"finite: the weights are damaged or their training diverged ({error})"
             ) from error
 
-    def report(self, folder: Path | None) -> None:
-        """Print the figures of a full evaluation with their protocol; write ``metrics.json`` and ``metrics.csv``."""
+    def report(self, folder: Path | None, weights: dict[str, str | int] | None = None) -> None:
+        """Print the figures of a full evaluation with their protocol; write ``metrics.json`` and ``metrics.csv``.
+
+        Args:
+            folder: of the two files; None writes none.
+            weights: which ones were tested (``lib.checkpoints.files.identity``); None where a model has none.
+        """
         setting = f", {self.evaluator.setting}" if self.evaluator.setting else ""
         print(f"{self.dataset.name}, {len(self.dataset)} samples{setting}. Protocol of each figure:")
         for line in self.evaluator.protocols():
@@ -160,5 +164,5 @@ class Tester:
         for line in self.evaluator.lines(self._results):
             print(line)
         if folder is not None:
-            write_json(folder / "metrics.json", self.dataset, self.evaluator, self._results)
+            write_json(folder / "metrics.json", self.dataset, self.evaluator, self._results, weights)
             write_csv(folder / "metrics.csv", self.dataset, self.evaluator, self._results)

@@ -16,9 +16,8 @@ import numpy as np
 import torch
 
 from lib import ROOT
-from lib.checkpoints.checkpoint import load_checkpoint, load_weights
-from lib.checkpoints.paths import find_checkpoint
-from lib.checkpoints.weights import only_posenet
+from lib.checkpoints.files import load_checkpoint
+from lib.checkpoints.finding import find_checkpoint
 from lib.files import atomic_write
 from lib.geometry.crops import standardise
 from lib.graph.mesh_graph import MeshGraph
@@ -30,7 +29,6 @@ from lib.models.pose2mesh_net import Pose2Mesh, build_posenet
 from lib.models.posenet import PoseNet
 from lib.predictor import Pose2MeshPredictor
 from lib.settings.config import Config
-from lib.settings.reading import merge
 
 TOLERANCE = 1e-4  # largest difference to PyTorch, relative to the largest number of an output
 OPSET = 17
@@ -103,7 +101,7 @@ def load_trained(
     Args:
         weights: checkpoint file or folder.
         stage: ``pose2mesh``, or ``posenet``, which may also be the PoseNet inside a Pose2Mesh.
-        joint_set: only for a PoseNet of the original release, which does not say its own.
+        joint_set: of a PoseNet that does not say its own; those of the original release follow from their inputs.
         body: mesh model; empty takes the one of the weights' settings.
         root: folder with the licensed models and ``experiment/``.
 
@@ -115,16 +113,13 @@ def load_trained(
         predictor = Pose2MeshPredictor(joint_set or None, path, "cpu", body or None, root)
         parts = predictor.network, predictor.joint_set, predictor.mesh_model, predictor.graph
         return Trained(*parts, path, predictor.input_scale)
-    checkpoint = load_checkpoint(path)
-    if checkpoint["config"] is not None:
-        cfg = merge(checkpoint["config"], f"settings in {path}")
-    elif joint_set:
-        cfg = Config()
-        cfg = cfg.changed(DATASET={"input_joint_set": joint_set, "target_joint_set": joint_set})
+    checkpoint = load_checkpoint(path).posenet
+    if checkpoint.settings is None and joint_set:
+        cfg = Config().changed(DATASET={"input_joint_set": joint_set, "target_joint_set": joint_set})
     else:
-        raise ValueError(f"{path} does not say which joints it takes: it is of the original release; add --joint_set")
+        cfg = checkpoint.trained
     network = build_posenet(cfg)
-    load_weights(network, only_posenet(checkpoint), path)
+    checkpoint.load_into(network)
     scale = cfg.DATASET.input_scale
     return Trained(network.eval(), get_joint_set(cfg.DATASET.input_joint_set), None, None, path, scale)
 

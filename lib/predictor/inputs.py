@@ -3,9 +3,10 @@
 import numpy as np
 
 from lib.joints.joint_set import JointSet
+from lib.units import MM_PER_M
 
-UNITS = {"mm": 1.0, "m": 1000.0}
-_OTHER_UNITS = {"millimetres": 1.0, "centimetres": 10.0, "metres": 1000.0}
+UNITS = {"mm": 1.0, "m": MM_PER_M}
+_OTHER_UNITS = {"millimetres": 1.0, "centimetres": 10.0, "metres": MM_PER_M}
 # A pose's bones may be this many times as long as the mesh model's: newborns to giants, but no other unit.
 _SIZE_RANGE = (0.2, 3.0)
 VIEW_SIZE = (1000, 1000)  # pixels; picture of the orthographic view

@@ -7,8 +7,8 @@ import numpy as np
 import torch
 
 from lib import ROOT
-from lib.checkpoints.checkpoint import load_checkpoint, load_weights
-from lib.checkpoints.paths import find_checkpoint
+from lib.checkpoints.files import load_checkpoint
+from lib.checkpoints.finding import find_checkpoint
 from lib.geometry.boxes import process_boxes, tight_boxes
 from lib.geometry.camera_fit import CROP_SIZE, fit_weak_perspective
 from lib.geometry.crops import apply_affine, crop_matrices, standardise
@@ -19,10 +19,12 @@ from lib.models.skip_init import SkipInit
 from lib.poses import complete, filter_people, map_pose
 from lib.poses.filters import MIN_SCORE
 from lib.poses.missing import THRESHOLD
+from lib.settings.config import Config
+from lib.settings.setting import POSE2MESH
 
 from .inputs import check_pose3d, check_poses, orthographic_view
 from .results import MeshPrediction, PeoplePrediction
-from .weights import check_joints, check_regressor, find_weights, mesh_and_graph, trained_settings
+from .weights import check_joints, check_regressor, find_weights
 
 _BOX_SCALE = 1.25  # the camera is fitted in a square crop this much larger than the pose
 
@@ -84,16 +86,18 @@ class Pose2MeshPredictor:
         self.device = resolve_device(device)
         self.weights = find_weights(wanted, root) if weights is None else find_checkpoint(weights, root=Path(root))
         checkpoint = load_checkpoint(self.weights)
-        cfg = trained_settings(checkpoint, self.weights)
-        trained = get_joint_set(cfg.DATASET.input_joint_set)
+        if checkpoint.stage != POSE2MESH:
+            raise ValueError(f"{self.weights} holds {checkpoint.stage} weights; a mesh needs those of {POSE2MESH}")
+        cfg, trained = checkpoint.trained, checkpoint.joint_set
         self.joint_set = trained if wanted is None else wanted
         self.input_scale = cfg.DATASET.input_scale
         check_joints(self.joint_set, trained, self.weights)
-        self.mesh_model, self.graph = mesh_and_graph(checkpoint, trained, body or cfg.MODEL.body, root)
+        self.mesh_model = checkpoint.mesh_model(body or cfg.MODEL.body, root)
+        self.graph = checkpoint.graph_on(self.mesh_model, cache=Path(root) / Config().DATASET.cache)
         regressor = check_regressor(self.joint_set, trained, self.mesh_model, self.weights)
         with SkipInit():
             self.network = build_pose2mesh(cfg, self.graph)
-        load_weights(self.network, checkpoint, self.weights, take_over=True)
+        checkpoint.load_into(self.network, take_over=True)
         self.network.requires_grad_(False).eval().to(self.device)
         self._regressor = torch.from_numpy(regressor).to(self.device)
 

@@ -1,21 +1,18 @@
-"""Which network the predictor uses: weights for a joint set, what they were trained for, the mesh they belong to."""
+"""Which weights the predictor uses for a joint set, and whether they take it."""
 
 from pathlib import Path
 
 import numpy as np
 
 from lib import ROOT
-from lib.checkpoints.checkpoint import read_state_dict
-from lib.checkpoints.mesh import mesh_of_graph
-from lib.checkpoints.paths import RELEASE, checkpoint_at
-from lib.checkpoints.weights import newest_run
-from lib.graph.cache import cached_graph
-from lib.graph.mesh_graph import MeshGraph
+from lib.checkpoints.checkpoint import LICENSED
+from lib.checkpoints.finding import RELEASE, checkpoint_at, newest_checkpoint
 from lib.joints.joint_set import JointSet
+from lib.joints.lookup import get_joint_set
 from lib.joints.tables import JOINT_SETS
-from lib.mesh.mesh_model import OPEN_MODELS, MeshModel, load_mesh_model
+from lib.mesh.mesh_model import MeshModel, load_mesh_model
 from lib.settings.config import Config
-from lib.settings.reading import merge
+from lib.settings.setting import POSE2MESH
 
 # folders below experiment/: weights of the original release, and those for the open models that ship with this one
 ORIGINAL_WEIGHTS = {
@@ -30,7 +27,6 @@ OPEN_WEIGHTS = {
     "smpl": "pose2mesh_smplJ_open",
     "mano": "pose2mesh_manoJ_open",
 }
-LICENSED = {"body": "smpl", "hand": "mano"}
 _SAME_WEIGHT = 1e-4  # regressors of one joint set differ less between files
 _WAY_OUT = "take the joint set in the weights (joint_set=None), train again, or use other weights"
 
@@ -62,9 +58,15 @@ def find_weights(joint_set: JointSet, root: str | Path = ROOT) -> Path:
 
 
 def _own_weights(joint_set: JointSet, root: str | Path) -> Path:
+    def takes(stored: Config) -> bool:
+        own = get_joint_set(stored.DATASET.input_joint_set)
+        same = all(getattr(own, key) == getattr(joint_set, key) for key in ("joints", "body", "derived", "root"))
+        return same and stored.MODEL.name == POSE2MESH
+
     places = dict.fromkeys(Path(folder).resolve() / "experiment" for folder in (root, ROOT))
-    found = next((path for place in places if (path := newest_run(joint_set, place)) is not None), None)
-    if found is None:
+    found = (newest_checkpoint(place, takes, "best", folders="*") for place in places)
+    newest = next((path for path in found if path is not None), None)
+    if newest is None:
         raise FileNotFoundError(
             f"no weights for your joint set {joint_set.name!r}: no Pose2Mesh below "
             f"{' or '.join(map(str, places))} was trained with just these joints. Name its checkpoint (--weights), or "
@@ -72,32 +74,7 @@ def _own_weights(joint_set: JointSet, root: str | Path) -> Path:
             "synthetic.yml and pose2mesh_body25J_train_synthetic.yml, and run main/train.py on both; "
             "asset/joint_sets/README.md has the example"
         )
-    return found
-
-
-def trained_settings(checkpoint: dict, source: Path) -> Config:
-    """Settings that a Pose2Mesh was trained with.
-
-    Those of the original release carry none and follow the defaults; their joint set shows in the number of inputs.
-
-    Raises:
-        ValueError: weights of another stage, or of the original release for an unknown number of joints.
-    """
-    if checkpoint["config"] is not None:
-        cfg = merge(checkpoint["config"], f"settings in {source}")
-        if cfg.MODEL.name != "pose2mesh_net":
-            raise ValueError(f"{source} holds {cfg.MODEL.name} weights; a mesh needs those of pose2mesh_net")
-        return cfg
-    lifting = read_state_dict(checkpoint).get("pose_lifter.w1.weight")
-    if lifting is None:
-        raise ValueError(f"{source} holds no Pose2Mesh (no pose_lifter.w1.weight); a mesh needs PoseNet and MeshNet")
-    inputs = lifting.shape[1] // 2
-    names = [joint_set.name for joint_set in JOINT_SETS.values() if joint_set.joint_num == inputs]
-    if not names:
-        raise ValueError(f"{source} takes {inputs} joints and does not say which; no built-in joint set has as many")
-    cfg = Config()
-    cfg = cfg.changed(DATASET={"input_joint_set": names[0], "target_joint_set": names[0]})
-    return cfg
+    return newest
 
 
 def check_joints(joint_set: JointSet, trained: JointSet, source: Path) -> None:
@@ -132,27 +109,3 @@ def check_regressor(joint_set: JointSet, trained: JointSet, mesh_model: MeshMode
             names = ", ".join(joint_set.joints[joint] for joint in np.flatnonzero(moved))
             raise ValueError(f"{source} was trained with {names} elsewhere on {mesh_model.name}; {_WAY_OUT}")
     return regressor
-
-
-def mesh_and_graph(checkpoint: dict, joint_set: JointSet, body: str, root: str | Path) -> tuple[MeshModel, MeshGraph]:
-    """The mesh model that weights belong to, and their graph.
-
-    Args:
-        body: name or file of a mesh model; ``auto`` finds the one with the weights' topology.
-
-    Raises:
-        FileNotFoundError: the model file is not there.
-        ValueError: the weights are for another mesh.
-    """
-    kind, licensed = joint_set.body, LICENSED[joint_set.body]
-    if checkpoint["graph"] is None:
-        if body in OPEN_MODELS[kind]:
-            raise ValueError(
-                f"these weights carry no mesh graph, so they are of the original release and fit {licensed.upper()} "
-                f"only, not {body}"
-            )
-        mesh_model = load_mesh_model(kind, licensed if body == "auto" else body, root)
-        cache = Path(root) / Config().DATASET.cache
-        return mesh_model, cached_graph(mesh_model.faces, joint_set, mesh_name=licensed, folder=cache)
-    graph = MeshGraph.from_state(checkpoint["graph"])
-    return mesh_of_graph(graph, kind, body, root), graph

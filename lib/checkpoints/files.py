@@ -1,0 +1,152 @@
+"""Checkpoint files: reading, writing, and which ones they are.
+
+File format: a dict with the original release's keys ``epoch``, ``model_state_dict``, ``optim_state_dict``,
+``scheduler_state_dict``, ``train_log``, ``test_log`` plus ``graph`` (``MeshGraph.to_state``), ``config``
+(``Config.to_dict``) and ``rng``. Files of the original release load as they are.
+"""
+
+import hashlib
+import os
+import shutil
+from collections import OrderedDict
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from lib import ROOT
+from lib.checkpoints.checkpoint import Checkpoint
+from lib.checkpoints.finding import find_checkpoint
+from lib.checkpoints.messages import reading_failure
+from lib.checkpoints.safe_types import SAFE_GLOBALS
+from lib.files import atomic_write
+from lib.graph.mesh_graph import MeshGraph
+from lib.settings.reading import merge
+
+KNOWN_KEYS = ("w1.weight", "pose_lifter.w1.weight", "pose2mesh.fc.weight", "fc.weight")
+
+
+def load_checkpoint(path: str | Path) -> Checkpoint:
+    """Read a checkpoint without executing anything stored in it.
+
+    Args:
+        path: file, or folder (see ``lib.checkpoints.finding``).
+
+    Returns:
+        Tensors on the CPU, without the ``module.`` prefix, half precision upcast to float32. A bare state dict is
+        accepted too.
+
+    Raises:
+        FileNotFoundError: no such file.
+        ValueError: file cut short or damaged; file that wants to run code (the message names what was refused); file
+            of another program; settings or graph that this version does not know.
+    """
+    path = find_checkpoint(path)
+    try:
+        with torch.serialization.safe_globals(list(SAFE_GLOBALS)):
+            content = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:
+        raise ValueError(reading_failure(path, error)) from error
+    content = _recognised(content, path)
+    config, graph = content.get("config"), content.get("graph")
+    try:
+        return Checkpoint(
+            state=_weights(content["model_state_dict"]),
+            source=path,
+            epoch=int(content.get("epoch") or 0),
+            optimizer=content.get("optim_state_dict"),
+            scheduler=content.get("scheduler_state_dict"),
+            train_log=list(content.get("train_log") or ()),
+            test_log={name: list(errors) for name, errors in (content.get("test_log") or {}).items()},
+            settings=None if config is None else merge(config, "its settings"),
+            graph=None if graph is None else MeshGraph.from_state(graph),
+            rng=content.get("rng"),
+        )
+    except (ValueError, TypeError, AttributeError) as error:
+        raise ValueError(f"{path} cannot be used: {error}") from error
+
+
+def _recognised(content, path: Path) -> dict:
+    if isinstance(content, dict):
+        if isinstance(content.get("model_state_dict"), dict):
+            return content
+        bare = {str(key).removeprefix("module.") for key in content}
+        if bare.intersection(KNOWN_KEYS) and all(isinstance(value, Tensor) for value in content.values()):
+            return {"model_state_dict": content}
+        found = f"a dict with the keys {', '.join(map(str, list(content)[:8])) or '(none)'}"
+    else:
+        found = f"an object of type {type(content).__name__}"
+    raise ValueError(
+        f"{path} is not a Pose2Mesh checkpoint: it holds {found}; expected a dict with the key model_state_dict, "
+        f"or a state dict with one of {', '.join(KNOWN_KEYS)}"
+    )
+
+
+def _weights(state: dict[str, Tensor]) -> "OrderedDict[str, Tensor]":
+    upcast = (torch.float16, torch.bfloat16)
+    return OrderedDict(
+        (key.removeprefix("module."), value.float() if value.dtype in upcast else value) for key, value in state.items()
+    )
+
+
+def save_checkpoint(path: str | Path, checkpoint: Checkpoint) -> None:
+    """Write a checkpoint; an interruption leaves the previous file untouched.
+
+    Args:
+        path: file, by custom ``checkpoint{N}.pth.tar``, ``best.pth.tar`` or ``final.pth.tar``.
+        checkpoint: what to write; its ``source`` is not stored.
+    """
+    settings, graph = checkpoint.settings, checkpoint.graph
+    content = {
+        "epoch": int(checkpoint.epoch),
+        "model_state_dict": checkpoint.state,
+        "optim_state_dict": checkpoint.optimizer,
+        "scheduler_state_dict": checkpoint.scheduler,
+        "train_log": _plain(checkpoint.train_log),
+        "test_log": _plain(checkpoint.test_log),
+        "graph": None if graph is None else graph.to_state(),
+        "config": None if settings is None else settings.to_dict(),
+        "rng": checkpoint.rng,
+    }
+    with atomic_write(path, "wb") as stream:
+        torch.save(content, stream)
+
+
+def _plain(value):
+    """``value`` with numpy scalars and 0-d tensors as Python numbers, through lists and dicts."""
+    if isinstance(value, dict):
+        return {key: _plain(part) for key, part in value.items()}
+    if isinstance(value, list):
+        return [_plain(part) for part in value]
+    return value.item() if getattr(value, "ndim", None) == 0 else value
+
+
+def copy_checkpoint(source: str | Path, target: str | Path) -> None:
+    """A second name for a checkpoint (``best`` beside ``checkpoint{N}``), without writing the data twice if possible.
+
+    Both names stay independent, because files are only ever replaced, never changed.
+    """
+    source, target = Path(source), Path(target)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    aside = target.with_name(f".{target.name}.{os.getpid()}.tmp")
+    aside.unlink(missing_ok=True)
+    try:
+        try:
+            os.link(source, aside)
+        except OSError:
+            shutil.copyfile(source, aside)
+        os.replace(aside, target)
+    finally:
+        aside.unlink(missing_ok=True)
+
+
+def identity(path: str | Path, epoch: int, root: str | Path = ROOT) -> dict[str, str | int]:
+    """Which weights a figure is of: file (relative to ``root`` or the repository if inside), epoch, SHA-256."""
+    place = Path(os.path.abspath(path))
+    folders = (Path(os.path.abspath(folder)) for folder in (root, ROOT))
+    inside = next((place.relative_to(folder) for folder in folders if place.is_relative_to(folder)), place)
+    digest = hashlib.sha256()
+    with open(place, "rb") as stream:
+        while block := stream.read(1 << 20):
+            digest.update(block)
+    return {"path": inside.as_posix(), "epoch": epoch, "sha256": digest.hexdigest()}

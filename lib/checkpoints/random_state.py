@@ -1,0 +1,45 @@
+"""State of the random generators, so that a resumed training draws on as if it had never stopped."""
+
+import random
+
+import numpy as np
+import torch
+
+
+def get_rng_state() -> dict:
+    """State of torch's, numpy's and Python's generators as tensors and numbers (loads under ``weights_only``)."""
+    name, keys, position, has_gauss, cached = np.random.get_state()  # noqa: NPY002
+    version, words, next_gauss = random.getstate()
+    return {
+        "torch": torch.get_rng_state(),
+        "cuda": torch.cuda.get_rng_state_all() if torch.cuda.is_available() else [],
+        "numpy": {
+            "name": name,
+            "keys": torch.from_numpy(keys.astype(np.int64)),
+            "position": int(position),
+            "has_gauss": int(has_gauss),
+            "cached": float(cached),
+        },
+        "python": {"version": version, "words": torch.tensor(words, dtype=torch.int64), "next_gauss": next_gauss},
+    }
+
+
+def set_rng_state(state: dict) -> None:
+    """Put all generators into a state of ``get_rng_state``; GPU states are skipped when the number of GPUs differs.
+
+    Raises:
+        ValueError: not such a state.
+    """
+    try:
+        stored, python = state["numpy"], state["python"]
+        torch_state, cuda_states = state["torch"].cpu(), [s.cpu() for s in state["cuda"]]
+        keys = stored["keys"].cpu().numpy().astype(np.uint32)
+        numpy_state = (stored["name"], keys, stored["position"], stored["has_gauss"], stored["cached"])
+        python_state = (python["version"], tuple(python["words"].tolist()), python["next_gauss"])
+    except (KeyError, TypeError, AttributeError) as error:
+        raise ValueError(f"not a state of the random generators: {error!r}") from error
+    torch.set_rng_state(torch_state)
+    if torch.cuda.is_available() and len(cuda_states) == torch.cuda.device_count():
+        torch.cuda.set_rng_state_all(cuda_states)
+    np.random.set_state(numpy_state)  # noqa: NPY002
+    random.setstate(python_state)
