@@ -8,6 +8,8 @@ repository root on the path before they import from ``lib``.
 import sys
 from pathlib import Path
 
+__version__ = "0.2.0"  # CHANGELOG.md says what each one brought
+
 ROOT = Path(__file__).resolve().parents[1]
 
 for _package in ("smplpytorch", "manopth"):

@@ -15,7 +15,8 @@ from lib import ROOT
 from lib.benchmark import models
 from lib.benchmark.demo_weights import shape_as_body
 from lib.benchmark.generated import GeneratedHuman36M, generated_columns
-from lib.checkpoints.checkpoint import save_checkpoint
+from lib.checkpoints.checkpoint import Checkpoint
+from lib.checkpoints.files import save_checkpoint
 from lib.datasets.loader import BatchLoader
 from lib.evaluation.evaluator import Figure
 from lib.evaluation.mesh import BodyEvaluator
@@ -102,10 +103,7 @@ def demo_case(side: str):
     weights, output = Path(folder.name) / "final.pth.tar", Path(folder.name) / side
     output.mkdir()
     network = shape_as_body(models.our_pose2mesh())
-    save_checkpoint(
-        weights, epoch=0, model=network, train_log=[], test_log={"surface": [], "joint": []},
-        graph_state=models.graph().to_state(), config=models.config().to_dict(),
-    )  # fmt: skip
+    save_checkpoint(weights, Checkpoint.of(network, settings=models.config(), graph=models.graph()))
     script = ROOT / "demo" / "run.py" if side == "ours" else ROOT / "tests" / "plain" / "demo.py"
     command = [sys.executable, script, "--weights", weights, "--body", models.BODY, "--input_pose", SAMPLE]
     command += ["--output", output] + (["--joint_set", models.JOINTS, "--device", "cpu"] if side == "ours" else [])

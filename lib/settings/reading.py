@@ -109,7 +109,8 @@ def load_config(path: str | Path | None = None, changes: Sequence[str] = ()) -> 
     """Read a YAML file over the defaults.
 
     Args:
-        path: YAML file; None gives the defaults, an empty file too.
+        path: YAML file, or the name of a shipped one (``pose2mesh_cocoJ_test_open``); None gives the defaults, an
+            empty file too.
         changes: ``SECTION.key=value`` texts that replace entries of the file, values in YAML
             (``TRAIN.lr=0.01``, ``DATASET.train_list=[Human36M, COCO]``).
 
@@ -118,7 +119,8 @@ def load_config(path: str | Path | None = None, changes: Sequence[str] = ()) -> 
         ValueError: not YAML, a key that is given twice or unknown, wrong type (see ``merge``), files that name each
             other as ``base``.
     """
-    values, source = ({}, "configuration") if path is None else (_file(Path(path), ()), str(path))
+    path = None if path is None else _shipped(Path(path))
+    values, source = ({}, "configuration") if path is None else (_file(path, ()), str(path))
     merge(values, source)  # errors of the file are the file's
     for change in changes:
         name, separator, text = change.partition("=")
@@ -129,6 +131,12 @@ def load_config(path: str | Path | None = None, changes: Sequence[str] = ()) -> 
         merge(changed, f"--set {change}")
         values = _over(values, changed)
     return merge(values, source)
+
+
+def _shipped(path: Path) -> Path:
+    """The shipped file that a bare name means; any other path as it is."""
+    file = SHIPPED / f"{path.name.removesuffix('.yml')}.yml"
+    return file if not path.is_file() and path.parent == Path() and file.is_file() else path
 
 
 def _file(path: Path, above: tuple[Path, ...]) -> dict:
