@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from lib.datasets.records import PoseRecords, load_records
+from lib.datasets.storage.records import PoseRecords, load_records
 
 COLUMNS = {
     "pose": np.arange(30, dtype=np.float32).reshape(5, 6),

@@ -8,7 +8,7 @@ import torch
 
 from lib.body.layer import BodyLayer
 from lib.body.lbs import lbs
-from lib.datasets.motion_files import read_motion
+from lib.datasets.storage.motion_files import read_motion
 from lib.export import NpzWriter, PeopleArrays, load_npz, project_perspective, save_amass, save_npz, save_params
 from lib.geometry.camera_fit import project_to_image
 from lib.joints.lookup import get_joint_set

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 import torch
 
-from lib.datasets.motion_files import read_motion
 from lib.datasets.pose_dataset import stream
 from lib.datasets.registry import dataset_class
+from lib.datasets.storage.motion_files import read_motion
 
 
 def motion_file(path, frames=7, **changes):

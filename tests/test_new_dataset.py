@@ -14,9 +14,9 @@ import torch
 import data
 from data.verify import main as verify
 from lib.core import base
-from lib.datasets.annotations import Detections
 from lib.datasets.pose_dataset import stream
 from lib.datasets.registry import DATASETS, dataset_class
+from lib.datasets.storage.annotations import Detections
 from lib.doctor import files as doctor
 from lib.mesh.mesh_model import REGRESSOR_FILES
 from tests.helpers import ROOT

@@ -11,7 +11,7 @@ from lib.benchmark.generated import GeneratedHuman36M
 from lib.body.lbs import lbs
 from lib.core.loss import Pose2MeshLoss
 from lib.core.optim import build_optimizer
-from lib.datasets.records import PoseRecords
+from lib.datasets.storage.records import PoseRecords
 from lib.evaluation.evaluator import Figure
 from lib.evaluation.mesh import BodyEvaluator
 from lib.geometry.camera_fit import fit_weak_perspective, project

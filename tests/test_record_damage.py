@@ -13,8 +13,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from lib.datasets import record_cache
-from lib.datasets.records import PoseRecords
+from lib.datasets.storage import record_cache
+from lib.datasets.storage.records import PoseRecords
 from tests.helpers import ROOT
 from tests.record_starts import COLUMNS, NOTES, Parser, Starts, assert_right
 

@@ -11,9 +11,9 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
-from lib.datasets.motion_files import find_motion, read_motion
 from lib.datasets.pose_dataset import RecordDataset
 from lib.datasets.protocol import Inspection, NeededFile, Protocol
+from lib.datasets.storage.motion_files import find_motion, read_motion
 
 # world-to-camera rotations of Human3.6M's cameras (z up world, y down camera)
 CAMERAS = np.array(

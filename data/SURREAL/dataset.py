@@ -8,10 +8,15 @@ image; bodies have their own gender, in the camera frame; true joints are those 
 import numpy as np
 
 from lib.datasets.annotated import camera_joints
-from lib.datasets.annotations import Detections, field
-from lib.datasets.columns import People, body_fit, camera, sort_rows
 from lib.datasets.pose_dataset import RecordDataset
 from lib.datasets.protocol import Inspection, MeshSamples, NeededFile, Protocol, image_path, released
+from lib.datasets.storage.annotations import Detections, field
+from lib.datasets.storage.columns import (
+    People,
+    body_fit,
+    camera,
+    sort_rows,
+)
 from lib.evaluation.evaluator import Figure
 from lib.evaluation.lift import LiftEvaluator, lift_figures
 from lib.evaluation.mesh import SMPL_JOINTS, VERTICES, BodyEvaluator, model_regressor

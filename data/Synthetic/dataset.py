@@ -15,8 +15,8 @@ from data.Synthetic.split import HELDOUT_SUBJECTS
 from lib import ROOT
 from lib.body.pose_prior import HandPosePrior, PosePrior, mirror_pose
 from lib.datasets.input2d import Sources2D
-from lib.datasets.motion_files import SMPL_POSE, find_motion, read_motion
 from lib.datasets.pose_dataset import PoseDataset, stream
+from lib.datasets.storage.motion_files import SMPL_POSE, find_motion, read_motion
 from lib.settings.config import Config
 
 FOCAL, PRINCPT = 1500.0, 500.0  # pixels; only perspective distortion survives the normalisation of the input

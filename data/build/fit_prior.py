@@ -25,7 +25,7 @@ from lib.body.pose_prior import (
     mixture_log_density,
 )
 from lib.body.rotation import axis_angle_to_matrix, matrix_to_axis_angle
-from lib.datasets.motion_files import find_motion, read_motion
+from lib.datasets.storage.motion_files import find_motion, read_motion
 from lib.joints.tables import SMPL
 
 # Trunk, hips and shoulders move more of the body than toes and wrists do: weights for the choice of the latent space.

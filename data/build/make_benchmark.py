@@ -21,7 +21,7 @@ from data.build.pose_distance import heading_free_joints, thin
 from data.convert.cmu_bvh import DEFAULT_BODY, read_rest_joints
 from data.Synthetic.split import in_split
 from lib import ROOT
-from lib.datasets.motion_files import find_motion, read_motion
+from lib.datasets.storage.motion_files import find_motion, read_motion
 
 DEFAULT_OUTPUT = ROOT / "asset" / "open_benchmark" / "cmu_heldout.npz"
 

@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from lib.datasets.annotations import read_json
 from lib.datasets.pose_dataset import RecordDataset
+from lib.datasets.storage.annotations import read_json
 
 METRES_END = 50.0  # nobody is that many metres from the camera, or that few millimetres
 

@@ -11,10 +11,10 @@ import torch
 from torch.utils.data import Dataset
 
 from lib import ROOT
-from lib.datasets.columns import report_skipped
 from lib.datasets.posed import Posed
 from lib.datasets.protocol import Inspection, MeshSamples, NeededFile, Protocol
-from lib.datasets.records import PoseRecords, load_records
+from lib.datasets.storage.columns import report_skipped
+from lib.datasets.storage.records import PoseRecords, load_records
 from lib.datasets.transform import BodyTransform, Sources2D
 from lib.evaluation.details import DetailedMeshEvaluator
 from lib.evaluation.evaluator import Evaluator

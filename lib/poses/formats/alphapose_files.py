@@ -2,8 +2,14 @@
 
 from pathlib import Path
 
-from .content import FrameBuilder, Request, found, natural_key, triples
-from .people import PoseSequence
+from lib.poses.formats.content import (
+    FrameBuilder,
+    Request,
+    found,
+    natural_key,
+    triples,
+)
+from lib.poses.people import PoseSequence
 
 LAYOUT = (
     'AlphaPose JSON [{"image_id": "0.jpg", "category_id": 1, "keypoints": [x, y, score, ... of 17, 26, 133 or 136 '

@@ -2,8 +2,15 @@
 
 from pathlib import Path
 
-from .content import FrameBuilder, Request, found, natural_key, read_json, triples
-from .people import PoseSequence
+from lib.poses.formats.content import (
+    FrameBuilder,
+    Request,
+    found,
+    natural_key,
+    read_json,
+    triples,
+)
+from lib.poses.people import PoseSequence
 
 LAYOUT = (
     'OpenPose JSON {"people": [{"pose_keypoints_2d": [x, y, score, ...]}]} with 25 (BODY_25) or 18 (COCO) joints, '

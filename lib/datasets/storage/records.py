@@ -14,8 +14,8 @@ from pathlib import Path
 
 import numpy as np
 
-from lib.datasets import record_cache
-from lib.datasets.record_cache import DTYPE_KINDS, Columns
+from lib.datasets.storage import record_cache
+from lib.datasets.storage.record_cache import DTYPE_KINDS, Columns
 
 Parser = Callable[[], tuple[Columns, dict]]
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from lib.datasets.annotations import (
+from lib.datasets.storage.annotations import (
     CocoFile,
     field,
     shown,

@@ -4,8 +4,14 @@ from pathlib import Path
 
 import numpy as np
 
-from .content import FrameBuilder, Request, found, numbers, triples
-from .people import PoseSequence
+from lib.poses.formats.content import (
+    FrameBuilder,
+    Request,
+    found,
+    numbers,
+    triples,
+)
+from lib.poses.people import PoseSequence
 
 RESULTS_LAYOUT = (
     'COCO keypoint results [{"image_id": 1, "category_id": 1, "keypoints": [x, y, score, ... 17 joints], "score": 0.9}]'

@@ -6,10 +6,9 @@ from pathlib import Path
 import numpy as np
 
 from lib import files
-
-from .content import Request, source_of
-from .people import Frame, PoseSequence
-from .sources import get_source
+from lib.poses.formats.content import Request, source_of
+from lib.poses.people import Frame, PoseSequence
+from lib.poses.sources import get_source
 
 LAYOUT = (
     ".npy or .npz with numbers of shape (J, 2 or 3) for one person, (N, J, 2 or 3) for N people, or "

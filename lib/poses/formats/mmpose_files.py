@@ -4,8 +4,13 @@ from pathlib import Path
 
 import numpy as np
 
-from .content import FrameBuilder, Request, found, numbers
-from .people import PoseSequence
+from lib.poses.formats.content import (
+    FrameBuilder,
+    Request,
+    found,
+    numbers,
+)
+from lib.poses.people import PoseSequence
 
 LAYOUT = (
     'MMPose JSON: a list of people {"keypoints": [[x, y], ...], "keypoint_scores": [...], "bbox": ...}, a list of '

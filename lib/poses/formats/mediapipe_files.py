@@ -4,8 +4,8 @@ from pathlib import Path
 
 import numpy as np
 
-from .content import FrameBuilder, Request, found
-from .people import PoseSequence
+from lib.poses.formats.content import FrameBuilder, Request, found
+from lib.poses.people import PoseSequence
 
 LAYOUT = (
     'MediaPipe JSON: a list of 33 (pose) or 21 (hand) landmarks {"x": 0.5, "y": 0.4, "z": -0.1, "visibility": 0.9}, a '

@@ -1,0 +1,1 @@
+"""Annotations as columns: parsed, checked, cached and mapped."""
