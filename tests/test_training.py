@@ -21,6 +21,7 @@ from lib.core.baselines import fit_baseline
 from lib.core.loss import LOSS_NAMES
 from lib.core.runs import create_run, seed_everything
 from lib.joints.tables import COCO
+from lib.models.posenet import build_posenet
 from lib.settings.reading import load_config
 from tests.helpers import ROOT, write_config
 
@@ -212,6 +213,20 @@ def test_weights_path_takes_the_newest_fitting_run(tmp_path, small_config):
     with pytest.raises(FileNotFoundError, match="MODEL.posenet_path is empty.*no posenet run"):
         weights_path("", wider, "posenet", "MODEL.posenet_path", tmp_path)
     assert first != second
+
+
+def test_warm_start_finds_the_posenet_of_either_stage(tmp_path, small_config):
+    cfg = small_config("pose2mesh_net", "coco", "human36", TRAIN={"end_epoch": 1}, SYNTHETIC={"samples_per_epoch": 32})
+    trainer, run = train(cfg, tmp_path)
+    lifter = build_posenet(cfg)
+    load_checkpoint(run / "checkpoint").warm_start(lifter)
+    for key, value in trainer.model.pose_lifter.state_dict().items():
+        torch.testing.assert_close(lifter.state_dict()[key], value)
+    alone = small_config("posenet", "coco", "coco", TRAIN={"end_epoch": 1}, SYNTHETIC={"samples_per_epoch": 32})
+    lifted, run = train(alone, tmp_path)
+    load_checkpoint(run / "checkpoint").warm_start(trainer.model)
+    for key, value in lifted.model.state_dict().items():
+        torch.testing.assert_close(trainer.model.pose_lifter.state_dict()[key], value)
 
 
 def test_warm_start_copies_what_fits(tmp_path, small_config):

@@ -208,6 +208,8 @@ class Checkpoint:
     def warm_start(self, model: nn.Module) -> str:
         """Copy what fits into a model of another joint set or size; the rest keeps its fresh values.
 
+        A PoseNet takes that of a Pose2Mesh, and a Pose2Mesh a PoseNet for its own.
+
         Returns:
             one line that says how many tensors were taken.
 
@@ -215,7 +217,11 @@ class Checkpoint:
             ValueError: no tensor fits.
         """
         own = model.state_dict()
-        fitting = {key: value for key, value in self.state.items() if key in own and own[key].shape == value.shape}
+        holds_posenet = any(key.startswith(_POSENET_PREFIX) for key in own)
+        state = self.state if holds_posenet else self.posenet.state
+        if holds_posenet and self.stage == POSENET:
+            state = OrderedDict((f"{_POSENET_PREFIX}{key}", value) for key, value in state.items())
+        fitting = {key: value for key, value in state.items() if key in own and own[key].shape == value.shape}
         if not fitting:
             raise ValueError(f"TRAIN.init_path: no tensor of {self.name} has the name and shape of one of this model's")
         model.load_state_dict(fitting, strict=False)

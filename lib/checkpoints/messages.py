@@ -64,10 +64,13 @@ def _cause(state: dict[str, Tensor], wanted: dict[str, Tensor]) -> str:
                 found.append(f"it takes {file_inputs // 2} joints, the model {inputs // 2} (DATASET.input_joint_set)")
             if file_width != width:
                 found.append(f"its PoseNet is {file_width} wide, the model's {width} (MODEL.posenet_width)")
+    lifters = [{key for key in keys if not key.startswith(("pose2mesh.", "mesh_base."))} for keys in (state, wanted)]
+    if lifters[0] and not lifters[0] & lifters[1]:
+        found.append("its joints are lifted by another network than the model's (MODEL.lifter)")
     layers = [sum(".cl." in key and key.endswith("weight") for key in keys) for keys in (state, wanted)]
     if layers[0] != layers[1]:
         found.append(f"its MeshNet has {layers[0]} graph convolutions, the model's {layers[1]} (mesh model, channels)")
-    elif not found and "pose2mesh.fc.weight" in state and "pose2mesh.fc.weight" in wanted:
+    elif not found and all({"pose2mesh.fc.weight", "pose_lifter.w1.weight"} <= keys.keys() for keys in (state, wanted)):
         file_size, size = coarse_size(state), coarse_size(wanted)
         if file_size != size:
             found.append(_other_levels(file_size, size))
@@ -75,7 +78,8 @@ def _cause(state: dict[str, Tensor], wanted: dict[str, Tensor]) -> str:
 
 
 def coarse_size(state: dict[str, Tensor]) -> int:
-    """Rows of the coarsest mesh level in use; of all tensors only ``fc`` depends on the sizes of the mesh levels."""
+    """Rows of the coarsest mesh level in use; of all tensors only ``fc`` depends on the sizes of the mesh
+    levels. Of weights with a PoseNet, which tells the number of joints."""
     rows, columns = state["pose2mesh.fc.weight"].shape
     joints = state["pose_lifter.w1.weight"].shape[1] // 2
     return rows * joints // columns
