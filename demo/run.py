@@ -57,8 +57,8 @@ def _add_inputs(group) -> None:
     add("--video", action="store_true", help="frames follow each other in time; an array (N, J, 2) is N frames of one "
         "person")  # fmt: skip
     add("--check_input", action="store_true", help="draw the joints with their names and stop")
-    add("--min_score", type=float, default=DemoOptions.min_score, help="joints with a score up to this are missing "
-        "(default: %(default)s)")  # fmt: skip
+    add("--min_score", dest="joint_score", metavar="SCORE", type=float, default=DemoOptions.joint_score, help="joints "
+        "with a score up to this are missing (default: %(default)s)")  # fmt: skip
     add("--no_fill", action="store_true", help="leave people with missing joints out instead of filling the joints")
     add("--smooth", nargs="?", const="both", default="", choices=SMOOTHING, help="sequences: One-Euro filter on the 2D "
         "poses, on meshes and cameras, or on both")  # fmt: skip

@@ -10,6 +10,7 @@ from lib.geometry.camera_fit import (
     MIN_SCALE_RATIO,
     crop_to_image_camera,
     fit_weak_perspective,
+    image_to_crop_camera,
     project,
     project_to_image,
 )
@@ -145,5 +146,7 @@ def test_image_camera_puts_points_where_the_crop_camera_does():
     box = torch.tensor([[55.0, 78.0, 651.0, 651.0]], dtype=torch.float64)
     points = torch.randn(1, 9, 3, generator=generator, dtype=torch.float64)
     expected = project(cam, points) / CROP_SIZE * box[:, None, 2:] + box[:, None, :2]
-    image = project_to_image(crop_to_image_camera(cam, box, (800, 600)), points, (800, 600))
+    camera = crop_to_image_camera(cam, box, (800, 600))
+    image = project_to_image(camera, points, (800, 600))
     assert_close(image, expected, 1e-12)
+    assert_close(image_to_crop_camera(camera, box, (800, 600)), cam, 1e-12)

@@ -6,9 +6,9 @@ import cv2
 import numpy as np
 import pytest
 
-from lib.demo.people import Selection
 from lib.demo.smoothing import PoseSmoother
 from lib.export import load_npz
+from lib.poses import Selection
 from tests.demo_inputs import sample
 
 FRAMES = 6
@@ -150,7 +150,7 @@ def test_smoothing_halves_jitter_without_lag():
 def _one(pose) -> Selection:
     joints = len(pose)
     row = np.zeros(1, np.int64)
-    return Selection(pose[None], np.ones((1, joints)), np.zeros((1, joints), bool), row, row, ())
+    return Selection(pose[None], np.ones((1, joints)), np.zeros((1, joints), bool), row, row)
 
 
 def test_tracks_that_return_start_anew():

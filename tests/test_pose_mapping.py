@@ -132,7 +132,7 @@ def test_scores_are_the_smallest_and_missing_joints_fall_back():
     mapped = map_pose(poses, "coco17", "human36")
     np.testing.assert_allclose(mapped[:, 0, 2], poses[:, [left, right], 2].min(axis=1), rtol=1e-6)
     poses[0, left, 2] = 0.05
-    mapped = map_pose(poses, "coco17", "human36", threshold=0.1)
+    mapped = map_pose(poses, "coco17", "human36", joint_score=0.1)
     names = get_joint_set("human36").joints
     assert [names[j] for j in np.flatnonzero(np.isnan(mapped[0, :, 0]))] == ["Pelvis", "L_Hip", "Torso"]
     assert (mapped[0, np.isnan(mapped[0, :, 0]), 2] == 0).all()

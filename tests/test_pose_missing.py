@@ -7,7 +7,7 @@ from data.build.make_pose_samples import joints_by_vertices, normalised, project
 from data.measure.measure_missing import MissingBenchmark
 from lib.joints.lookup import get_joint_set
 from lib.joints.tables import JOINT_SETS
-from lib.poses import complete, missing_joints
+from lib.poses import complete, missing_joints, select_people
 from lib.poses import samples as samples_module
 
 
@@ -105,9 +105,11 @@ def test_refusals_say_why(poses):
     assert result.refused[1] == "only 1 of L_Shoulder, R_Shoulder, L_Hip, R_Hip visible, 2 are needed"
     assert result.refused[2] is None
     assert result.usable.tolist() == [False, False, True]
-    lines = result.describe("coco")
-    assert lines[0] == "person 0 left out: 9 of 17 joints missing, more than half"
-    assert lines[2].startswith("person 2: 7 joint(s) filled: L_Hip, R_Hip")
+    nobody, portrait = (select_people(pose, "coco", "coco") for pose in (few, legs))
+    assert nobody.notes == ("person 0 left out: 9 of 17 joints missing, more than half",)
+    assert portrait.notes[0].startswith("person 0: 6 missing joint(s) filled: L_Hip, R_Hip")
+    assert (portrait.scores[0] == 0).tolist() == portrait.filled[0].tolist()
+    assert select_people(legs, "coco", "coco", fill=False).reasons == ("6 joint(s) missing, not filled as asked",)
     assert not complete(np.zeros((1, 19, 3)), "coco").usable[0]
     assert complete(np.zeros((0, 19, 3)), "coco").poses.shape == (0, 19, 2)
 

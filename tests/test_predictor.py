@@ -75,10 +75,10 @@ def test_prediction_shapes_and_units(predictor):
     assert prediction.image_camera((640, 480)).shape == (3, 4)
     regressor = torch.from_numpy(load_mesh_model("body", "open_1723").joint_regressor("coco"))
     joints = regressor @ prediction.mesh[0]
-    assert_close(prediction.joints[0, :17], joints)
-    assert_close(prediction.joints[0, 17], (joints[11] + joints[12]) / 2)
+    assert_close(prediction.joints[0, :17], 1000 * joints)
+    assert_close(prediction.joints[0, 17], 500 * (joints[11] + joints[12]))
     target = camera_crop(prediction.pose2d.double())[1]
-    errors = (project(prediction.camera.double(), prediction.joints.double()) - target).abs().mean((1, 2))
+    errors = (project(prediction.camera.double(), prediction.joints.double() / 1000) - target).abs().mean((1, 2))
     assert_close(errors, prediction.residual, 1e-4)
 
 

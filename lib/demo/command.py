@@ -2,11 +2,9 @@
 
 from pathlib import Path
 
-from lib.demo.images import Images
 from lib.demo.inputs import DemoInput, load_input
 from lib.demo.options import SMOOTHING, DemoOptions
-from lib.demo.people import select
-from lib.poses import approximated, describe_mapping, unmapped
+from lib.poses import approximated, describe_mapping, select_people, unmapped
 from lib.runtime.startup import imports_kept
 
 
@@ -22,7 +20,7 @@ def run_demo(options: DemoOptions) -> list[Path]:
     source = load_input(options)
     _check_sequence_options(options, source.sequence.is_video)
     formats = options.formats(source.sequence.is_video)
-    for line in describe_input(source, str(options.joint_set)):
+    for line in describe_input(source, options.joint_set):
         print(line)
     if options.check_input:
         return _check_input(source, options)
@@ -33,12 +31,10 @@ def run_demo(options: DemoOptions) -> list[Path]:
         from lib.demo.pictures import lift_pictures
         from lib.predictor import Pose2MeshPredictor
 
-    predictor = Pose2MeshPredictor(
-        str(options.joint_set), options.weights, options.device, options.body, options.root
-    )  # fmt: skip
+    predictor = Pose2MeshPredictor(options.joint_set, options.weights, options.device, options.body, options.root)
     for line in predictor.description:
         print(line)
-    lifter = Lifter(predictor, options.focal, options.unit)
+    lifter = Lifter(predictor, options)
     if source.sequence.is_video:
         from lib.demo.sequence import lift_sequence
 
@@ -85,18 +81,19 @@ def _check_input(source: DemoInput, options: DemoOptions) -> list[Path]:
     from lib.poses import draw_check
 
     sequence = source.sequence
-    for line in describe_mapping(sequence.source, str(options.joint_set)):
+    for line in describe_mapping(sequence.source, options.joint_set):
         print(f"  {line}")
     frames = list(enumerate(sequence.frames))
     if sequence.is_video:
         frames = [max(frames, key=lambda entry: len(entry[1].poses))]
     files = []
     for number, frame in frames:
-        image = None if type(source.images) is Images else source.images.read(number, frame)
-        picture = draw_check(image, frame, sequence.source, options.min_score)
+        image = None if source.images.blank else source.images.read(number, frame)
+        picture = draw_check(image, frame, sequence.source, options.joint_score)
         name = f"{'demo' if source.single else Path(frame.name).stem or source.stem}_check.png"
         files += write_files(options.output, {name: lambda path, picture=picture: save_image(path, picture)})
-        for note in select(frame, sequence.source, options).notes:
+        people = select_people(frame.poses, sequence.source, options.joint_set, options.joint_score, fill=options.fill)
+        for note in people.notes:
             print(f"{frame.name}: {note}")
     return _report(files)
 

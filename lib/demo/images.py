@@ -43,7 +43,7 @@ def canvas_size(frames: Sequence[Frame]) -> tuple[int, int]:
     Raises:
         ValueError: all joints left of or above the picture, or coordinates too large for pixels.
     """
-    points = np.concatenate([frame.poses[..., :2][~missing_joints(frame.poses, threshold=-1.0)] for frame in frames])
+    points = np.concatenate([frame.poses[..., :2][~missing_joints(frame.poses, joint_score=-1.0)] for frame in frames])
     if not len(points):
         raise ValueError("no joint has coordinates")
     largest = points.max(axis=0)
@@ -62,10 +62,11 @@ class Images:
         size: width and height, None where frames differ.
         title: for the user.
         fps: frames per second of a video, else None.
+        blank: the pictures are black.
     """
 
-    def __init__(self, size: tuple[int, int] | None = None):
-        self.size, self.title, self.fps = size, "black background", None
+    def __init__(self, size: tuple[int, int] | None = None, title: str | None = None):
+        self.size, self.title, self.fps, self.blank = size, title or "black background", None, title is None
 
     def read(self, number: int, frame: Frame) -> np.ndarray:
         """Picture (H, W, 3) uint8, blue-green-red, of the frame with this number.
@@ -81,8 +82,8 @@ class StillImage(Images):
     """The same picture under every frame."""
 
     def __init__(self, image: np.ndarray, title: str):
-        super().__init__((image.shape[1], image.shape[0]))
-        self.title, self._image = title, image
+        super().__init__((image.shape[1], image.shape[0]), title)
+        self._image = image
 
     def read(self, number: int, frame: Frame) -> np.ndarray:
         return self._image
@@ -96,11 +97,10 @@ class ImageFolder(Images):
     """
 
     def __init__(self, folder: Path):
-        super().__init__()
+        super().__init__(title=str(folder))
         self.files = sorted(path for path in folder.iterdir() if path.suffix.lower() in _IMAGE_SUFFIXES)
         if not self.files:
             raise FileNotFoundError(f"{folder} holds no images ({', '.join(_IMAGE_SUFFIXES)})")
-        self.title = str(folder)
         self._folder = folder
         self._by_name = {path.name: path for path in self.files} | {path.stem: path for path in self.files}
 
@@ -129,8 +129,8 @@ class VideoImages(Images):
     """
 
     def __init__(self, path: Path):
-        super().__init__()
-        self.title, self._path = str(path), path
+        super().__init__(title=str(path))
+        self._path = path
         self._open()
         self.size = tuple(int(self._stream.get(key)) for key in (cv2.CAP_PROP_FRAME_WIDTH, cv2.CAP_PROP_FRAME_HEIGHT))
         self.count = max(0, int(self._stream.get(cv2.CAP_PROP_FRAME_COUNT)))

@@ -61,7 +61,7 @@ def load_input(options: DemoOptions) -> DemoInput:
     Raises:
         FileNotFoundError, ValueError: options that exclude each other, missing or unusable files.
     """
-    joint_set = get_joint_set(str(options.joint_set))
+    joint_set = get_joint_set(options.joint_set)
     given = [name for name in ("input_pose", "input_pose3d", "detect") if getattr(options, name)]
     if len(given) > 1:
         raise ValueError(f"--{' and --'.join(given)} exclude each other; give one source of poses")
@@ -75,13 +75,13 @@ def load_input(options: DemoOptions) -> DemoInput:
 def _from_file(options: DemoOptions, joint_set: JointSet) -> DemoInput:
     path, image_path = options.input_pose, options.input_img
     if path is None:
-        path = sample_pose_path(str(options.joint_set))
+        path = sample_pose_path(options.joint_set)
     elif str(path) == SCENE[0]:
         path, image_path = SCENE[1], SCENE[2] if image_path is None else image_path
     path = Path(path)
     images = None if image_path is None else open_images(image_path)
     size = images.size if images else None
-    sequence = read_poses(path, options.format, str(options.joint_set), size)
+    sequence = read_poses(path, options.format, options.joint_set, size)
     if (options.video or isinstance(images, VideoImages)) and not sequence.is_video:
         sequence = _as_video(sequence)
     if images is None:
@@ -176,7 +176,7 @@ def _from_pose3d(options: DemoOptions, joint_set: JointSet) -> DemoInput:
     names = [str(number) for number in range(len(poses))] if is_video or len(poses) > 1 else [path.stem]
     tracks = np.zeros(1, np.int64) if is_video else None
     frames = [Frame(name, pose[None], tracks) for name, pose in zip(names, poses)]
-    sequence = PoseSequence(frames, str(options.joint_set), (_VIEW, _VIEW), is_video, "3D joints")
+    sequence = PoseSequence(frames, options.joint_set, (_VIEW, _VIEW), is_video, "3D joints")
     title = f"{path}, 3D joints of {joint_set.name} in {options.unit}, seen from far away"
     return DemoInput(sequence, Images((_VIEW, _VIEW)), title, path.stem, list(pose3d[:, None]))
 

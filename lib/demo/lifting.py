@@ -1,12 +1,14 @@
-"""From selected people to everything that is known about them: the network's results in plain arrays."""
+"""From a frame's people to everything that is known about them: the predictor's results in plain arrays."""
 
 from collections.abc import Sequence
 
 import numpy as np
 import torch
 
-from lib.demo.people import Selection
+from lib.demo.options import DemoOptions
 from lib.export.people import PeopleArrays
+from lib.joints.joint_set import JointSet
+from lib.poses import Frame, Selection
 from lib.predictor import Pose2MeshPredictor
 
 
@@ -15,13 +17,26 @@ class Lifter:
 
     Args:
         predictor: network and mesh model.
-        focal: focal length in pixels; None: the image's diagonal.
-        unit: of 3D joints, ``mm`` or ``m``.
+        options: ``joint_score``, ``fill``, ``unit`` and ``focal`` count.
     """
 
-    def __init__(self, predictor: Pose2MeshPredictor, focal: float | None = None, unit: str = "mm"):
-        self.predictor, self.focal, self.unit = predictor, focal, unit
+    def __init__(self, predictor: Pose2MeshPredictor, options: DemoOptions):
+        self.predictor, self.options = predictor, options
         self.faces = predictor.mesh_model.faces
+
+    def select(
+        self, frame: Frame, source: str | JointSet, image_size: tuple[int, int], previous: Selection | None = None
+    ) -> Selection:
+        """Whom to lift in a frame whose poses have the joints of ``source``; ``previous``: of the frame before."""
+        return self.predictor.select_people(
+            frame.poses,
+            source,
+            joint_score=self.options.joint_score,
+            image_size=image_size,
+            fill=self.options.fill,
+            tracks=frame.tracks,
+            previous=previous,
+        )
 
     def regress(self, vertices: np.ndarray) -> np.ndarray:
         """Joints (N, J, 3) of meshes (N, V, 3), in their unit."""
@@ -40,21 +55,21 @@ class Lifter:
             selections: people of each frame, at least one person in all.
             names: of the frames.
             image_size: width and height of their pictures.
-            pose3d: 3D joints (N, J, 3) of each frame's people in ``unit``; None lets PoseNet find them.
+            pose3d: 3D joints (N, J, 3) of each frame's people in ``options.unit``; None lets PoseNet find them.
         """
         poses = np.concatenate([people.poses for people in selections])
         if pose3d is None:
             prediction = self.predictor.predict(poses)
         else:
-            chosen = np.concatenate([joints[people.rows] for joints, people in zip(pose3d, selections)])
-            prediction = self.predictor.predict_pose3d(chosen, pose2d=poses, unit=self.unit)
+            chosen = np.concatenate([joints[people.kept] for joints, people in zip(pose3d, selections)])
+            prediction = self.predictor.predict_pose3d(chosen, pose2d=poses, unit=self.options.unit)
         return PeopleArrays.from_prediction(
             prediction,
             self.faces,
             image_size,
             self.predictor.joint_set.joints,
-            focal=self.focal,
+            focal=self.options.focal,
             confidence=np.concatenate([people.scores for people in selections]),
             tracks=np.concatenate([people.tracks for people in selections]),
-            frames=[name for name, people in zip(names, selections) for _ in people.rows],
+            frames=[name for name, people in zip(names, selections) for _ in people.kept],
         )

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lib import ROOT
+from lib.poses.missing import JOINT_SCORE
 
 PICTURE_FORMATS = ("obj", "glb", "ply", "npz", "params", "html")
 SEQUENCE_FORMATS = ("mp4", "gif", "npz", "params", "amass", "html", "obj", "glb", "ply", "png")
@@ -24,7 +25,7 @@ class DemoOptions:
         unit: ``mm`` or ``m``.
         video: the frames follow each other in time, an array (N, J, 2) is N frames of one person.
         check_input: draw the named joints and stop.
-        min_score: joints with a score up to this are missing.
+        joint_score: largest score of a missing joint (``--min_score``).
         fill: fill missing joints; else people who miss some are left out.
         save: formats to write; empty: obj and glb of pictures, mp4 and npz of sequences.
         focal: focal length in pixels; None: the image's diagonal.
@@ -46,7 +47,7 @@ class DemoOptions:
     unit: str = "mm"
     video: bool = False
     check_input: bool = False
-    min_score: float = 0.1
+    joint_score: float = JOINT_SCORE
     fill: bool = True
     save: tuple[str, ...] = ()
     focal: float | None = None

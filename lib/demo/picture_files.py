@@ -13,11 +13,11 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from lib.demo.people import Selection
 from lib.export.people import PeopleArrays
 from lib.files import hidden_beside
 from lib.joints.joint_set import JointSet
 from lib.mesh.mesh_model import MeshModel
+from lib.poses import Selection
 from lib.render.mesh_renderer import MeshRenderer, person_colour
 from lib.render.poses import draw_pose, vis_coco_skeleton
 from lib.render.views import draw_views
@@ -85,7 +85,7 @@ class PictureResults:
             stem: start of the names where there may be several people.
             single: one person in one picture.
         """
-        colours = [person_colour(row, self.seed) for row in selection.rows]
+        colours = [person_colour(row, self.seed) for row in selection.kept]
         draw = self._single if single else self._several
         pictures, posed = draw(image, people, selection, colours, stem)
         return pictures | self._files("demo" if single else stem, posed, people, selection, colours, single)
@@ -112,7 +112,7 @@ class PictureResults:
     def _several(self, image, people, selection, colours, stem) -> tuple[dict[str, Writer], np.ndarray]:
         writers: dict[str, Writer] = {}
         skeletons = image
-        for row, (number, colour) in enumerate(zip(selection.rows, colours)):
+        for row, (number, colour) in enumerate(zip(selection.kept, colours)):
             skeletons = vis_coco_skeleton(skeletons, selection.poses[row].T, self.joint_set.bones, colour)
             scene = self.overlay(image, people, colours, row + 1)
             for name, picture in ((f"{stem}_pose2d_{number}.png", skeletons), (f"{stem}_mesh_{number}.png", scene)):
@@ -128,13 +128,13 @@ class PictureResults:
         """Everything but pictures."""
         from lib.export import save_mesh, save_npz
 
-        names = [f"person_{number}" for number in selection.rows]
+        names = [f"person_{number}" for number in selection.kept]
         # people stand in one scene; a single one stays about the origin, as the original wrote it
         placed = people.vertices[0] if single else people.placed
         writers: dict[str, Writer] = {}
         for kind in self.formats:
             if kind == "obj":
-                for row, number in enumerate(selection.rows):
+                for row, number in enumerate(selection.kept):
                     name = f"{stem}_mesh.obj" if single else f"{stem}_mesh_{number}.obj"
                     writers[name] = lambda path, row=row: save_mesh(path, people.vertices[row], people.faces)
             elif kind in ("glb", "ply"):

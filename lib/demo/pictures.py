@@ -6,8 +6,8 @@ from pathlib import Path
 from lib.demo.inputs import DemoInput
 from lib.demo.lifting import Lifter
 from lib.demo.options import DemoOptions
-from lib.demo.people import Selection, select
 from lib.demo.picture_files import PictureResults, write_files
+from lib.poses import Selection
 from lib.render.mesh_renderer import MeshRenderer
 
 _BAD_FIT = 30.0  # pixels of the 500 x 500 crop; poses in the right joint order stay well below
@@ -44,7 +44,7 @@ def lift_pictures(source: DemoInput, lifter: Lifter, options: DemoOptions, forma
                 say(f"Warning: {frame.name} left out: {error}")  # one bad file shall not cost the others
                 continue
             size = image.shape[1], image.shape[0]
-            people = select(frame, source.sequence.source, options, size)
+            people = lifter.select(frame, source.sequence.source, size)
             where = "" if source.single else f"{frame.name}: "
             reasons += people.notes
             for note in people.notes:
@@ -77,7 +77,7 @@ def output_stems(names: list[str]) -> list[str]:
 def _camera_lines(people: Selection, residuals, size: tuple[int, int]) -> list[str]:
     """How well cameras fit, and signs of input that runs but gives nonsense."""
     lines = []
-    for pose, row, residual in zip(people.poses, people.rows, residuals):
+    for pose, row, residual in zip(people.poses, people.kept, residuals):
         whose = "" if len(people) == 1 else f" of person {row}"
         lines.append(f"Camera{whose}: mean distance to the pose {residual:.1f} pixels of a 500-pixel crop")
         if residual > _BAD_FIT:

@@ -17,13 +17,11 @@ from lib.body.lbs import lbs
 from lib.demo.inputs import DemoInput
 from lib.demo.lifting import Lifter
 from lib.demo.options import DemoOptions
-from lib.demo.people import Selection, select
 from lib.demo.sequence_files import FrameResult, SequenceFiles
 from lib.demo.smoothing import MeshSmoother, PoseSmoother, with_meshes
 from lib.export.people import PeopleArrays
-from lib.joints.lookup import get_joint_set
 from lib.mesh.fit_params import fit_params
-from lib.poses import assign_tracks
+from lib.poses import Selection, assign_tracks
 from lib.render.mesh_renderer import MeshRenderer, person_colour
 from lib.render.poses import draw_pose
 from lib.units import MM_PER_M
@@ -74,11 +72,11 @@ def lift_sequence(
         ValueError: nobody in any frame, pictures of different sizes.
     """
     fps = options.fps or source.images.fps or _FPS
-    sequence = assign_tracks(source.sequence, threshold=options.min_score)
+    sequence = assign_tracks(source.sequence, joint_score=options.joint_score)
     source = replace(source, sequence=sequence)
     image = source.images.read(0, sequence.frames[0])
     size = image.shape[1], image.shape[0]
-    job = _Job(source, lifter, options, _select_all(source, options, size, fps), size, fps, formats)
+    job = _Job(source, lifter, options, _select_all(source, lifter, size, fps), size, fps, formats)
     if not any(map(len, job.selections)):
         raise ValueError(f"{source.title}: nobody left to lift; {_first_note(job.selections)}")
     fitted = options.constant_shape or bool({"params", "amass"} & set(formats))
@@ -101,14 +99,14 @@ def lift_sequence(
     return files.written
 
 
-def _select_all(source: DemoInput, options: DemoOptions, size: tuple[int, int], fps: float) -> list[Selection]:
+def _select_all(source: DemoInput, lifter: Lifter, size: tuple[int, int], fps: float) -> list[Selection]:
     """Whom to lift in each frame; prints how many were left out and filled."""
-    smoother = PoseSmoother(fps) if options.smooth in ("input", "both") else None
+    smoother = PoseSmoother(fps) if lifter.options.smooth in ("input", "both") else None
     selections: list[Selection] = []
     left_out = filled = 0
-    keypoints = get_joint_set(str(options.joint_set)).keypoint_num  # the others are derived from these
+    keypoints = lifter.predictor.joint_set.keypoint_num  # the others are derived from these
     for frame in source.sequence.frames:
-        people = select(frame, source.sequence.source, options, size, selections[-1] if selections else None)
+        people = lifter.select(frame, source.sequence.source, size, selections[-1] if selections else None)
         left_out += len(frame.poses) - len(people)
         filled += int(people.filled[:, :keypoints].sum())
         selections.append(people)

@@ -3,11 +3,13 @@
 from dataclasses import replace
 
 import numpy as np
+import torch
 
-from lib.demo.people import Selection
 from lib.export.cameras import full_perspective
 from lib.export.people import PeopleArrays
+from lib.geometry.camera_fit import image_to_crop_camera
 from lib.geometry.one_euro import OneEuroFilter
+from lib.poses import Selection
 from lib.units import MM_PER_M
 
 # At 30 frames/s and detector noise of 0.6 % of the person's size these take away half of the jitter; joints at rest
@@ -102,14 +104,11 @@ def with_meshes(people: PeopleArrays, vertices: np.ndarray, regress, camera: np.
     """
     changes = {"vertices": vertices.astype(np.float32), "joints": (MM_PER_M * regress(vertices)).astype(np.float32)}
     if camera is not None:
-        size = people.image_size
-        centre = people.box[:, :2] + people.box[:, 2:] / 2
-        # the inverse of lib.geometry.camera_fit.crop_to_image_camera
-        shift = camera[:, 2:] - (centre - size / 2) / (size / 2) / camera[:, :2]
-        scale = (camera[:, :2] * size / people.box[:, 3:4]).mean(axis=1, keepdims=True)
+        size = tuple(people.image_size)
+        crop = image_to_crop_camera(torch.from_numpy(camera).double(), torch.from_numpy(people.box), size)
         changes |= {
             "camera_image": camera.astype(np.float32),
-            "camera_crop": np.concatenate([scale, shift], axis=1).astype(np.float32),
-            "translation": full_perspective(camera, tuple(size), float(people.focal)).astype(np.float32),
+            "camera_crop": crop.numpy().astype(np.float32),
+            "translation": full_perspective(camera, size, float(people.focal)).astype(np.float32),
         }
     return replace(people, **changes)

@@ -5,14 +5,13 @@ from dataclasses import dataclass, fields
 import numpy as np
 
 from lib.export.cameras import default_focal, full_perspective
-from lib.units import MM_PER_M
 
 
 @dataclass(frozen=True)
 class PeopleArrays:
     """N people (rows); the same person in two frames is two rows. float32 where nothing else is said.
 
-    Frame of all 3D values: x right, y down, z away from the camera.
+    Frame of all 3D values: x right, y down, z away from the camera. Joints are millimetres, meshes and cameras metres.
 
     Attributes:
         vertices: (N, V, 3) metres, each mesh about its own origin (the root joint, roughly).
@@ -100,7 +99,7 @@ class PeopleArrays:
         return cls(
             vertices=_f32(prediction.mesh),
             faces=np.asarray(faces, dtype=np.int64),
-            joints=_f32(prediction.joints) * np.float32(MM_PER_M),
+            joints=_f32(prediction.joints),
             pose3d=_f32(prediction.pose3d),
             pose2d=_f32(prediction.pose2d),
             confidence=_f32(confidence),

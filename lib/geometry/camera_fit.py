@@ -130,6 +130,18 @@ def crop_to_image_camera(cam: torch.Tensor, box: torch.Tensor, image_size: tuple
     return torch.cat([scale, cam[:, 1:3] + (centre - size / 2) / (size / 2) / scale], dim=1)
 
 
+def image_to_crop_camera(camera: torch.Tensor, box: torch.Tensor, image_size: tuple[int, int]) -> torch.Tensor:
+    """The inverse of ``crop_to_image_camera``: cameras (B, 3) of the square crops from cameras (B, 4) of the image.
+
+    Of cameras whose two scales do not agree on one of the crop the mean is taken.
+    """
+    size = torch.as_tensor(image_size, dtype=camera.dtype, device=camera.device)
+    centre = box[:, :2] + box[:, 2:] / 2
+    shift = camera[:, 2:] - (centre - size / 2) / (size / 2) / camera[:, :2]
+    scale = (camera[:, :2] * size / box[:, 3:4]).mean(dim=1, keepdim=True)
+    return torch.cat([scale, shift], dim=1)
+
+
 def project_to_image(camera: torch.Tensor, points: torch.Tensor, image_size: tuple[int, int]) -> torch.Tensor:
     """Image pixels (B, n, 2) of points (B, n, >=2) in metres under cameras (B, 4) of ``crop_to_image_camera``."""
     size = torch.as_tensor(image_size, dtype=points.dtype, device=points.device)

@@ -6,6 +6,7 @@ import numpy as np
 from lib.joints.joint_set import JointSet
 from lib.joints.lookup import get_joint_set
 
+from .missing import JOINT_SCORE
 from .people import Frame
 from .sources import SOURCES
 
@@ -18,7 +19,9 @@ _FONT, _FONT_SCALE = cv2.FONT_HERSHEY_SIMPLEX, 0.45
 _COLOURS = {"L": (80, 80, 235), "R": (90, 190, 60), "": (235, 160, 60)}
 
 
-def draw_check(image: np.ndarray | None, frame: Frame, joints: str | JointSet, threshold: float = 0.1) -> np.ndarray:
+def draw_check(
+    image: np.ndarray | None, frame: Frame, joints: str | JointSet, joint_score: float = JOINT_SCORE
+) -> np.ndarray:
     """Draw the people of a frame with the number and name of each joint.
 
     The person's left is red, right is green. A legend and the missing joints stand in the corner.
@@ -27,7 +30,7 @@ def draw_check(image: np.ndarray | None, frame: Frame, joints: str | JointSet, t
         image: (H, W, 3) uint8, blue-green-red; None draws on a dark ground cut to the people.
         frame: poses in pixels.
         joints: a source or a joint set (name, file or itself), whose joints the poses have.
-        threshold: joints with a smaller or equal score are left out.
+        joint_score: largest score of a missing joint, which is left out.
 
     Returns:
         (H', W', 3) uint8, enlarged where needed.
@@ -38,7 +41,7 @@ def draw_check(image: np.ndarray | None, frame: Frame, joints: str | JointSet, t
     table = SOURCES[joints] if joints in SOURCES else get_joint_set(joints)
     if frame.poses.shape[1] != len(table.joints):
         raise ValueError(f"{joints} has {len(table.joints)} joints, the poses have {frame.poses.shape[1]}")
-    visible = np.isfinite(frame.poses[..., :2]).all(axis=2) & (frame.poses[..., 2] > threshold)
+    visible = np.isfinite(frame.poses[..., :2]).all(axis=2) & (frame.poses[..., 2] > joint_score)
     visible &= (frame.poses[..., :2] != 0).any(axis=2)
     picture, scale, shift = _canvas(image, frame.poses[..., :2][visible])
     points = (frame.poses[..., :2] + shift) * scale

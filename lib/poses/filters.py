@@ -5,21 +5,23 @@ import numpy as np
 from lib.joints.joint_set import JointSet
 from lib.joints.lookup import get_joint_set
 
-MIN_SCORE = 1.5
+from .missing import JOINT_SCORE
+
+PERSON_SCORE = 1.5  # people whose scores sum to less are left out, as in the original demo
 DUPLICATE_DISTANCE = 20.0  # pixels
 
 
 def filter_people(
     poses: np.ndarray,
     joint_set: str | JointSet,
-    threshold: float = 0.1,
-    min_score: float = MIN_SCORE,
+    joint_score: float = JOINT_SCORE,
+    person_score: float = PERSON_SCORE,
     duplicate_distance: float = DUPLICATE_DISTANCE,
 ) -> list[str | None]:
     """Why each person should be left out, as the original's demo decides.
 
-    A person whose scores sum to less than ``min_score`` is left out; so is one who lies on a person kept earlier in the
-    list: mean of |dx| and |dy| over the joints that both show below ``duplicate_distance``.
+    A person whose scores sum to less than ``person_score`` is left out; so is one who lies on a person kept earlier in
+    the list: mean of |dx| and |dy| over the joints that both show below ``duplicate_distance``.
 
     Unlike the original, a person who shares no visible joint with a kept one stays, as nothing says that they are the
     same, and equal coordinates count as a distance of 0.
@@ -28,8 +30,8 @@ def filter_people(
         poses: (N, J, 3) x, y in pixels and score, all joints of the set; NaN scores count as 0.
         joint_set: see ``lib.joints.lookup.get_joint_set``. A derived joint counts with the product of the two scores it
             comes from.
-        threshold: joints with larger scores are visible.
-        min_score: sum over all joints.
+        joint_score: largest score of a missing joint.
+        person_score: smallest sum over all joints.
         duplicate_distance: pixels.
 
     Returns:
@@ -38,13 +40,13 @@ def filter_people(
     scores = np.nan_to_num(poses[..., 2].astype(np.float64))
     for joint, (a, b) in get_joint_set(joint_set).derived:
         scores[:, joint] = scores[:, a] * scores[:, b]
-    visible = (scores > threshold) & np.isfinite(poses[..., :2]).all(axis=2)
+    visible = (scores > joint_score) & np.isfinite(poses[..., :2]).all(axis=2)
     reasons: list[str | None] = []
     kept: list[int] = []
     for person, total in enumerate(scores.sum(axis=1)):
         reason = None
-        if total < min_score:
-            reason = f"scores sum to {total:.2f}, less than {min_score:g}"
+        if total < person_score:
+            reason = f"scores sum to {total:.2f}, less than {person_score:g}"
         for other in kept if reason is None else ():
             both = visible[person] & visible[other]
             if both.any():

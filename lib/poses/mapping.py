@@ -71,7 +71,7 @@ RECIPES: dict[str, dict[str, tuple[Recipe, ...]]] = {
 
 
 def map_pose(
-    poses: np.ndarray, source: str | JointSet, joint_set: str | JointSet, threshold: float = 0.0
+    poses: np.ndarray, source: str | JointSet, joint_set: str | JointSet, joint_score: float = 0.0
 ) -> np.ndarray:
     """Poses of a source in the joint order of a set.
 
@@ -80,7 +80,7 @@ def map_pose(
             out when it is the source.
         source: see ``lib.poses.get_source``.
         joint_set: see ``lib.joints.lookup.get_joint_set``.
-        threshold: source joints with NaN coordinates or a smaller or equal score count as missing.
+        joint_score: source joints with NaN coordinates or a score up to this are missing.
 
     Returns:
         (N, Jt, 3) float32. The score is the smallest of those used; joints that cannot be had are NaN with score 0.
@@ -99,7 +99,7 @@ def map_pose(
     poses = poses.astype(np.float64)
     if poses.shape[2] == 2:
         poses = np.concatenate([poses, np.ones_like(poses[..., :1])], axis=2)
-    missing = ~np.isfinite(poses).all(axis=2) | ~(poses[..., 2] > threshold)
+    missing = ~np.isfinite(poses).all(axis=2) | ~(poses[..., 2] > joint_score)
     poses = np.where(missing[..., None], [np.nan, np.nan, 0.0], poses)
 
     roles = {role: poses[:, index] for index, role in enumerate(origin.role_names)}
@@ -212,7 +212,8 @@ def _first_way(ways: tuple[Recipe, ...], roles: dict[str, np.ndarray], count: in
     for way in ways:
         if not set(way) <= set(roles):
             continue
-        position = sum(weight * roles[role][:, :2] for role, weight in way.items())
+        first, *others = (weight * roles[role][:, :2] for role, weight in way.items())
+        position = sum(others, start=first)
         score = np.min([roles[role][:, 2] for role in way], axis=0)
         use = np.isnan(joint[:, 0]) & np.isfinite(position[:, 0])
         joint[use] = np.column_stack([position, score])[use]

@@ -27,7 +27,7 @@ from lib.joints.sources import JointSource
 
 from .samples import sample_poses, sampled_joints
 
-THRESHOLD = 0.1  # scores up to this are missing joints, as in the original demo
+JOINT_SCORE = 0.1  # scores up to this are missing joints, as in the original demo
 _TRUNK = {"body": ("L_Shoulder", "R_Shoulder", "L_Hip", "R_Hip"),
           "hand": ("Wrist", "Index_1", "Middle_1", "Ring_1", "Pinky_1")}  # fmt: skip
 _TRUNK_NEEDED = 2
@@ -59,33 +59,22 @@ class Completion:
         """(N,) people that were not refused."""
         return np.array([reason is None for reason in self.refused], dtype=bool)
 
-    def describe(self, joint_set: str) -> list[str]:
-        """Lines for the user: joints filled, people refused, with their numbers."""
-        names = np.array(get_joint_set(joint_set).joints)
-        lines = []
-        for person, (filled, reason) in enumerate(zip(self.filled, self.refused)):
-            if reason is not None:
-                lines.append(f"person {person} left out: {reason}")
-            elif filled.any():
-                lines.append(f"person {person}: {filled.sum()} joint(s) filled: {', '.join(names[filled])}")
-        return lines
-
 
 def missing_joints(
-    poses: np.ndarray, threshold: float = THRESHOLD, image_size: tuple[int, int] | None = None
+    poses: np.ndarray, joint_score: float = JOINT_SCORE, image_size: tuple[int, int] | None = None
 ) -> np.ndarray:
     """Joints that count as missing.
 
     Args:
         poses: (N, J, 3) x, y in pixels and score.
-        threshold: largest score of a missing joint.
+        joint_score: largest score of a missing joint.
         image_size: width and height, where known.
 
     Returns:
         (N, J) bool.
     """
     points, scores = poses[..., :2], poses[..., 2]
-    missing = ~np.isfinite(points).all(axis=2) | (points == 0).all(axis=2) | ~(scores > threshold)
+    missing = ~np.isfinite(points).all(axis=2) | (points == 0).all(axis=2) | ~(scores > joint_score)
     if image_size is not None:
         missing |= ((points < np.negative(image_size)) | (points > 2 * np.asarray(image_size))).any(axis=2)
     visible = np.where(missing[..., None], np.nan, points)
@@ -97,7 +86,7 @@ def missing_joints(
 def complete(
     poses: np.ndarray,
     joint_set: str | JointSet,
-    threshold: float = THRESHOLD,
+    joint_score: float = JOINT_SCORE,
     previous: np.ndarray | None = None,
     image_size: tuple[int, int] | None = None,
 ) -> Completion:
@@ -106,7 +95,7 @@ def complete(
     Args:
         poses: (N, J, 3) x, y in pixels and score, all joints of the set.
         joint_set: see ``lib.joints.lookup.get_joint_set``.
-        threshold: largest score of a missing joint.
+        joint_score: largest score of a missing joint.
         previous: (N, J, 2) the same people's completed poses in the frame before; NaN for those who were not there.
         image_size: width and height, where known.
 
@@ -116,12 +105,12 @@ def complete(
     joints = get_joint_set(joint_set)
     if poses.ndim != 3 or poses.shape[1:] != (joints.joint_num, 3):
         raise ValueError(f"expected poses (N, {joints.joint_num}, 3) of joint set {joints.name!r}, got {poses.shape}")
-    missing = missing_joints(poses, threshold, image_size)
+    missing = missing_joints(poses, joint_score, image_size)
     points = np.where(missing[..., None], np.nan, poses[..., :2].astype(np.float64))
     for joint, parts in joints.derived:
         missing[:, joint] = missing[:, parts].any(axis=1)
-        known = np.where(np.isnan(points[:, joint]), points[:, parts].mean(axis=1), points[:, joint])
-        points[:, joint] = np.where(missing[:, joint, None], np.nan, known)
+        between = np.where(np.isnan(points[:, joint]), points[:, parts].mean(axis=1), points[:, joint])
+        points[:, joint] = np.where(missing[:, joint, None], np.nan, between)
     refused = [_refusal(joints, gone) for gone in missing]
     usable = np.array([reason is None for reason in refused], dtype=bool)
     known = joints.keypoint_num

@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from .missing import missing_joints
+from .missing import JOINT_SCORE, missing_joints
 from .people import Frame, PoseSequence
 
 _MOMENTUM = 0.6  # share of the newest displacement in a track's velocity
@@ -35,7 +35,7 @@ class _Track:
 
 
 def assign_tracks(
-    sequence: PoseSequence, max_distance: float = 0.4, max_gap: int = 15, threshold: float = 0.1
+    sequence: PoseSequence, max_distance: float = 0.4, max_gap: int = 15, joint_score: float = JOINT_SCORE
 ) -> PoseSequence:
     """The sequence with track numbers.
 
@@ -47,7 +47,7 @@ def assign_tracks(
         sequence: frames in order of time. Numbers that the detector gave are kept when all frames have them.
         max_distance: largest cost of a match.
         max_gap: frames after which an unseen track ends.
-        threshold: joints with a score up to this do not count.
+        joint_score: largest score of a missing joint, which does not count.
 
     Returns:
         the same poses; numbers start at 0 in order of appearance.
@@ -61,7 +61,7 @@ def assign_tracks(
     frames = []
     for number, frame in enumerate(sequence.frames):
         active = [track for track in active if number - track.frame <= max_gap]
-        missing = missing_joints(frame.poses, threshold)
+        missing = missing_joints(frame.poses, joint_score)
         poses = np.where(missing[..., None], np.nan, frame.poses[..., :2].astype(np.float64))
         numbers = np.full(len(poses), -1, dtype=np.int64)
         cost = match_costs(poses, np.array([track.expected(number) for track in active]).reshape(-1, *poses.shape[1:]))

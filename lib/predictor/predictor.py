@@ -16,11 +16,12 @@ from lib.joints.joint_set import JointSet
 from lib.joints.lookup import get_joint_set
 from lib.models.pose2mesh_net import build_pose2mesh
 from lib.models.skip_init import SkipInit
-from lib.poses import complete, filter_people, map_pose
-from lib.poses.filters import MIN_SCORE
-from lib.poses.missing import THRESHOLD
+from lib.poses import Selection, select_people
+from lib.poses.filters import PERSON_SCORE
+from lib.poses.missing import JOINT_SCORE
 from lib.settings.config import Config
 from lib.settings.setting import POSE2MESH
+from lib.units import MM_PER_M
 
 from .inputs import check_pose3d, check_poses, orthographic_view
 from .results import MeshPrediction, PeoplePrediction
@@ -167,12 +168,24 @@ class Pose2MeshPredictor:
         pairs = zip(torch.from_numpy(points).split(batch_size), torch.from_numpy(joints).split(batch_size))
         return self._joined([self._predict_batch(*pair) for pair in pairs])
 
+    def select_people(
+        self, poses: np.ndarray | torch.Tensor, source: str | Path | JointSet = "coco17", **options
+    ) -> Selection:
+        """The first half of ``predict_detections``: whom to lift, and complete poses for ``predict``.
+
+        Args:
+            poses, source: see ``predict_detections``.
+            options: of ``lib.poses.select_people``.
+        """
+        poses = _array(poses)
+        return select_people(poses[None] if poses.ndim == 2 else poses, source, self.joint_set, **options)
+
     def predict_detections(
         self,
         poses: np.ndarray | torch.Tensor,
         source: str | Path | JointSet = "coco17",
-        threshold: float = THRESHOLD,
-        min_score: float = MIN_SCORE,
+        joint_score: float = JOINT_SCORE,
+        person_score: float = PERSON_SCORE,
         image_size: tuple[int, int] | None = None,
         batch_size: int = 64,
     ) -> PeoplePrediction:
@@ -182,25 +195,21 @@ class Pose2MeshPredictor:
 
         Args:
             poses: (N, J', 3) x, y in pixels and score, or (N, J', 2), taken as certain; one person also (J', 2 or 3).
-                NaN, (0, 0) or a score up to ``threshold`` mean a missing joint.
+                NaN, (0, 0) or a score up to ``joint_score`` mean a missing joint.
             source: whose joints these are: a key of ``lib.poses.SOURCES``, or the predictor's own joint set.
-            threshold: largest score of a missing joint.
-            min_score: smallest sum of a person's scores.
+            joint_score: largest score of a missing joint.
+            person_score: smallest sum of a person's scores.
             image_size: width and height, where known: joints far outside are missing.
             batch_size: poses per network call.
 
         Raises:
             ValueError: unknown source, a hand for a body, or a wrong number of joints.
         """
-        poses = _array(poses)
-        mapped = map_pose(poses[None] if poses.ndim == 2 else poses, source, self.joint_set)
-        reasons = filter_people(mapped, self.joint_set, threshold, min_score)
-        completion = complete(mapped, self.joint_set, threshold, image_size=image_size)
-        reasons = [first or second for first, second in zip(reasons, completion.refused)]
-        kept = np.array([person for person, reason in enumerate(reasons) if reason is None], dtype=np.int64)
-        prediction = self.predict(completion.poses[kept], batch_size) if len(kept) else self._nobody()
-        filled = completion.filled[kept]
-        return PeoplePrediction(prediction, kept, reasons, np.where(filled, 0, mapped[kept, :, 2]), filled)
+        people = self.select_people(
+            poses, source, joint_score=joint_score, person_score=person_score, image_size=image_size
+        )
+        prediction = self.predict(people.poses, batch_size) if len(people) else self._nobody()
+        return PeoplePrediction(prediction, people.kept, list(people.reasons), people.scores, people.filled)
 
     @torch.inference_mode()
     def _predict_batch(self, pose2d: torch.Tensor, pose3d: torch.Tensor | None = None) -> tuple[torch.Tensor, ...]:
@@ -216,7 +225,7 @@ class Pose2MeshPredictor:
         joints = self.regress(mesh)
         box, target = camera_crop(pose2d)
         camera, residual = fit_weak_perspective(joints, target)
-        return pose2d, mesh, joints, pose3d, camera, box, residual
+        return pose2d, mesh, joints * MM_PER_M, pose3d, camera, box, residual
 
     def _joined(self, parts: list[tuple[torch.Tensor, ...]]) -> MeshPrediction:
         return MeshPrediction(*(torch.cat(values).float().cpu() for values in zip(*parts)))

@@ -13,15 +13,17 @@ from lib.geometry.camera_fit import crop_to_image_camera
 class MeshPrediction:
     """Results for B poses: float32 tensors on the CPU. Frame: x right, y down, z away from the camera.
 
+    As in files and in ``lib.export.PeopleArrays``, joints are millimetres, meshes and cameras metres.
+
     ``len(prediction)`` is B. ``prediction[2]``, and every item of a loop, is one person, without the first axis;
     ``prediction[1:3]``, ``prediction[mask]`` and ``prediction[[4, 0]]`` are predictions of several.
 
     Attributes:
         pose2d: (B, J, 2) the input with derived joints, pixels.
         mesh: (B, V, 3) metres, root-relative.
-        joints: (B, J, 3) metres, regressed from the mesh.
+        joints: (B, J, 3) millimetres, regressed from the mesh, same origin.
         pose3d: (B, J, 3) millimetres, PoseNet's root-relative joints, or those that were given.
-        camera: (B, 3) weak-perspective s, tx, ty in the crop ``box``.
+        camera: (B, 3) weak-perspective s, tx, ty of metres in the crop ``box``.
         box: (B, 4) x, y, width, height of the square crop, pixels.
         residual: (B,) mean absolute distance per coordinate between projected joints and pose2d, pixels of the
             500 x 500 crop.
