@@ -140,8 +140,7 @@ def test_missing_packages_say_how_to_get_them(monkeypatch, weights, tmp_path, ca
 def test_weights_without_a_stage_are_refused(tmp_path, small_config):
     from lib.checkpoints.checkpoint import Checkpoint
     from lib.checkpoints.files import save_checkpoint
-    from lib.models.pose2mesh_net import build_posenet
-    from lib.models.posenet import PoseNet
+    from lib.models.posenet import PoseNet, build_posenet
 
     cfg = small_config("posenet")
     save_checkpoint(tmp_path / "a.pth.tar", Checkpoint.of(build_posenet(cfg), settings=cfg))

@@ -93,11 +93,19 @@ def test_too_few_joints_are_refused_in_one_line(tmp_path):
 
 
 def test_a_rig_of_55_joints_trains_and_predicts(tmp_path, small_config):
+    from lib.core.base import Options, Trainer
+    from lib.core.runs import create_run
     from lib.datasets.pose_dataset import stream
     from lib.datasets.registry import dataset_class
+    from lib.predictor import Pose2MeshPredictor
 
     np.savez(tmp_path / "rig.npz", **rig_with_fingers(False))
     cfg = small_config("pose2mesh_net", "smpl", "smpl", MODEL={"body": str(tmp_path / "rig.npz")})
     _, targets, _ = dataset_class("Synthetic")("train", cfg).batch(range(2), stream(1))
     assert targets["mesh"].shape == (2, 1723, 3)
     assert targets["lift_pose3d"].shape == (2, 24, 3)
+    cfg = cfg.changed(TRAIN={"end_epoch": 1}, SYNTHETIC={"samples_per_epoch": 16, "test_samples": 16})
+    run = create_run(tmp_path, cfg)
+    Trainer(cfg, Options(experiment=tmp_path)).fit(run)
+    predictor = Pose2MeshPredictor(None, run / "checkpoint", "cpu")
+    assert predictor(np.random.default_rng(0).normal(size=(2, 24, 2))).mesh.shape == (2, 1723, 3)

@@ -7,6 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from lib.core.loss_terms import FurtherTerms
 from lib.core.part_loss import PartLoss
 from lib.settings.config import Config
 
@@ -78,7 +79,8 @@ def _normal_term(
     edges: tuple[Tensor, ...], lengths: tuple[Tensor, ...], normals: Tensor, weights: Tensor | None = None
 ) -> Tensor:
     cosines = (((edge * normals).sum(1, keepdim=True) / length).abs() for edge, length in zip(edges, lengths))
-    return sum(_mean(cosine, weights) for cosine in cosines) / 3
+    first, second, third = (_mean(cosine, weights) for cosine in cosines)
+    return (first + second + third) / 3
 
 
 def _edge_term(
@@ -90,7 +92,8 @@ def _edge_term(
     errors = ((length - true).abs() for length, true in zip(lengths, true_lengths))
     if relative:
         errors = (error / true.clamp_min(SHORTEST) for error, true in zip(errors, true_lengths))
-    return sum(_mean(error, weights) for error in errors) / 3
+    first, second, third = (_mean(error, weights) for error in errors)
+    return (first + second + third) / 3
 
 
 def normal_vector_loss(pred: Tensor, gt: Tensor, faces: Tensor) -> Tensor:
@@ -150,7 +153,13 @@ class Pose2MeshLoss(nn.Module):
         vertex_weights: (V,) how much each vertex counts, 1 on average; a face counts as the mean of its corners. None:
             all the same, as published.
         parts: vertex numbers of the parts of MODEL.part_loss_weight; none, as published, without that loss.
+        further: terms of MODEL.loss_terms; None, as published: there are none.
     """
+
+    faces: Tensor
+    joint_regressor: Tensor
+    vertex_weights: Tensor | None
+    face_weights: Tensor | None
 
     def __init__(
         self,
@@ -159,6 +168,7 @@ class Pose2MeshLoss(nn.Module):
         joint_regressor: np.ndarray | Tensor,
         vertex_weights: Tensor | None = None,
         parts: Sequence[Tensor] = (),
+        further: FurtherTerms | None = None,
     ):
         super().__init__()
         self.normal_weight = cfg.MODEL.normal_loss_weight
@@ -167,6 +177,7 @@ class Pose2MeshLoss(nn.Module):
         self.edge_loss_start = cfg.TRAIN.edge_loss_start
         self.part_weight = cfg.MODEL.part_loss_weight
         self.part_loss = PartLoss(parts) if parts else None
+        self.further = further
         self.relative_edges = cfg.TRAIN.edge_loss == "relative"
         self.mask_mesh_losses = cfg.TRAIN.mask_mesh_losses
         self.register_buffer("faces", torch.as_tensor(faces, dtype=torch.int64).clone(), persistent=False)
@@ -189,14 +200,14 @@ class Pose2MeshLoss(nn.Module):
 
         Returns:
             total (scalar with gradient) and a dict name -> weighted value (detached scalar) in the order of
-            ``LOSS_NAMES``, then ``PART_LOSS`` where there are parts. The values stay on the device: reading them costs
-            a synchronisation.
+            ``LOSS_NAMES``, then ``PART_LOSS`` where there are parts, then the further ones. The values stay on the
+            device: reading them costs a synchronisation.
         """
         mesh, pose3d = outputs
         # a fit is rejected as a whole, so one vertex tells
         weights = meta["mesh_valid"][:, 0, 0] if self.mask_mesh_losses else None
         counted = meta["mesh_valid"]
-        if self.vertex_weights is not None:
+        if self.vertex_weights is not None and self.face_weights is not None:  # both or neither
             counted = counted * self.vertex_weights[:, None]
             weights = self.face_weights if weights is None else self.face_weights * weights
 
@@ -209,7 +220,12 @@ class Pose2MeshLoss(nn.Module):
         terms = dict(zip(LOSS_NAMES, (vertex, normal, edge, mesh_joint, lift_joint)))
         if self.part_loss is not None:
             terms[PART_LOSS] = self.part_weight * self.part_loss(mesh, targets["mesh"], meta["mesh_valid"][:, 0, 0])
-        return sum(terms.values()), {name: term.detach() for name, term in terms.items()}
+        if self.further is not None:
+            true = {"mesh": targets["mesh"], "joints": targets["lift_pose3d"]}
+            valid = {"mesh": meta["mesh_valid"], "joints": meta["lift_pose3d_valid"]}
+            terms |= self.further({"mesh": mesh, "joints": pose3d}, true, valid)
+        first, *others = terms.values()
+        return sum(others, start=first), {name: term.detach() for name, term in terms.items()}
 
     def _surface(self, mesh: Tensor, target: Tensor, weights: Tensor | None, epoch: int) -> tuple[Tensor, Tensor]:
         """Weighted normal and edge loss; what has no weight is not computed."""
@@ -223,7 +239,7 @@ class Pose2MeshLoss(nn.Module):
             true_edges = _edges(target, self.faces)
             normals = _face_normals(true_edges) if self.normal_weight else None
             true_lengths = tuple(map(_length, true_edges)) if with_edges else ()
-        if self.normal_weight:
+        if normals is not None:
             normal = self.normal_weight * _normal_term(edges, lengths, normals, weights)
         if with_edges:
             edge = self.edge_weight * _edge_term(lengths, true_lengths, weights, self.relative_edges)
@@ -236,18 +252,24 @@ class PoseNetLoss(nn.Module):
     Args:
         kind: ``coordinate``, the published mean absolute coordinate difference, or ``distance``, the mean joint
             distance (TRAIN.lift_loss).
+        further: terms of MODEL.loss_terms; None, as published: there are none.
     """
 
-    def __init__(self, kind: str = "coordinate"):
+    def __init__(self, kind: str = "coordinate", further: FurtherTerms | None = None):
         super().__init__()
+        self.further = further
         self.loss = {"coordinate": coord_loss, "distance": distance_loss}[kind]
 
     def forward(self, pred: Tensor, target: Tensor, valid: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
-        """Total loss and ``{"total loss": value}``.
+        """Total loss and ``{"total loss": value}``; with further terms instead the weighted values that it is made of.
 
         Args:
             pred, target: (B, J, 3) mm, relative to the root.
             valid: (B, J, 1) of 0 and 1.
         """
         total = self.loss(pred, target, valid)
-        return total, {"total loss": total.detach()}
+        if self.further is None:
+            return total, {"total loss": total.detach()}
+        terms = {LOSS_NAMES[-1]: total, **self.further({"joints": pred}, {"joints": target}, {"joints": valid})}
+        first, *others = terms.values()
+        return sum(others, start=first), {name: term.detach() for name, term in terms.items()}

@@ -8,13 +8,15 @@ from lib import ROOT
 from lib.checkpoints.checkpoint import Checkpoint
 from lib.checkpoints.graphs import configured_graph, with_rows_of
 from lib.core.loss import Pose2MeshLoss, PoseNetLoss
+from lib.core.loss_terms import FurtherTerms
 from lib.datasets.loader import BatchLoader
 from lib.evaluation.lift import LiftEvaluator
 from lib.evaluation.mesh import MeshEvaluator
 from lib.evaluation.surface_metrics import SurfaceRegions
 from lib.graph.mesh_graph import MeshGraph
 from lib.joints.lookup import get_joint_set
-from lib.models.pose2mesh_net import Pose2Mesh, build_pose2mesh, build_posenet
+from lib.models.lifters import build_lifter
+from lib.models.pose2mesh_net import Pose2Mesh, build_pose2mesh
 from lib.settings.config import Config
 
 # regions that TRAIN.detail_weight and MODEL.part_loss_weight act on, of a body and of a hand
@@ -38,12 +40,13 @@ class LiftStage:
         self.cfg = cfg
         self.mesh_model = mesh_model
         self.joint_set = get_joint_set(cfg.DATASET.input_joint_set)
-        self.criterion = PoseNetLoss(cfg.TRAIN.lift_loss)
+        self.further = FurtherTerms(cfg, mesh_model) if cfg.MODEL.loss_terms else None
+        self.criterion = PoseNetLoss(cfg.TRAIN.lift_loss, self.further)
         self.graph: MeshGraph | None = None
 
     def build_model(self, initial: Checkpoint | None = None, posenet: Checkpoint | None = None) -> torch.nn.Module:
         """The network of a new training, with the weights that it starts from (``starting_weights``)."""
-        model = build_posenet(self.cfg)
+        model = build_lifter(self.cfg)
         if initial is not None:
             print(initial.warm_start(model))
         return model
@@ -54,7 +57,7 @@ class LiftStage:
         Raises:
             ValueError: the weights are for another mesh, or do not fit the network that the settings describe.
         """
-        model = build_posenet(self.cfg)
+        model = build_lifter(self.cfg)
         checkpoint.posenet.load_into(model)
         return model
 
@@ -127,7 +130,7 @@ class MeshStage(LiftStage):
             weights[torch.cat(details)] = cfg.TRAIN.detail_weight
             weights /= weights.mean()
         parts = details if cfg.MODEL.part_loss_weight else ()
-        self.criterion = Pose2MeshLoss(cfg, mesh_model.faces, self.regressor, weights, parts)
+        self.criterion = Pose2MeshLoss(cfg, mesh_model.faces, self.regressor, weights, parts, self.further)
 
     def _details(self) -> list[torch.Tensor]:
         """Vertex numbers of the parts whose shape is fine, see ``DETAILED``."""

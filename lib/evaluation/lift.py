@@ -40,7 +40,7 @@ class LiftEvaluator(Evaluator):
 
     Args:
         joint_set: joints of the poses.
-        figures: MPJPE, then PA-MPJPE.
+        figures: MPJPE, then PA-MPJPE, then those of ``details``.
         annotation: (N, J, 3) mm, scored instead of the targets (the log line keeps the targets).
         full, groups: see ``Evaluator``.
     """
@@ -76,5 +76,10 @@ class LiftEvaluator(Evaluator):
             if self.annotation is not None:
                 truth = torch.from_numpy(np.ascontiguousarray(self.annotation[indices])).to(pred)
             scores = joint_protocol(pred, truth, root, joints).values()
-            self.samples.add({figure.name: values for figure, values in zip(self.figures, scores)}, indices)
+            named = {figure.name: values for figure, values in zip(self.figures, scores)}
+            self.samples.add(named | self.details(pred, truth), indices)
         return errors.mean()
+
+    def details(self, pred: torch.Tensor, target: torch.Tensor) -> dict[str, torch.Tensor]:
+        """Values (B,) of further figures of a batch, from joints (B, J, 3) mm as they are scored."""
+        return {}

@@ -12,9 +12,9 @@ from torch import Tensor, nn
 from lib.graph.mesh_graph import MeshGraph
 from lib.joints.lookup import get_joint_set
 from lib.models import meshnet, posenet
+from lib.models.lifters import build_lifter
 from lib.models.mesh_base import MeshBase
 from lib.models.meshnet import MeshNet, MeshNetPlan
-from lib.models.posenet import PoseNet, build_posenet
 from lib.models.torch_operators import keep_from_data_parallel
 from lib.settings.config import Config
 
@@ -25,7 +25,8 @@ class Pose2Mesh(nn.Module):
     """2D pose to 3D pose and mesh.
 
     Args:
-        pose_lifter: lifts the joints; mesh losses never reach it, it learns from its own output.
+        pose_lifter: lifts the joints (`lib.models.lifters`), as published a PoseNet; mesh losses never reach it, it
+            learns from its own output.
         pose2mesh: grows the mesh.
         mesh_base: rough mesh that MeshNet's output is added to; None, as published: there is none.
         freeze: keep PoseNet as it is: evaluation mode (no dropout, fixed statistics) and no gradients. The published
@@ -33,7 +34,7 @@ class Pose2Mesh(nn.Module):
     """
 
     def __init__(
-        self, pose_lifter: PoseNet, pose2mesh: MeshNet, mesh_base: MeshBase | None = None, freeze: bool = False
+        self, pose_lifter: nn.Module, pose2mesh: MeshNet, mesh_base: MeshBase | None = None, freeze: bool = False
     ):
         super().__init__()
         self.pose_lifter = pose_lifter
@@ -47,7 +48,8 @@ class Pose2Mesh(nn.Module):
             self.pose_lifter.requires_grad_(False).eval()
         persistent = self.state_dict().keys()
         constants = [name for name, _ in self.named_buffers() if name not in persistent]
-        keep_from_data_parallel(self, [f"pose_lifter.{name}" for name in PoseNet.UNUSED] + constants)
+        unused = getattr(pose_lifter, "UNUSED", ())
+        keep_from_data_parallel(self, [f"pose_lifter.{name}" for name in unused] + constants)
 
     def train(self, mode: bool = True) -> "Pose2Mesh":
         """Switch the mode; a frozen PoseNet stays in evaluation mode."""
@@ -113,7 +115,7 @@ def build_pose2mesh(cfg: Config, graph: MeshGraph) -> Pose2Mesh:
     if model.base_components:
         vertex_num = len(graph.reverse)
         base = MeshBase(joint_set.joint_num, vertex_num, model.base_components, model.base_width, model.base_stages)
-    return Pose2Mesh(build_posenet(cfg), MeshNet(graph, plan), base, model.posenet_freeze)
+    return Pose2Mesh(build_lifter(cfg), MeshNet(graph, plan), base, model.posenet_freeze)
 
 
 def get_model(num_joint: int, graph_L: Sequence[sparse.spmatrix]) -> Pose2Mesh:

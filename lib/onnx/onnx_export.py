@@ -14,6 +14,7 @@ from types import ModuleType
 
 import numpy as np
 import torch
+from torch import nn
 
 from lib import ROOT
 from lib.checkpoints.files import load_checkpoint
@@ -25,8 +26,7 @@ from lib.joints.joint_set import JointSet
 from lib.joints.lookup import get_joint_set
 from lib.mesh.mesh_model import MeshModel
 from lib.models.export.export_form import ExportForm
-from lib.models.pose2mesh_net import Pose2Mesh, build_posenet
-from lib.models.posenet import PoseNet
+from lib.models.lifters import build_lifter
 from lib.predictor import Pose2MeshPredictor
 from lib.settings.config import Config
 
@@ -38,12 +38,12 @@ _INPUT = "keypoints"
 
 @dataclass(frozen=True)
 class Trained:
-    """A trained network and what it belongs to; ``mesh_model`` and ``graph`` are None for a PoseNet.
+    """A trained network and what it belongs to; ``mesh_model`` and ``graph`` are None for a lifter alone.
 
     ``input_scale``: see ``lib.geometry.crops.standardise``.
     """
 
-    network: Pose2Mesh | PoseNet
+    network: nn.Module
     joint_set: JointSet
     mesh_model: MeshModel | None
     graph: MeshGraph | None
@@ -118,7 +118,7 @@ def load_trained(
         cfg = Config().changed(DATASET={"input_joint_set": joint_set, "target_joint_set": joint_set})
     else:
         cfg = checkpoint.trained
-    network = build_posenet(cfg)
+    network = build_lifter(cfg)
     checkpoint.load_into(network)
     scale = cfg.DATASET.input_scale
     return Trained(network.eval(), get_joint_set(cfg.DATASET.input_joint_set), None, None, path, scale)

@@ -49,11 +49,13 @@ class ModelConfig:
     edge_loss_weight: float = setting(20.0, fits=())
     joint_loss_weight: float = setting(0.001, fits=())
     part_loss_weight: float = setting(0.0, least=0.0, fits=())  # new: shape of parts (lib/core/part_loss.py)
+    loss_terms: dict[str, float] = setting({}, fits=())  # new: weights of further terms (lib/core/loss_terms.py)
     posenet_pretrained: bool = setting(False, fits=())  # start Pose2Mesh from the PoseNet in posenet_path
     # file, or folder with final/best
     posenet_path: str = setting("./experiment/posenet_cocoJ_train_human36_coco_muco", fits=())
     # new: auto = licensed files when present, else the open models; see lib/mesh/mesh_model.py
     body: str = setting("auto", resume=True, fits=BOTH)
+    lifter: str = setting("mlp", resume=True, fits=BOTH)  # new: network that lifts joints, see lib/models/lifters.py
     posenet_width: int = setting(4096, least=1, resume=True, fits=BOTH)  # new
     posenet_stages: int = setting(2, least=1, resume=True, fits=BOTH)  # new
     posenet_dropout: float = setting(0.5, form="share", fits=())  # new

@@ -42,7 +42,8 @@ def merge(values: dict, source: str = "configuration") -> Config:
     """
     if not isinstance(values, dict):
         raise ValueError(f"{source}: expected sections (DATASET, MODEL, ...) at the top level, got {values!r}")
-    sections = {field.name: field.default_factory for field in dataclasses.fields(Config)}
+    defaults = Config()
+    sections = {field.name: type(getattr(defaults, field.name)) for field in dataclasses.fields(Config)}
     changes: dict[str, dict] = {}
     for section, entries in values.items():
         if section not in sections:
@@ -52,7 +53,7 @@ def merge(values: dict, source: str = "configuration") -> Config:
         if not isinstance(entries, dict):
             raise ValueError(f"{source}: {section}: expected keys and values, got {entries!r}")
         changes[section] = _section(sections[section], section, entries, source)
-    cfg = Config().changed(**changes)
+    cfg = defaults.changed(**changes)
     shares = cfg.SYNTHETIC.clean_share + cfg.SYNTHETIC.jitter_share
     if shares > 1:
         raise ValueError(
@@ -90,6 +91,11 @@ def _typed(name: str, value, kind):
             raise ValueError(f"{name}: expected a list, got {value!r}")
         (item_kind,) = typing.get_args(kind)
         return [_typed(f"{name}[{i}]", item, item_kind) for i, item in enumerate(value)]
+    if origin is dict:
+        if not isinstance(value, dict):
+            raise ValueError(f"{name}: expected names and values, got {value!r}")
+        key_kind, item_kind = typing.get_args(kind)
+        return {_typed(name, key, key_kind): _typed(f"{name}[{key}]", item, item_kind) for key, item in value.items()}
     if kind is float and (isinstance(value, int) or (isinstance(value, str) and _NUMBER.fullmatch(value))):
         value = value if isinstance(value, bool) else float(value)
     if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):

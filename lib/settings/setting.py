@@ -44,8 +44,8 @@ class Rules:
 
 
 def setting(default, **rules):
-    """A dataclass field with `Rules`; a list is copied for each instance."""
+    """A dataclass field with `Rules`; a list or dict is copied for each instance."""
     metadata = {"rules": Rules(**rules)}
-    if isinstance(default, list):
-        return dataclasses.field(default_factory=lambda: list(default), metadata=metadata)
+    if isinstance(default, (list, dict)):
+        return dataclasses.field(default_factory=lambda: type(default)(default), metadata=metadata)
     return dataclasses.field(default=default, metadata=metadata)

@@ -5,6 +5,7 @@ express. Here a product with a Laplacian is a gather of a fixed number of neighb
 levels a dense matrix product), normalisation is multiplied into the weights, and only real vertices are computed.
 """
 
+import copy
 import itertools
 
 import numpy as np
@@ -232,9 +233,9 @@ class ExportForm(nn.Module):
     """A trained network from detected keypoints to its results, in plain operators.
 
     Args:
-        network: trained Pose2Mesh or PoseNet.
+        network: trained Pose2Mesh, PoseNet, or another lifter, which is taken as it is (``lib.models.lifters``).
         joint_set: of its input.
-        graph: of the mesh network; None for a PoseNet.
+        graph: of the mesh network; None for a lifter alone.
         dense_rows: see `NeighbourSum`.
         input_scale: see ``lib.geometry.crops.standardise``.
 
@@ -245,7 +246,7 @@ class ExportForm(nn.Module):
 
     def __init__(
         self,
-        network: Pose2Mesh | PoseNet,
+        network: nn.Module,
         joint_set: JointSet,
         graph: MeshGraph | None = None,
         dense_rows: int = DENSE_ROWS,
@@ -255,7 +256,7 @@ class ExportForm(nn.Module):
         self.joint_set = joint_set
         self.scaled_over = (1,) if input_scale == "axis" else (1, 2)
         lifter = network.pose_lifter if isinstance(network, Pose2Mesh) else network
-        self.lifter = PlainPoseNet(lifter)
+        self.lifter = PlainPoseNet(lifter) if isinstance(lifter, PoseNet) else copy.deepcopy(lifter)
         self.mesh = self.base = None
         if isinstance(network, Pose2Mesh):
             self.mesh = PlainMeshNet(network.pose2mesh, graph, dense_rows)
