@@ -5,7 +5,7 @@ import os
 import secrets
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import IO
+from typing import IO, Literal
 
 import numpy as np
 import yaml
@@ -38,9 +38,9 @@ def atomic_write(path: str | Path, mode: str = "w") -> Iterator[IO]:
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     aside = hidden_beside(path)
-    text = {} if "b" in mode else {"encoding": "utf-8", "newline": ""}
+    encoding, newline = (None, None) if "b" in mode else ("utf-8", "")
     try:
-        with open(aside, mode.replace("w", "x"), **text) as stream:
+        with open(aside, mode.replace("w", "x"), encoding=encoding, newline=newline) as stream:
             yield stream
             stream.flush()
             os.fsync(stream.fileno())
@@ -65,7 +65,7 @@ def read_array(
     wanted: str = "a .npy file of numbers",
     hint: str = "",
     kinds: str = "fiu",
-    mmap_mode: str | None = None,
+    mmap_mode: Literal["r", "c"] | None = None,
 ) -> np.ndarray:
     """The array of a ``.npy`` file. Pickled objects are refused.
 

@@ -16,10 +16,11 @@ from lib.core.loss import Pose2MeshLoss, PoseNetLoss
 from lib.core.optim import build_optimizer
 from lib.geometry.camera_fit import CROP_SIZE, fit_weak_perspective, project
 from lib.graph.mesh_graph import MeshGraph
+from lib.models.pose2mesh_net import Pose2Mesh
 from lib.models.posenet import build_posenet
 from lib.plain.camera import fit_camera
 from lib.plain.graph import levels_in_use, plain_coarse_graphs
-from lib.plain.networks import PlainPoseNet
+from lib.plain.networks import PlainPose2Mesh, PlainPoseNet
 from lib.plain.training import PlainTrainer, posenet_step
 
 Repeat = Callable[..., tuple]
@@ -29,6 +30,7 @@ SEED = 0
 
 def inference_case(side: str) -> Repeat:
     """Whole network in evaluation mode, 2D poses to meshes in the mesh's own order; ``part="meshnet"``: MeshNet."""
+    model: Pose2Mesh | PlainPose2Mesh
     if side == "ours":
         model = models.our_pose2mesh().eval()
 
@@ -79,6 +81,7 @@ def training_case(side: str) -> Repeat:
 def posenet_case(side: str) -> Repeat:
     """The same of PoseNet alone."""
     cfg = models.config(MODEL={"name": "posenet"})
+    model: torch.nn.Module
     if side == "ours":
         model = models.fill(build_posenet, cfg).train()
         criterion, optimizer = PoseNetLoss(), build_optimizer(cfg, model.parameters())

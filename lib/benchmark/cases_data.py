@@ -44,21 +44,21 @@ def data_case(side: str):
         dataset = GeneratedHuman36M(ROWS, models.config("coco"), models.mesh_model())
         loader = BatchLoader(dataset, BATCH, shuffle=True, workers=0)
 
-        def repeat(items: int):
+        def batches(items: int):
             for _ in itertools.islice(loader.epoch(1), items // BATCH):
                 pass
             return items, ()
 
-        return repeat
+        return batches
 
     items_of = plain_items(generated_columns(ROWS, models.mesh_model()))
 
-    def repeat(items: int):
+    def one_by_one(items: int):
         for _ in DataLoader(Subset(items_of, range(items)), batch_size=BATCH):
             pass
         return items, ()
 
-    return repeat
+    return one_by_one
 
 
 def evaluation_case(side: str):
@@ -90,8 +90,8 @@ def evaluation_case(side: str):
             joints = human36[None] @ pred_mesh, human36[None] @ target_mesh
             batch_errors(pred_mesh, target_mesh, *joints, HUMAN36.root, HUMAN36.eval_joints)
             kept.append((pred_mesh.numpy(), target_mesh.numpy()))
-        meshes = (np.concatenate(side) for side in zip(*kept))
-        errors = evaluate_meshes(*meshes, smpl.numpy(), human36.numpy(), HUMAN36.eval_joints)
+        all_pred, all_target = (np.concatenate(side) for side in zip(*kept))
+        errors = evaluate_meshes(all_pred, all_target, smpl.numpy(), human36.numpy(), HUMAN36.eval_joints)
         return samples, [errors[name][:BATCH].mean() for name in FIGURES]
 
     return ours if side == "ours" else plain

@@ -2,6 +2,7 @@
 
 import functools
 from collections.abc import Callable
+from typing import TypeVar
 from zlib import crc32
 
 import numpy as np
@@ -18,6 +19,7 @@ from lib.plain.networks import PlainMeshNet, PlainPose2Mesh, PlainPoseNet
 from lib.settings.config import Config
 from lib.settings.reading import merge
 
+Model = TypeVar("Model", bound=torch.nn.Module)
 BODY, JOINTS = "open_6890", "human36"
 
 
@@ -41,7 +43,7 @@ def our_plan() -> MeshNetPlan:
 
 def config(input_set: str = JOINTS, **sections) -> Config:
     """Published settings on the open body."""
-    values = {
+    values: dict[str, dict] = {
         "DATASET": {"input_joint_set": input_set, "target_joint_set": JOINTS, "use_gt_input": False, "cache": ""},
         "MODEL": {"body": BODY},
         "TRAIN": {"edge_loss_start": 0},
@@ -51,7 +53,7 @@ def config(input_set: str = JOINTS, **sections) -> Config:
     return merge(values)
 
 
-def fill(build: Callable[..., torch.nn.Module], *arguments) -> torch.nn.Module:
+def fill(build: Callable[..., Model], *arguments) -> Model:
     """A network with weights drawn from each tensor's own name; plain enough for outputs of a person's size."""
     with SkipInit():
         model = build(*arguments)

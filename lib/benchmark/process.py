@@ -28,13 +28,16 @@ class Worker:
             stderr=subprocess.DEVNULL,
             text=True,
         )
+        assert self._process.stdin is not None  # both were asked for as pipes
+        assert self._process.stdout is not None
+        self._input, self._output = self._process.stdin, self._process.stdout
 
     def __enter__(self) -> "Worker":
         return self
 
     def __exit__(self, *_) -> None:
-        self._process.stdin.close()
-        self._process.stdout.close()
+        self._input.close()
+        self._output.close()
         try:
             self._process.wait(timeout=20)
         except subprocess.TimeoutExpired:
@@ -42,8 +45,8 @@ class Worker:
             self._process.wait()
 
     def send(self, case: str, run: bool, arguments: dict) -> None:
-        self._process.stdin.write(json.dumps({"case": case, "run": run, **arguments}) + "\n")
-        self._process.stdin.flush()
+        self._input.write(json.dumps({"case": case, "run": run, **arguments}) + "\n")
+        self._input.flush()
 
     def receive(self) -> dict:
         """The next answer.
@@ -51,7 +54,7 @@ class Worker:
         Raises:
             RuntimeError: the process has ended.
         """
-        line = self._process.stdout.readline()
+        line = self._output.readline()
         if not line:
             code = self._process.wait()
             hint = " (killed, probably for lack of memory)" if code == -9 else ""

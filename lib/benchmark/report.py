@@ -51,7 +51,7 @@ def _line(row: Row, column: str, figures: dict, quick: bool) -> tuple[str, ...]:
 
 def table(rows: list[Row], results: dict[str, dict], quick: bool) -> str:
     """All rows as text, ours / plain where two numbers stand together."""
-    lines = [_HEADER]
+    lines: list[tuple[str, ...]] = [_HEADER]
     for row in rows:
         for column, figures in results[row.name].items():
             lines.append(_line(row, column, figures, quick))

@@ -63,7 +63,7 @@ class Turns:
             arguments, count = self.row.arguments("plain", self.quick, self.column), 1
         else:
             # blocks are mapped anew each time, so a small repeat warms up as well as a large one
-            arguments, count = self.row.plain_warmup, int(self.row.plain_warmup is not None)
+            arguments, count = self.row.plain_warmup or {}, int(self.row.plain_warmup is not None)
         for _ in range(count):
             worker.run(self.row.case, arguments)
         self._step()

@@ -15,6 +15,14 @@ _PALM_VERTICES = (95, 22)
 class _SkinnedLayer(nn.Module):
     """What body and hand layers share: buffers, default shape, translation or centring."""
 
+    th_betas: torch.Tensor
+    th_shapedirs: torch.Tensor
+    th_posedirs: torch.Tensor
+    th_v_template: torch.Tensor
+    th_J_regressor: torch.Tensor
+    th_weights: torch.Tensor
+    th_faces: torch.Tensor
+
     def __init__(self, arrays: dict[str, np.ndarray], center_idx: int | None):
         super().__init__()
         self.center_idx = center_idx
@@ -112,6 +120,9 @@ class HandLayer(_SkinnedLayer):
         joint_rot_mode: ``axisang``, anything else (without PCA): poses are (B, K, 3, 3) matrices.
         robust_rot: symmetric reading of the 6D representation.
     """
+
+    th_hands_mean: torch.Tensor
+    th_selected_comps: torch.Tensor
 
     def __init__(
         self,

@@ -36,7 +36,7 @@ class ParamSolver:
         self.groups = int(group.max()) + 1
         self.evidence = EVIDENCE * torch.bincount(group, minlength=self.groups)
         self.trans = target.new_zeros(len(target), 3)
-        self.shape = known.clone() if self.known else target.new_zeros(self.groups, params.shape_num)
+        self.shape = known.clone() if known is not None else target.new_zeros(self.groups, params.shape_num)
         self.parents = params.ancestors[0, : params.joint_num]
         self.below = _descendants(params)
         self.own = 3 * params.joint_num + 3

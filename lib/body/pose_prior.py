@@ -68,7 +68,7 @@ class PosePrior:
         keys = [field.name for field in fields(cls)]
         arrays = read_arrays(path, keys, "a pose prior", "data/build/fit_prior.py makes one")
         latent, count = arrays["basis"].shape[0], len(arrays["weights"])
-        shapes = {
+        shapes: dict[str, tuple[int, ...]] = {
             "mean_rotations": (len(DRIVEN), 3),
             "basis": (latent, FEATURES),
             "means": (count, latent),

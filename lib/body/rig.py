@@ -80,11 +80,13 @@ def on_smpl_joints(arrays: dict[str, np.ndarray], source: str) -> dict[str, np.n
         raise ValueError(f"{source}: {len(names)} {NAMES_KEY} for {joint_num} joints")
     found = smpl_joints(names, joint_num, source)
     number = {rig: joint for joint, rig in enumerate(found) if rig is not None}
+    pelvis = found[0]
+    assert pelvis is not None  # smpl_joints lets only hand joints be missing
 
     def ancestor(rig: int) -> int:
         """SMPL's joint that a joint of the rig follows."""
         while rig not in number:
-            rig = int(parents[rig]) if rig else found[0]
+            rig = int(parents[rig]) if rig else pelvis
         return number[rig]
 
     # joints above the pelvis follow it, as the pelvis is the root of every pose

@@ -6,7 +6,7 @@ that only collects data, and any other name is refused.
 """
 
 import pickle
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import numpy as np
 
@@ -22,8 +22,8 @@ class _RefusedName(pickle.UnpicklingError):
 class _Inert:
     """Collects what a pickle hands to an object: constructor arguments and state."""
 
-    args = ()
-    state = None
+    args: tuple = ()
+    state: Any = None
 
     def __init__(self, *args):
         self.args = args
@@ -49,7 +49,7 @@ class _Ignored(_Inert):
 class _DType(_Inert):
     def dtype(self) -> np.dtype:
         name = self.args[0] if self.args else None
-        order = self.state[1] if isinstance(self.state, tuple) and len(self.state) > 1 else "="
+        order: Any = self.state[1] if isinstance(self.state, tuple) and len(self.state) > 1 else "="
         if not isinstance(name, str) or order not in ("<", ">", "=", "|"):
             raise ValueError("damaged array type")
         # object arrays would need the unpickler to make objects
@@ -65,7 +65,7 @@ def _to_bytes(data) -> bytes:
     return data.encode("latin1") if isinstance(data, str) else bytes(data)
 
 
-def _from_buffer(data, kind, shape, order: str) -> np.ndarray:
+def _from_buffer(data, kind, shape, order) -> np.ndarray:
     if not isinstance(kind, _DType):
         raise ValueError("damaged array type")
     dtype = kind.dtype()

@@ -141,15 +141,15 @@ class Checkpoint:
         kind = self.joint_set.body
         if self.graph is None:
             return load_mesh_model(kind, LICENSED[kind] if which == "auto" else which, root)
-        problem = None
+        problems: list[ValueError] = []
         for name in (which, *OPEN_MODELS[kind]) if which == "auto" else (which,):
             mesh_model = load_mesh_model(kind, name, root)
             try:
                 self.graph.check_topology(mesh_model.faces)
                 return mesh_model
             except ValueError as error:
-                problem = problem or error
-        raise problem
+                problems.append(error)
+        raise problems[0]
 
     def graph_on(self, mesh_model: MeshModel, cfg: Config | None = None, cache: Path | None = None) -> MeshGraph:
         """The graph that a network for these weights is built with.

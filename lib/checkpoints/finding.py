@@ -83,7 +83,7 @@ def _last(run: Path) -> Path | None:
     files = [file for folder in (run, run / "checkpoint") for file in folder.glob("*.pth.tar")]
     numbered = {file: file.name.removeprefix("checkpoint").removesuffix(".pth.tar") for file in files}
     epochs = {file: int(number) for file, number in numbered.items() if number.isdecimal()}
-    newest = max(epochs, key=epochs.get, default=None)
+    newest = max(epochs, key=epochs.__getitem__, default=None)
     final = next((file for file in files if file.name == "final.pth.tar"), None)
     if final is None or newest is None:
         return final or newest

@@ -8,17 +8,17 @@ import torch
 
 def get_rng_state() -> dict:
     """State of torch's, numpy's and Python's generators as tensors and numbers (loads under ``weights_only``)."""
-    name, keys, position, has_gauss, cached = np.random.get_state()  # noqa: NPY002
+    numpy = np.random.get_state(legacy=False)  # noqa: NPY002
     version, words, next_gauss = random.getstate()
     return {
         "torch": torch.get_rng_state(),
         "cuda": torch.cuda.get_rng_state_all() if torch.cuda.is_available() else [],
         "numpy": {
-            "name": name,
-            "keys": torch.from_numpy(keys.astype(np.int64)),
-            "position": int(position),
-            "has_gauss": int(has_gauss),
-            "cached": float(cached),
+            "name": numpy["bit_generator"],
+            "keys": torch.from_numpy(numpy["state"]["key"].astype(np.int64)),
+            "position": int(numpy["state"]["pos"]),
+            "has_gauss": int(numpy["has_gauss"]),
+            "cached": float(numpy["gauss"]),
         },
         "python": {"version": version, "words": torch.tensor(words, dtype=torch.int64), "next_gauss": next_gauss},
     }

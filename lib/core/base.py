@@ -130,27 +130,28 @@ class Trainer:
         parallel = distributed.wrap(self.model, self.options.device)
         if main and self.begin_epoch > self.cfg.TRAIN.end_epoch:
             print(f"already trained to epoch {self.begin_epoch - 1}: raise TRAIN.end_epoch to go on")
-        elif main:
+        elif tester is not None:
             print("===> Start training...")
             if tester.note:
                 print(tester.note)
         for epoch in range(self.begin_epoch, self.cfg.TRAIN.end_epoch + 1):
             loss, terms = self.train_epoch(parallel, epoch)
             self.train_log.append(loss)
-            if main:
+            error = None
+            if tester is not None and run is not None:
                 tester.test(epoch, self.model, run)
-                self._log(run, epoch, terms)
-            error = distributed.broadcast_object(tester.joint_error if main else None)
-            step_scheduler(self.scheduler, error)
-            if main:
+                self._log(tester, run, epoch, terms)
+                error = tester.joint_error
+            step_scheduler(self.scheduler, distributed.broadcast_object(error))
+            if main and run is not None:
                 self._save(run, epoch)
             distributed.barrier()
-        if main and tester.evaluator.full:
+        if tester is not None and run is not None and tester.evaluator.full:
             final = run / "checkpoint" / "final.pth.tar"
             tester.report(run / "result", identity(final, self.cfg.TRAIN.end_epoch, self.options.root))
 
-    def _log(self, run: Path, epoch: int, terms: dict[str, float]) -> None:
-        errors = {"surface": self.tester.surface_error, "joint": self.tester.joint_error}
+    def _log(self, tester: Tester, run: Path, epoch: int, terms: dict[str, float]) -> None:
+        errors = {"surface": tester.surface_error, "joint": tester.joint_error}
         for name, error in errors.items():
             self.test_log[name].append(error)
         log_epoch(run / "log.csv", epoch, current_lr(self.optimizer), self.train_log[-1], terms, errors)

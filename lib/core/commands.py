@@ -108,6 +108,7 @@ def test(args: argparse.Namespace) -> None:
         weights = identity(path, checkpoint.epoch, options.root)
         cfg = checkpoint.adapted(cfg)
     tester = Tester(cfg, options)
+    model: torch.nn.Module
     if args.predictions:
         tester.check_predictions(args.predictions)
     elif args.baseline:

@@ -3,6 +3,7 @@
 import math
 from collections import Counter
 from collections.abc import Iterable
+from typing import Any
 
 import torch
 from torch.optim import Optimizer
@@ -61,6 +62,7 @@ def build_scheduler(cfg: Config, optimizer: Optimizer, state: dict | None = None
         ValueError: unknown TRAIN.scheduler, or ``state`` belongs to another one.
     """
     train = cfg.TRAIN
+    scheduler: LRScheduler
     if train.scheduler == "step":
         scheduler = MultiStepLR(optimizer, milestones=train.lr_step, gamma=train.lr_factor)
     elif train.scheduler in ("plateau", "platue"):
@@ -126,7 +128,9 @@ def resume_optimizer(cfg: Config, optimizer: Optimizer, saved: dict | None) -> N
             shapes = tuple(state[buffer].shape), tuple(ours[index].shape)
             raise ValueError(f"optimizer state {index} has shape {shapes[0]}, the model's parameter {shapes[1]}")
     # how the arithmetic is carried out is a choice of this machine, not of the one that saved
-    implementation = [{key: group[key] for key in ("foreach", "fused") if key in group} for group in groups]
+    implementation: list[dict[str, Any]] = [
+        {key: group[key] for key in ("foreach", "fused") if key in group} for group in groups
+    ]
     optimizer.load_state_dict(saved)
     for group, choice in zip(optimizer.param_groups, implementation):
         group.update(choice)
@@ -147,12 +151,12 @@ def _load_scheduler(cfg: Config, saved: dict, scheduler: LRScheduler) -> None:
         found = next((kind.__name__ for kind, mark in marks.items() if mark in saved), "unknown")
         raise ValueError(f"the checkpoint used the schedule {found}, the settings say {type(scheduler).__name__}")
     state = {key: value for key, value in saved.items() if key in known}
+    stretched = isinstance(scheduler, CosineAnnealingLR) and saved["T_max"] != scheduler.T_max
     if isinstance(scheduler, MultiStepLR):
         state.update(milestones=Counter(cfg.TRAIN.lr_step), gamma=cfg.TRAIN.lr_factor)
     elif isinstance(scheduler, ReduceLROnPlateau):
         state.update(factor=cfg.TRAIN.lr_factor)
-    else:
-        stretched = saved["T_max"] != scheduler.T_max
+    elif isinstance(scheduler, CosineAnnealingLR):
         state.update(T_max=scheduler.T_max)
     scheduler.load_state_dict(state)
     if isinstance(scheduler, CosineAnnealingLR) and stretched:

@@ -34,6 +34,8 @@ class PartLoss(nn.Module):
         parts: vertex numbers of each part, (n,) int64.
     """
 
+    vertices: Tensor
+
     def __init__(self, parts: Sequence[Tensor]):
         super().__init__()
         self.sizes = [len(part) for part in parts]

@@ -49,7 +49,7 @@ def build_dataset(cfg: Config, options: Options, mode: str):
         if distributed.is_main():
             print(f"# of {mode.upper()} {name} data: {len(dataset)}")
     if distributed.is_main():
-        print(f"Mesh model: {model.description}")
+        print(f"Mesh model: {datasets[0].mesh_model.description}")
     return datasets[0] if len(datasets) == 1 else MultipleDatasets(datasets)
 
 

@@ -2,6 +2,7 @@
 
 import os
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import torch
@@ -53,7 +54,7 @@ class _Batches(TorchDataset):
         number, indices = batch
         generator = stream(*self.keys, number)
         try:
-            rows = self.dataset.rows(indices, generator)
+            rows: Any = self.dataset.rows(indices, generator)  # each kind of data set finishes its own
             if self.rows_only:
                 return rows, generator.get_state()
             return self.dataset.finish(rows, generator)

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 
-def sample_of(which: np.ndarray, index: np.ndarray, lengths: np.ndarray, uniform: np.ndarray) -> np.ndarray:
+def sample_of(which: np.ndarray, index: np.ndarray, lengths: np.ndarray | list[int], uniform: np.ndarray) -> np.ndarray:
     """The sample that a draw takes from its data set.
 
     Args:

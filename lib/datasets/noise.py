@@ -142,8 +142,9 @@ def _coco_tables(dtype: torch.dtype, device: torch.device) -> tuple[_Tables, _Ta
     keypoints = COCO.joints[: COCO.keypoint_num]
     partner = dict(COCO.flip_pairs) | {right: left for left, right in COCO.flip_pairs}
     rights = [right for _, right in COCO.flip_pairs]
-    passes = ([i for i in range(len(keypoints)) if i not in rights], rights)
-    return tuple(_group_tables([(i, keypoints[i], partner.get(i)) for i in group], dtype, device) for group in passes)
+    others = [i for i in range(len(keypoints)) if i not in rights]
+    first, second = ([(i, keypoints[i], partner.get(i)) for i in group] for group in (others, rights))
+    return _group_tables(first, dtype, device), _group_tables(second, dtype, device)
 
 
 def _group_tables(group, dtype: torch.dtype, device: torch.device) -> _Tables:

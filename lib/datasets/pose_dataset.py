@@ -110,6 +110,9 @@ class PoseDataset(Dataset):
             flip_first=protocol.flip_in_crop,
         )
 
+    def __len__(self) -> int:
+        raise NotImplementedError
+
     def rows(self, indices: np.ndarray, generator: torch.Generator) -> dict[str, torch.Tensor]:
         """Body parameters and cameras of the samples, see ``BodyTransform.assemble``."""
         raise NotImplementedError
@@ -198,6 +201,7 @@ class RecordDataset(PoseDataset):
     image_folder = ""
     inspection = Inspection()
     repeated = 0
+    records: PoseRecords
 
     def __init__(self, mode: str, cfg: Config, model=None, debug: bool = False, seed: int = 0, root=ROOT):
         super().__init__(mode, cfg, model, debug, seed, root)

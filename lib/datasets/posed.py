@@ -92,7 +92,7 @@ class Posed:
     def __init__(self, bodies: PosedBodies, rows: dict[str, torch.Tensor], input_set: str, annotated_set: str = ""):
         self.bodies, self.rows = bodies, rows
         self.input_set, self.annotated_set = input_set, annotated_set
-        self._skinned = None
+        self._skinned: tuple[torch.Tensor, torch.Tensor, torch.Tensor] | None = None
         self._joints: dict[str, torch.Tensor] = {}
 
     @property

@@ -47,7 +47,7 @@ class BodyTransform:
                 )
         # the mesh is relative to the root of the target joints; with coco targets to human36's pelvis, as published
         self.root_set = HUMAN36 if self.target_set.name == COCO.name else self.target_set
-        self.masked = ()
+        self.masked: tuple[str, ...] = ()
         if self.protocol.fit_check is not None:
             self.masked = self.protocol.fit_check.masks.get((cfg.MODEL.name, self.input_set.name), ())
         # PoseNet needs joints only: then just the vertices that regressors read are posed
@@ -58,8 +58,8 @@ class BodyTransform:
     def _needed_sets(self) -> list[JointSet]:
         needed = [self.input_set, *((self.target_set, self.root_set) if self.with_mesh else ())]
         needed = [joint_set for joint_set in needed if joint_set.name != self.protocol.annotated_set]
-        checked = self.protocol.fit_check.joint_sets if self.masked else ()
-        return needed + [get_joint_set(name) for name in checked]
+        check = self.protocol.fit_check if self.masked else None
+        return needed + [get_joint_set(name) for name in (check.joint_sets if check else ())]
 
     def __call__(self, rows: dict[str, torch.Tensor], generator: torch.Generator, train: bool):
         """One batch, augmented when ``train``; see ``assemble``."""
@@ -121,10 +121,8 @@ class BodyTransform:
 
     def _kept(self, posed: Posed) -> torch.Tensor | None:
         """(B,) bool: the fit is close enough to supervise; None when nothing is checked."""
-        if not self.masked:
-            return None
-        check = self.protocol.fit_check
-        return check.error(posed) <= check.threshold
+        check = self.protocol.fit_check if self.masked else None
+        return None if check is None else check.error(posed) <= check.threshold
 
 
 def _relative(joints: torch.Tensor, root: int) -> torch.Tensor:
@@ -134,4 +132,7 @@ def _relative(joints: torch.Tensor, root: int) -> torch.Tensor:
 def _mask(like: torch.Tensor, masked: bool, keep: torch.Tensor | None) -> torch.Tensor:
     """(B, N, 1) ones, zero for the samples that are not kept."""
     valid = torch.ones_like(like[..., :1])
-    return valid * keep[:, None, None] if masked else valid
+    if not masked:
+        return valid
+    assert keep is not None  # where something is masked, fits are checked
+    return valid * keep[:, None, None]

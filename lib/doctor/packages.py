@@ -132,7 +132,7 @@ def gpu() -> Iterator[Finding]:
 
 def opengl(root: Path) -> Iterator[Finding]:
     """Which backends draw a triangle, each in a process of its own."""
-    problems = []
+    problems: list[str] = []
     for backend in ("egl", "osmesa"):
         code, output = run_python(_GL_CODE, backend, str(root))
         if code == 0:

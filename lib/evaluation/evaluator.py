@@ -71,7 +71,7 @@ class GrowingArray:
     Thousands of small tensors would do as well, but each would pin the freed memory of large ones around it.
     """
 
-    def __init__(self):
+    def __init__(self) -> None:
         self._buffer: np.ndarray | None = None
         self._length = 0
 
@@ -90,13 +90,14 @@ class GrowingArray:
 
     def rows(self) -> np.ndarray:
         """(N, ...) all rows so far, as a view."""
+        assert self._buffer is not None  # there is a first block
         return self._buffer[: self._length]
 
 
 class SampleTable:
     """One number per sample and metric."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         self._names: tuple[str, ...] = ()
         self._indices = GrowingArray()
         self._values = GrowingArray()
@@ -191,8 +192,11 @@ class Evaluator:
                 continue
             values = columns[figure.name]
             groups = self.groups.means(values) if self.groups else None
-            finite = np.isfinite(groups) if figure.over_groups else None
-            total = values.mean() if finite is None else groups[finite].mean() if finite.any() else np.nan
+            total = values.mean()
+            if figure.over_groups:
+                assert groups is not None  # such figures come with groups
+                finite = np.isfinite(groups)
+                total = groups[finite].mean() if finite.any() else np.nan
             found[figure.name] = (float(total), groups)
         return found
 
@@ -205,5 +209,7 @@ class Evaluator:
             total, groups = results[figure.name]
             lines.append(figure.text(total))
             if figure.per_group:
+                assert self.groups is not None  # such figures come with groups
+                assert groups is not None
                 lines.append("".join(f"{name}: {value:.2f} " for name, value in zip(self.groups.names, groups)))
         return lines

@@ -31,7 +31,7 @@ def f_scores(pred: Tensor, target: Tensor, thresholds=F_THRESHOLDS) -> list[Tens
         one (B,) tensor with values from 0 to 1 per threshold.
     """
     centre = target.mean(1, keepdim=True)  # far from the origin, squared distances lose their digits
-    scores = [[] for _ in thresholds]
+    scores: list[list[torch.Tensor]] = [[] for _ in thresholds]
     for a, b in zip((pred - centre).split(_CHUNK), (target - centre).split(_CHUNK)):
         distances = torch.cdist(a, b)
         to_target, to_pred = distances.amin(2), distances.amin(1)

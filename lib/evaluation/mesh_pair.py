@@ -42,9 +42,10 @@ class MeshPair:
 
     def __init__(self, pred: Tensor, target: Tensor, regressor: JointRegressor | None, align: bool):
         self.align = align
-        self._row_sums = None if regressor is None else regressor.row_sums
-        self._planes = pred.transpose(1, 2), target.transpose(1, 2)
-        self._joints = None if regressor is None else (regressor @ pred, regressor @ target)
+        self._sides = pred.transpose(1, 2), target.transpose(1, 2)
+        self._joints: tuple[Tensor, Tensor] | None = None
+        if regressor is not None:
+            self._row_sums, self._joints = regressor.row_sums, (regressor @ pred, regressor @ target)
 
     def joints(self, part: slice, about: tuple[Tensor, Tensor] | None = None) -> tuple[Tensor, Tensor]:
         """Joints of both meshes, (B, J, 3) each.
@@ -54,11 +55,12 @@ class MeshPair:
             about: two origins (B, 3): the joints of meshes that were moved there. Not the same as moved joints, where
                 rows of the regressor do not sum to 1.
         """
-        joints = [joints[:, part] for joints in self._joints]
+        assert self._joints is not None  # a pair without regressor is not asked
+        pred, target = (joints[:, part] for joints in self._joints)
         if about is not None:
             sums = self._row_sums[part, None]
-            joints = [found - sums * origin[:, None] for found, origin in zip(joints, about)]
-        return tuple(joints)
+            pred, target = (found - sums * origin[:, None] for found, origin in zip((pred, target), about))
+        return pred, target
 
     def distances(self, *shifts: Tensor) -> list[Tensor]:
         """Mean distances of corresponding vertices, (B,) each.
@@ -69,7 +71,7 @@ class MeshPair:
         Returns:
             one entry per shift; with ``align`` also the distance after the best similarity of each sample.
         """
-        pred, target = self._planes
+        pred, target = self._sides
         found = [_mean_length(pred - target + shift[..., None]) for shift in shifts]
         if self.align:
             mean_p, mean_t = pred.mean(-1, keepdim=True), target.mean(-1, keepdim=True)
@@ -94,13 +96,15 @@ class PlanesPair(MeshPair):
         self._centres = np.zeros((2, self._count, 3), dtype)  # what has been taken off the planes
         self._moments = np.empty((self._count, 4, 4), dtype)
         self._squares = np.empty(self._count, dtype)
-        self._found = None
+        self._found: np.ndarray | None = None
+        self._joints = None
         if regressor is not None:
             regressor.check(pred)
             self._row_sums = regressor.row_sums
             self._numbers, self._weights = regressor.reader()
             self._found = np.empty((2, self._count, 3, self._weights.shape[1]), dtype)
-            self._joints = torch.from_numpy(self._found.swapaxes(2, 3))
+            pred_joints, target_joints = torch.from_numpy(self._found.swapaxes(2, 3))
+            self._joints = pred_joints, target_joints
         self._in_parts(self._read)
 
     def _read(self, low: int, high: int) -> None:

@@ -116,7 +116,7 @@ class MetricAccumulator:
     float64, so that ``update`` costs no synchronisation.
     """
 
-    def __init__(self):
+    def __init__(self) -> None:
         self._sums: dict[str, Tensor] = {}
         self._batches: Counter[str] = Counter()
 

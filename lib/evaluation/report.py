@@ -4,6 +4,7 @@ import csv
 import json
 import math
 from pathlib import Path
+from typing import Any
 
 from lib.evaluation.evaluator import Evaluator
 from lib.files import atomic_write
@@ -22,7 +23,7 @@ def write_json(
     ``millimetres`` repeats those in millimetres as plain numbers; ``weights`` is left out where there are none.
     """
     groups = evaluator.groups
-    metrics = {}
+    metrics: dict[str, dict[str, Any]] = {}
     for figure in evaluator.figures:
         if figure.name not in results:
             continue

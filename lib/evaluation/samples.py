@@ -66,10 +66,10 @@ class SampleWriter:
         return mesh * self.rule.scale
 
     def _draw(self, index: int, pose2d: torch.Tensor, joints, target, row: int) -> None:
-        pose2d, bones = pose2d.cpu().numpy(), self.joint_set.bones
+        points, bones = pose2d.cpu().numpy(), self.joint_set.bones
         # the network's input has lost its place and size; the picture keeps the proportions of the crop
         size = np.array(self.canvas[::-1])
-        pixels = size / 2 * (1 + pose2d / (_MARGIN * np.abs(pose2d).max()))
+        pixels = size / 2 * (1 + points / (_MARGIN * np.abs(points).max()))
         blank = np.full((*self.canvas, 3), 255, dtype=np.uint8)
         vis_2d_pose(pixels, blank, bones, prefix=f"{index}", folder=self.folder)
         for poses, truth in ((joints, False), (target, True)):

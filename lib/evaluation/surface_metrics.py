@@ -173,9 +173,10 @@ def surface_errors(pred: Tensor, target: Tensor, regions: SurfaceRegions) -> dic
     measured = zip(parts, centred, _rotations(centred))
     # (3, B) sums of each part over vertices, edges and triangles
     sums = iter([_sums(_rotated(rotation, p), t, part) for part, (p, t), rotation in measured])
-    found, total, number = {}, 0, np.array([0, len(regions.between), 0])
+    found, number = {}, np.array([0, len(regions.between), 0])
+    total = zero = pred.new_zeros(())
     for region, members in regions.parts.items():
-        own, count = sum(next(sums) for _ in members), np.sum([part.counts for part in members], axis=0)
+        own, count = sum((next(sums) for _ in members), zero), np.sum([part.counts for part in members], axis=0)
         found[region] = _means(own, count)
         total, number = total + own, number + count
     total[1] += _edge_errors(*meshes, regions.between)
@@ -231,7 +232,8 @@ def _normals(points: Tensor, faces: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     corner = points.index_select(0, faces[:, 0])
     first, second = (points.index_select(0, faces[:, other]).sub_(corner).unbind(1) for other in (1, 2))
     # torch.linalg.cross takes ten times as long along an axis that is not the last
-    return tuple(first[a] * second[b] - first[b] * second[a] for a, b in ((1, 2), (2, 0), (0, 1)))
+    x, y, z = (first[a] * second[b] - first[b] * second[a] for a, b in ((1, 2), (2, 0), (0, 1)))
+    return x, y, z
 
 
 def _facing_alike(pred: tuple[Tensor, ...], target: tuple[Tensor, ...]) -> Tensor:

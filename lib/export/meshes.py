@@ -112,7 +112,9 @@ def _ply(people: np.ndarray, faces: np.ndarray, colours: list, names: list[str])
     all_faces = np.concatenate([faces + index * vertex_num for index in range(count)])
     vertex_colours = np.repeat(np.array([_bytes(colour) for colour in colours], dtype=np.uint8), vertex_num, axis=0)
     mesh = trimesh.Trimesh(people.reshape(-1, 3), all_faces, vertex_colors=vertex_colours, process=False)
-    return mesh.export(file_type="ply", encoding="binary_little_endian")
+    content = mesh.export(file_type="ply", encoding="binary_little_endian")
+    assert isinstance(content, bytes)  # text is another encoding, a dict another file type
+    return content
 
 
 def _bytes(colour) -> list[int]:

@@ -12,6 +12,7 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -99,7 +100,7 @@ def _frame(path: Path, shot: Shot, people: np.ndarray, side: int) -> dict:
     colours = [_GREY] * len(people) if shot.colours is None else list(shot.colours)
     if len(colours) != len(people):
         raise ValueError(f"{path}: {len(people)} people, but {len(colours)} colours")
-    frame = {"people": [], "label": shot.label, "picture": None}
+    frame: dict[str, Any] = {"people": [], "label": shot.label, "picture": None}
     if shot.picture is not None:
         frame["picture"] = _picture(path, shot.picture, side)
     if not len(people):

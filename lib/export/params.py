@@ -53,15 +53,15 @@ def save_params(
         raise ValueError(f"{path}: parameters are written as .npz or .json, not {path.suffix!r}")
     count = len(fit)
     tracks = np.full(count, -1) if tracks is None else np.asarray(tracks)
-    frames = np.array([""] * count if frames is None else [str(name) for name in frames])
+    names = np.array([""] * count if frames is None else [str(name) for name in frames])
     trans = _numpy(fit.trans)
     if translation is not None:
         translation = np.asarray(translation, dtype=np.float32)
         if translation.shape != trans.shape:
             raise ValueError(f"{path}: translation {translation.shape} for {count} people")
         trans = trans + translation
-    if tracks.shape != (count,) or len(frames) != count:
-        raise ValueError(f"{path}: {count} people, but {tracks.shape} tracks and {len(frames)} frame names")
+    if tracks.shape != (count,) or len(names) != count:
+        raise ValueError(f"{path}: {count} people, but {tracks.shape} tracks and {len(names)} frame names")
     pose = _numpy(fit.pose)
     arrays = {
         "global_orient": pose[:, :_ROOT],
@@ -72,7 +72,7 @@ def save_params(
         "trans": trans,
         "residual": _numpy(fit.residual),
         "track": tracks.astype(np.int64),
-        "frame": frames,
+        "frame": names,
         "gender": np.array(gender),
         "model": np.array(mesh_model.name),
     }
@@ -131,7 +131,7 @@ def save_amass(
 
 def _save_arrays(path: Path, arrays: dict[str, np.ndarray]) -> None:
     with atomic_write(path, "wb") as stream:
-        np.savez(stream, **arrays)
+        np.savez(stream, **arrays)  # type: ignore[arg-type]  # NumPy declares allow_pickle, a bool, among them
 
 
 def _numpy(tensor) -> np.ndarray:

@@ -8,11 +8,17 @@ wheel twice as large (68 MB). GIF 20 and 110 ms; Pillow's median cut took 47 and
 from contextlib import suppress
 from fractions import Fraction
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
 
 from lib.files import hidden_beside
+
+if TYPE_CHECKING:
+    from av.container import OutputContainer
+    from av.filter import Graph
+    from av.video.stream import VideoStream
 
 VIDEO_FORMATS = ("mp4", "gif")
 _X264 = {"preset": "veryfast", "crf": "18"}  # as true to the pictures as OpenCV's MPEG-4 in half the bytes
@@ -65,7 +71,8 @@ class VideoWriter:
             raise ValueError(f"{path}: frames per second must be between 0 and 1000, got {fps}")
         self.count = 0
         self._size: tuple[int, int] | None = None
-        self._container = self._stream = self._graph = None
+        self._container: OutputContainer | None = None
+        self._graph: Graph | None = None
         self._aside = hidden_beside(self.path)
 
     def write(self, frame: np.ndarray) -> None:
@@ -78,52 +85,57 @@ class VideoWriter:
         size = frame.shape[1], frame.shape[0]
         if self._size is None:
             self._size = size
-            self._open(*size)
+            self._stream = self._open(*size)
         if size != self._size:
             raise ValueError(f"{self.path}: frame {self.count} is {size}, the first one was {self._size}")
         if self._kind == "mp4":
-            frame = cv2.copyMakeBorder(frame, 0, size[1] % 2, 0, size[0] % 2, cv2.BORDER_REPLICATE)
-            picture = VideoFrame.from_ndarray(frame, "bgr24").reformat(format="yuv420p", dst_colorspace=_BT709)
+            even = np.asarray(cv2.copyMakeBorder(frame, 0, size[1] % 2, 0, size[0] % 2, cv2.BORDER_REPLICATE), np.uint8)
+            picture = VideoFrame.from_ndarray(even, "bgr24").reformat(format="yuv420p", dst_colorspace=_BT709)
         else:
             picture = VideoFrame.from_ndarray(np.ascontiguousarray(frame), "bgr24")
         picture.pts, picture.time_base = self.count, 1 / self._rate
         if self._graph is not None:
             self._graph.push(picture)
-            picture = self._graph.pull()
+            coloured = self._graph.pull()
+            assert isinstance(coloured, VideoFrame)  # the graph has no sound
+            picture = coloured
+        assert self._container is not None  # open since the first frame
         self._container.mux(self._stream.encode(picture))
         self.count += 1
 
-    def _open(self, width: int, height: int) -> None:
+    def _open(self, width: int, height: int) -> "VideoStream":
         import av
 
         self.path.parent.mkdir(parents=True, exist_ok=True)
         if self._kind == "gif":
             self._rate = min(self._rate, Fraction(_GIF_FASTEST))
             self._container = av.open(str(self._aside), "w", format="gif")
-            self._stream = self._container.add_stream("gif", rate=self._rate)
-            self._stream.width, self._stream.height, self._stream.pix_fmt = width, height, "pal8"
-            self._stream.codec_context.time_base = _GIF_CLOCK
+            stream = self._container.add_stream("gif", rate=self._rate)
+            stream.width, stream.height, stream.pix_fmt = width, height, "pal8"
+            stream.codec_context.time_base = _GIF_CLOCK
             self._graph = self._palettes(width, height)
-            return
+            return stream
         try:
             av.Codec("libx264", "w")
         except av.codec.codec.UnknownCodecError as error:
             raise RuntimeError(f"{self.path}: this PyAV has no H.264, PyPI's has; or write a .gif") from error
         options = {"movflags": "faststart"}  # the index first
         self._container = av.open(str(self._aside), "w", format="mp4", options=options)
-        self._stream = self._container.add_stream("libx264", rate=self._rate, options=_X264)
-        self._stream.pix_fmt = "yuv420p"
-        self._stream.width, self._stream.height = width + width % 2, height + height % 2
-        context = self._stream.codec_context
+        stream = self._container.add_stream("libx264", rate=self._rate, options=_X264)
+        stream.pix_fmt = "yuv420p"
+        stream.width, stream.height = width + width % 2, height + height % 2
+        context = stream.codec_context
         context.colorspace = context.color_primaries = context.color_trc = _BT709
         context.thread_count = _THREADS
+        return stream
 
     def _palettes(self, width: int, height: int):
         """The filter that gives each frame colours of its own."""
+        from av import VideoFormat
         from av.filter import Graph
 
         graph = Graph()
-        start = graph.add_buffer(width=width, height=height, format="bgr24", time_base=1 / self._rate)
+        start = graph.add_buffer(width=width, height=height, format=VideoFormat("bgr24"), time_base=1 / self._rate)
         split, scale, palette, use = (graph.add(*words) for words in _GIF_FILTER)
         start.link_to(split)
         split.link_to(scale, 0, 0)

@@ -54,10 +54,10 @@ def process_bbox(bbox, aspect_ratio: float | None = None, scale: float = 1.0) ->
     box = np.asarray(bbox)
     if not (box[2] >= 1 and box[3] >= 1):
         return None
-    grown, _ = process_boxes(
+    boxes, _ = process_boxes(
         to_tensor(box, torch.float64), CROP_ASPECT if aspect_ratio is None else aspect_ratio, scale
     )
-    grown = grown.numpy()
+    grown = boxes.numpy()
     if np.issubdtype(box.dtype, np.integer):
         size = np.trunc(grown[2:])
         grown = np.concatenate([grown[:2] + grown[2:] / 2 - size / 2, size])

@@ -73,5 +73,6 @@ def _from_array(array: np.ndarray) -> torch.Tensor | int | str:
 
 
 def _write(path: Path, graph: MeshGraph) -> None:
+    arrays = {name: np.asarray(value) for name, value in graph.to_state().items()}
     with contextlib.suppress(OSError), atomic_write(path, "wb") as stream:
-        np.savez(stream, **{name: np.asarray(value) for name, value in graph.to_state().items()})
+        np.savez(stream, **arrays)  # type: ignore[arg-type]  # NumPy declares allow_pickle, a bool, among them

@@ -161,7 +161,7 @@ def HEM_one_level(rr: np.ndarray, cc: np.ndarray, vv: np.ndarray, rid: np.ndarra
     return np.array(cluster, dtype=np.int32)
 
 
-def compute_perm(parents: Sequence[Sequence[int]]) -> list[list[int]]:
+def compute_perm(parents: Sequence[Sequence[int] | np.ndarray]) -> list[list[int]]:
     """Orders of all levels in which rows 2k and 2k+1 are the children of row k of the next level.
 
     Missing children are filled with fake nodes, numbered from the level's node count on in order of appearance. For
@@ -220,10 +220,10 @@ def perm_adjacency(A: sparse.spmatrix, indices: Sequence[int]) -> sparse.csr_mat
 
 def perm_index_reverse(indices: Sequence[int]) -> np.ndarray:
     """Inverse permutation: int64 ``(M,)``, the row of each node."""
-    indices = np.asarray(indices, dtype=np.int64)
-    if not np.array_equal(np.bincount(indices, minlength=len(indices)), np.ones(len(indices))):
-        raise ValueError(f"not a permutation of range({len(indices)})")
-    reverse = np.empty_like(indices)
+    order = np.asarray(indices, dtype=np.int64)
+    if not np.array_equal(np.bincount(order, minlength=len(order)), np.ones(len(order))):
+        raise ValueError(f"not a permutation of range({len(order)})")
+    reverse = np.empty_like(order)
     reverse[indices] = np.arange(len(indices))
     return reverse
 

@@ -7,6 +7,7 @@ its `MeshGraph`, and refuses meshes of another topology.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import torch
@@ -169,7 +170,7 @@ class MeshGraph:
         return state
 
     @classmethod
-    def from_state(cls, state: dict[str, torch.Tensor | int | str]) -> "MeshGraph":
+    def from_state(cls, state: dict[str, Any]) -> "MeshGraph":
         """Inverse of `to_state`, exact.
 
         Raises:

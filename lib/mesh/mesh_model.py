@@ -152,7 +152,10 @@ class MeshModel:
     def layer_tips(self) -> tuple[int, ...]:
         """Fingertip vertices, thumb to little finger, that a hand layer gives as joints."""
         # MANO's layer and its 21-row regressor disagree about the middle finger's tip
-        return TIP_VERTICES_LAYER["right"] if self.name == "mano" else tuple(map(int, self.fingertip_vertex_ids))
+        if self.name == "mano":
+            return TIP_VERTICES_LAYER["right"]
+        assert self.fingertip_vertex_ids is not None  # a hand's file has them
+        return tuple(map(int, self.fingertip_vertex_ids))
 
     def joint_regressor(self, joint_set: str | dict | JointSet) -> np.ndarray:
         """Matrix that takes mesh vertices to joints.

@@ -75,9 +75,10 @@ def _candidates(vertices: np.ndarray, joint: np.ndarray, count: int) -> np.ndarr
 def _sparse_weights(offsets: np.ndarray, limit: int) -> np.ndarray:
     """Weights (C,) >= 0 with sum 1 and at most ``limit`` entries that bring offsets (N, C, 3) nearest to zero."""
     meshes, count, _ = offsets.shape
-    rows = offsets.transpose(0, 2, 1).reshape(3 * meshes, count)
-    # with many meshes the normal equations have far fewer rows: R of a QR decomposition solves the same problem
-    rows = np.linalg.qr(rows, mode="r") if len(rows) > count else rows
+    rows: np.ndarray = offsets.transpose(0, 2, 1).reshape(3 * meshes, count)
+    if len(rows) > count:
+        # with many meshes the normal equations have far fewer rows: R of a QR decomposition solves the same problem
+        rows = np.asarray(np.linalg.qr(rows, mode="r"))
     scale = max(float(np.abs(offsets).max()), 1e-9) * 1e3 * np.sqrt(meshes)
     active = np.arange(count)
     while True:

@@ -33,6 +33,12 @@ class PlainBodyLayer(nn.Module):
         arrays: ``v_template``, ``shapedirs``, ``posedirs``, ``J_regressor``, ``weights``, ``kintree_table``.
     """
 
+    v_template: Tensor
+    shapedirs: Tensor
+    posedirs: Tensor
+    J_regressor: Tensor
+    weights: Tensor
+
     def __init__(self, arrays: dict[str, np.ndarray]):
         super().__init__()
         for name in ("v_template", "shapedirs", "posedirs", "J_regressor", "weights"):
@@ -52,7 +58,7 @@ class PlainBodyLayer(nn.Module):
         posed = shaped + torch.matmul(self.posedirs, feature.transpose(0, 1)).permute(2, 0, 1)
 
         last_row = torch.tensor([0.0, 0.0, 0.0, 1.0]).view(1, 1, 4).expand(batch, 1, 4)
-        chain = []
+        chain: list[Tensor] = []
         for k, rotation in enumerate(rotations):
             offset = joints[:, k] if k == 0 else joints[:, k] - joints[:, self.parents[k]]
             local = torch.cat([torch.cat([rotation, offset.reshape(batch, 3, 1)], dim=2), last_row], dim=1)

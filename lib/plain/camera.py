@@ -13,12 +13,12 @@ class PlainProjection(nn.Module):
     def __init__(self, crop_size: int = CROP_SIZE):
         super().__init__()
         self.cam_param = nn.Parameter(torch.rand(1, 3))
-        self.half = crop_size / 2
+        self.half_size = crop_size / 2
 
     def forward(self, joints: Tensor) -> Tensor:
         """(B, n, 3) metres to (B, n, 2) crop pixels."""
         shifted = joints[:, :, :2] + self.cam_param[None, :, 1:]
-        return shifted * self.cam_param[None, :, :1] * self.half + self.half
+        return shifted * self.cam_param[None, :, :1] * self.half_size + self.half_size
 
 
 def fit_camera(joints: Tensor, target: Tensor) -> tuple[Tensor, float]:

@@ -59,7 +59,7 @@ def affine_of(box: np.ndarray, rotation: float, size: tuple[int, int]) -> np.nda
     return cv2.getAffineTransform(source, target)
 
 
-def transform_point(point: np.ndarray, matrix: np.ndarray) -> np.ndarray:
+def transform_point(point: np.ndarray | tuple[float, float], matrix: np.ndarray) -> np.ndarray:
     return np.dot(matrix, np.array([point[0], point[1], 1.0]))[:2]
 
 

@@ -76,7 +76,9 @@ class PlainHuman36M(Dataset):
         lift = joint_cam_coco if self.input_set == "coco" else joint_cam
 
         tight = crop.tight_box(joint_img)
-        joint_img, matrix = crop.crop_joints(joint_img, crop.process_box(tight))
+        box = crop.process_box(tight)
+        assert box is not None  # generated people are seen from five metres
+        joint_img, matrix = crop.crop_joints(joint_img, box)
         if self.noise:
             count = COCO.keypoint_num
             joint_img[:count] = synthesize_pose(joint_img[:count], crop.crop_area(tight, matrix), self.rng)

@@ -44,9 +44,11 @@ def build_network(faces: np.ndarray, joint_set: JointSet, weights: dict[str, tor
 def fit_pose(network, rows: np.ndarray, regressor: np.ndarray, pose: np.ndarray):
     """Mesh (V, 3) metres, camera (s, tx, ty), crop box and residual of a pose (J, 2) in pixels."""
     tight = crop.tight_box(pose)
-    box = crop.process_box(tight, aspect=1.0, scale=1.25)
+    box, input_box = crop.process_box(tight, aspect=1.0, scale=1.25), crop.process_box(tight)
+    assert box is not None  # the pose is more than a point
+    assert input_box is not None
     target, _ = crop.crop_joints(pose, box, size=(CROP_SIZE, CROP_SIZE))
-    cropped, _ = crop.crop_joints(pose, crop.process_box(tight))
+    cropped, _ = crop.crop_joints(pose, input_box)
     with torch.no_grad():
         padded, _ = network(torch.from_numpy(crop.standardise(cropped))[None])
     mesh = padded[0, torch.from_numpy(rows)]

@@ -65,10 +65,10 @@ def synthesize_pose(joints: np.ndarray, area: float, rng: np.random.RandomState)
         rates = [error.jitter[few], error.miss[few], error.inversion]
         rates.append(1 - sum(rates))
         candidates = [jitter, miss, inversion, good]
-        rates = np.array([0.0 if found is None else rate for rate, found in zip(rates, candidates)])
-        if rates.sum() == 0:
+        chances = np.array([0.0 if found is None else rate for rate, found in zip(rates, candidates)])
+        if chances.sum() == 0:
             noisy[j] = 0
             continue
-        kind = rng.choice(len(rates), p=rates / rates.sum())
+        kind = rng.choice(len(chances), p=chances / chances.sum())
         noisy[j] = [*candidates[kind], 1]
     return noisy

@@ -73,7 +73,8 @@ class PlainTrainer:
 
     def step(self, batch, with_edges: bool = True) -> float:
         """One training step; the total loss before it."""
-        total = sum(self.losses(batch, with_edges))
+        first, *others = self.losses(batch, with_edges)
+        total = sum(others, start=first)
         self.optimizer.zero_grad()
         total.backward()
         self.optimizer.step()

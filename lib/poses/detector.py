@@ -21,6 +21,7 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import ModuleType
+from typing import Any
 
 import cv2
 import numpy as np
@@ -88,7 +89,8 @@ class Detector:
         self.source = MODELS[kind]
         self.left_hands = 0  # found and left out so far
         self._joint_num = get_source(self.source).joint_num
-        self._model = None  # made with the first image: it writes to the log when it starts, from threads of its own
+        # made with the first image: it writes to the log when it starts, from threads of its own
+        self._model: Any = None
 
     def __call__(self, image: np.ndarray, name: str = "") -> Frame:
         """The people, or right hands, in one image.

@@ -99,12 +99,13 @@ def _read(path: Path, layout: str | None, request: Request) -> PoseSequence:
         raise ValueError(
             f"{path} is not {layout}: expected {JSON_FORMATS[layout].layout}; found {found(content)}{guess}"
         )
-    if layout is None and recognised is None:
+    chosen = layout or recognised
+    if chosen is None:
         layouts = "\n".join(f"  {name}: {form.layout}" for name, form in JSON_FORMATS.items())
         raise ValueError(
             f"{path} holds {found(content)}, none of the known layouts:\n{layouts}\n  npy: {array_files.LAYOUT}"
         )
-    return JSON_FORMATS[layout or recognised].read(path, content, request)
+    return JSON_FORMATS[chosen].read(path, content, request)
 
 
 def _in_pixels(path: Path, sequence: PoseSequence) -> list[Frame]:

@@ -1,5 +1,6 @@
 """Sample poses from which missing 2D joints are filled in, for every joint set (``asset/pose_samples``)."""
 
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 
@@ -36,7 +37,7 @@ def sample_poses(joints: JointSet) -> np.ndarray:
         if set_name:
             return built_in_samples(set_name, joints.body)[:, get_joint_set(set_name).index(joint)]
         if name in sources:
-            parts = sources[name].mean
+            parts: Sequence[str] = sources[name].mean
         else:
             parts = [joints.joints[parent] for parent in dict(joints.derived)[joints.index(name)]]
         return np.mean([sample(part) for part in parts], axis=0) if parts else drawn.get(name, unknown)

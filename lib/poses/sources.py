@@ -130,7 +130,7 @@ def _own_roles(joint_set: JointSet) -> dict[str, str]:
     return roles
 
 
-def sources_with(joint_num: int, joint_set: str | JointSet | None = None) -> tuple[str, ...]:
+def sources_with(joint_num: int, joint_set: str | Path | JointSet | None = None) -> tuple[str, ...]:
     """Names of the sources with a number of joints that can serve a joint set, the set's own first.
 
     Args:
@@ -146,7 +146,7 @@ def sources_with(joint_num: int, joint_set: str | JointSet | None = None) -> tup
     return tuple(sorted(names, key=lambda name: name not in own))
 
 
-def sources_of(joint_set: str | JointSet | None) -> tuple[str, ...]:
+def sources_of(joint_set: str | Path | JointSet | None) -> tuple[str, ...]:
     """Names of the sources that have a built-in set's joints, see ``OWN_SOURCES``; empty for other sets and None."""
     return () if joint_set is None else OWN_SOURCES.get(get_joint_set(joint_set).name, ())
 

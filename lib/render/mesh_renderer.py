@@ -44,7 +44,8 @@ class MeshRenderer:
     def __init__(self, backend: str = "auto", pictures: int = 1):
         if backend not in ("auto", *BACKENDS):
             raise ValueError(f"unknown render backend {backend!r}; choose auto or one of {', '.join(BACKENDS)}")
-        self._auto, self._context = backend == "auto", None
+        self._auto = backend == "auto"
+        self._context: opengl.GLContext | None = None
         automatic = BACKENDS if pictures >= _MANY_PICTURES else ("software",)
         problems = []
         for candidate in automatic if self._auto else (backend,):

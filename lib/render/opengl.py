@@ -6,6 +6,7 @@ Nothing here loads OpenGL before a context is made.
 import ctypes
 import ctypes.util
 import os
+from typing import Any
 
 import numpy as np
 
@@ -73,7 +74,7 @@ class GLContext:
 
         self._pyrender = pyrender
         self._camera = ScreenCamera(znear=0.1, zfar=10.0)
-        self._renderer = None
+        self._renderer: Any = None  # an OffscreenRenderer from the first picture on
 
     def draw(self, points: np.ndarray, faces: np.ndarray, colours: np.ndarray, size: tuple[int, int]) -> np.ndarray:
         """Rasterise people; arguments and result as in ``lib.render.software.draw``."""

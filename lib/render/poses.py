@@ -116,9 +116,10 @@ def vis_2d_pose(
         FileNotFoundError: img names no readable image.
     """
     if not isinstance(img, np.ndarray):
-        path, img = img, cv2.imread(str(img))
-        if img is None:
-            raise FileNotFoundError(f"{path} is not an image that OpenCV can read")
+        picture = cv2.imread(str(img))
+        if picture is None:
+            raise FileNotFoundError(f"{img} is not an image that OpenCV can read")
+        img = picture
     kps = np.concatenate([np.asarray(pred)[:, :2].T, np.ones((1, len(pred)))])
     file = _new_file(folder, prefix, "2d_joint")
     cv2.imwrite(str(file), vis_2d_keypoints(img, kps, bones, bbox))

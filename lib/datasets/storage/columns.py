@@ -61,7 +61,7 @@ class People:
     path: Path
 
     def __init__(self, **shapes: tuple[int, ...]):
-        self._shapes = {name: shape for name, (shape, _) in COLUMNS.items()} | shapes
+        self._shapes = {**{name: shape for name, (shape, _) in COLUMNS.items()}, **shapes}
         self._values: dict[str, list] = {}
         self._skipped: Counter[str] = Counter()
         self._sources: list[tuple[int, dict[str, Path]]] = []  # first row of an opened file, column -> its file

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from lib import files
+from lib.joints.joint_set import JointSet
 from lib.poses.formats.content import Request, source_of
 from lib.poses.people import Frame, PoseSequence
 from lib.poses.sources import get_source
@@ -67,7 +68,7 @@ def _chosen(names: list[str]) -> list[str]:
     return [poses[0], *(["scores"] if "scores" in names and poses[0] != "scores" else [])]
 
 
-def _with_scores(poses: np.ndarray, source: str) -> np.ndarray:
+def _with_scores(poses: np.ndarray, source: str | JointSet) -> np.ndarray:
     """(..., J, 3): x, y and score, whatever the columns of the file."""
     fractions = np.nanmax(np.abs(poses[..., :2]), initial=0.0) <= 4
     if poses.shape[-1] == 4:

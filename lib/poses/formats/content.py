@@ -173,11 +173,11 @@ class FrameBuilder:
     request: Request
     layout: str
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         self.names: list[str] = []
         self._poses: dict[str, list[np.ndarray]] = {}
         self._tracks: dict[str, list[int | None]] = {}
-        self._joints: tuple[int, str, slice] | None = None
+        self._joints: tuple[int, str | JointSet, slice] | None = None
 
     def add_frame(self, name: str) -> None:
         """A frame, which may stay empty."""
@@ -212,7 +212,7 @@ class FrameBuilder:
         if self._joints is None:
             raise ValueError(f"{self.path} holds no people: {len(self.names)} frame(s), all empty")
         source = self._joints[1]
-        joint_num = SOURCES[source].joint_num
+        joint_num = get_source(source).joint_num
         frames = [
             Frame(
                 name,
