@@ -28,7 +28,8 @@ def release(args: argparse.Namespace) -> None:
     with atomic_write(output / "config.yml") as file:
         yaml.safe_dump(checkpoint.trained.to_dict(), file, sort_keys=False)
     for name in PICTURES:
-        shutil.copyfile(run / "graph" / name, output / name)
+        if (run / "graph" / name).is_file():  # a PoseNet has no surface
+            shutil.copyfile(run / "graph" / name, output / name)
     print(f"{target}: {target.stat().st_size / 1e6:.1f} MB, epoch {checkpoint.epoch}")
 
 

@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from lib.demo import sample_pose_path
+from lib.demo.command import wrote
 from lib.joints.tables import JOINT_SETS
 from lib.mesh.mesh_model import load_mesh_model
 from tests.demo_inputs import sample
@@ -203,3 +204,11 @@ def test_help_lists_every_joint_order(demo_main, capsys):
         demo_main(["--help"])
     text = capsys.readouterr().out
     assert all(joint_set.describe() in text for joint_set in JOINT_SETS.values())
+
+
+def test_every_kind_of_file_is_named():
+    few = [Path("out") / name for name in ("a.png", "a.obj", "b.png")]
+    assert wrote(few) == "out/a.png, out/a.obj, out/b.png"
+    many = [Path("out") / f"{number}{ending}" for ending in (".png", ".obj") for number in range(9)]
+    many.append(Path("out/a.npz"))
+    assert wrote(many) == "out/0.png and 8 more .png, out/0.obj and 8 more .obj, out/a.npz"

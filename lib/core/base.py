@@ -13,7 +13,7 @@ from lib.checkpoints.starting import starting_weights
 from lib.core.epoch_log import log_epoch
 from lib.core.optim import build_optimizer, build_scheduler, current_lr, resume_optimizer, resume_text, step_scheduler
 from lib.core.plots import save_plot
-from lib.core.stages import STAGES
+from lib.core.stages import NO_SURFACE_ERROR, STAGES
 from lib.core.tester import Options, Tester, build_dataset
 from lib.datasets.loader import BatchLoader
 from lib.models.parameters import count_parameters
@@ -156,9 +156,10 @@ class Trainer:
             self.test_log[name].append(error)
         log_epoch(run / "log.csv", epoch, current_lr(self.optimizer), self.train_log[-1], terms, errors)
         graph = run / "graph"
-        save_plot(self.train_log, graph / "train_loss.pdf", "Train Loss")
-        save_plot(self.test_log["surface"], graph / "surface_error.pdf", "Surface Error")
-        save_plot(self.test_log["joint"], graph / "joint_error.pdf", "Joint Error")
+        save_plot(self.train_log, graph / "train_loss.pdf", "Train Loss", self.stage.loss_unit)
+        if tester.surface_error != NO_SURFACE_ERROR:
+            save_plot(self.test_log["surface"], graph / "surface_error.pdf", "Surface Error", "mm")
+        save_plot(self.test_log["joint"], graph / "joint_error.pdf", "Joint Error", "mm")
 
     def _save(self, run: Path, epoch: int) -> None:
         folder = run / "checkpoint"

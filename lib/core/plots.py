@@ -7,7 +7,7 @@ from pathlib import Path
 from lib.files import atomic_write
 
 
-def save_plot(values: Sequence[float], path: str | Path, title: str = "Train Loss") -> Path:
+def save_plot(values: Sequence[float], path: str | Path, title: str = "Train Loss", unit: str = "") -> Path:
     """Plot one value per epoch and mark the smallest.
 
     Values that are not finite leave a gap.
@@ -17,6 +17,7 @@ def save_plot(values: Sequence[float], path: str | Path, title: str = "Train Los
         path: file ending in ``.pdf`` or ``.png``, or a folder; then the name is the title in lower case with
             underscores, as PDF (``train_loss.pdf``).
         title: shown with the number of epochs.
+        unit: of the values, shown at their axis.
 
     Returns:
         the file written (atomically; parents are created).
@@ -39,7 +40,7 @@ def save_plot(values: Sequence[float], path: str | Path, title: str = "Train Los
     FigureCanvasAgg(figure)
     axes = figure.add_subplot()
     axes.plot(range(1, len(values) + 1), values, "b-", marker="." if len(values) == 1 else None, label=label)
-    axes.set(title=label, xlabel="epoch", xlim=(0, len(values) + 1))
+    axes.set(title=label, xlabel="epoch", ylabel=unit, xlim=(0, len(values) + 1))
     axes.legend()
     if len(values) <= 60:
         axes.set_xticks(range(len(values) + 2))

@@ -32,9 +32,11 @@ class LiftStage:
         joint_set: joints of the input and of PoseNet.
         graph: mesh graph of the model that was built; None before, and without a mesh.
         regressor: (J, V) of the joints that are compared with those of the mesh, None without a mesh.
+        loss_unit: of the total loss; empty for a weighted sum of several units.
     """
 
     regressor: torch.Tensor | None = None
+    loss_unit = "mm"
 
     def __init__(self, cfg: Config, mesh_model):
         self.cfg = cfg
@@ -111,6 +113,8 @@ class LiftStage:
 
 class MeshStage(LiftStage):
     """PoseNet and MeshNet together: 2D joints to 3D joints and mesh."""
+
+    loss_unit = ""
 
     def __init__(self, cfg: Config, mesh_model):
         super().__init__(cfg, mesh_model)

@@ -7,6 +7,8 @@ from lib.demo.options import SMOOTHING, DemoOptions
 from lib.poses import approximated, describe_mapping, select_people, unmapped
 from lib.runtime.startup import imports_kept
 
+FEW_FILES = 8  # that are all named
+
 
 def run_demo(options: DemoOptions) -> list[Path]:
     """Everything that ``demo/run.py`` does; prints what is used and written.
@@ -103,6 +105,18 @@ def _plural(count: int, one: str, many: str) -> str:
 
 
 def _report(files: list[Path]) -> list[Path]:
-    shown = ", ".join(map(str, files[:8])) + (f" and {len(files) - 8} more" if len(files) > 8 else "")
-    print(f"Wrote: {shown}")
+    print(f"Wrote: {wrote(files)}")
     return files
+
+
+def wrote(files: list[Path]) -> str:
+    """Files by name; many of one ending in one folder as the first and their number, so that every kind is named."""
+    if len(files) <= FEW_FILES:
+        return ", ".join(map(str, files))
+    kinds: dict[tuple[Path, str], list[Path]] = {}
+    for file in files:
+        kinds.setdefault((file.parent, file.suffix), []).append(file)
+    parts = []
+    for (_, ending), same in kinds.items():
+        parts += map(str, same) if len(same) <= 2 else [f"{same[0]} and {len(same) - 1} more {ending}"]
+    return ", ".join(parts)
