@@ -43,7 +43,7 @@ class LiftStage:
         self.mesh_model = mesh_model
         self.joint_set = get_joint_set(cfg.DATASET.input_joint_set)
         self.further = FurtherTerms(cfg, mesh_model) if cfg.MODEL.loss_terms else None
-        self.criterion = PoseNetLoss(cfg.TRAIN.lift_loss, self.further)
+        self.criterion: torch.nn.Module = PoseNetLoss(cfg.TRAIN.lift_loss, self.further)
         self.graph: MeshGraph | None = None
 
     def build_model(self, initial: Checkpoint | None = None, posenet: Checkpoint | None = None) -> torch.nn.Module:
@@ -159,11 +159,11 @@ class MeshStage(LiftStage):
         checkpoint.load_into(model)
         return model
 
-    def restrict(self, model: torch.nn.Module) -> None:
+    def restrict(self, model) -> None:
         if self.cfg.TRAIN.mesh_part == "base":
             model.train_base_alone()
 
-    def begin(self, model: torch.nn.Module, loader: BatchLoader) -> None:
+    def begin(self, model, loader: BatchLoader) -> None:
         """Give a new base of MeshNet the principal components of training meshes."""
         if model.mesh_base is None or not model.mesh_base.is_fresh:
             return
@@ -194,6 +194,7 @@ class MeshStage(LiftStage):
 
     def evaluator(self, dataset=None, full: bool = True):
         if dataset is None:
+            assert self.regressor is not None  # made with the stage
             return MeshEvaluator(self.target_set, self.regressor, full=full)
         return dataset.evaluator(self.target_set, full, self.regressor)
 

@@ -108,7 +108,7 @@ class PeopleArrays:
             box=_f32(prediction.box),
             camera_image=_f32(camera),
             translation=_f32(full_perspective(camera, image_size, focal)),
-            focal=np.float32(focal),
+            focal=np.array(focal, dtype=np.float32),
             image_size=np.array(image_size, dtype=np.int64),
             residual=_f32(prediction.residual),
             track=tracks.astype(np.int64),

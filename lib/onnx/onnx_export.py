@@ -11,6 +11,7 @@ import warnings
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import numpy as np
 import torch
@@ -136,7 +137,7 @@ def export_onnx(trained: Trained, path: str | Path) -> Path:
     onnx = optional("onnx")
     form = trained.export_form()
     names = (_INPUT, *trained.outputs)
-    buffer = io.BytesIO()
+    buffer: Any = io.BytesIO()  # the tracing exporter takes files too, which its annotation leaves out
     example = sample_keypoints(trained.joint_set, 2)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of the tracer; the result is compared with the network instead

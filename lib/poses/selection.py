@@ -1,6 +1,7 @@
 """From a detector's people to poses that can be lifted: joints mapped, people filtered, gaps filled."""
 
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 
@@ -53,7 +54,7 @@ class Selection:
 
 def select_people(
     poses: np.ndarray,
-    source: str | JointSet,
+    source: str | Path | JointSet,
     joint_set: str | JointSet,
     joint_score: float = JOINT_SCORE,
     person_score: float = PERSON_SCORE,

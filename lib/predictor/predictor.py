@@ -81,11 +81,14 @@ class Pose2MeshPredictor:
         body: str | None = None,
         root: str | Path = ROOT,
     ):
-        if joint_set is None and weights is None:
-            raise ValueError("name a joint set, or weights to take it from")
         wanted = None if joint_set is None else get_joint_set(joint_set)
         self.device = resolve_device(device)
-        self.weights = find_weights(wanted, root) if weights is None else find_checkpoint(weights, root=Path(root))
+        if weights is not None:
+            self.weights = find_checkpoint(weights, root=Path(root))
+        elif wanted is not None:
+            self.weights = find_weights(wanted, root)
+        else:
+            raise ValueError("name a joint set, or weights to take it from")
         checkpoint = load_checkpoint(self.weights)
         if checkpoint.stage != POSE2MESH:
             raise ValueError(f"{self.weights} holds {checkpoint.stage} weights; a mesh needs those of {POSE2MESH}")
