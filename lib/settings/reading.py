@@ -55,7 +55,7 @@ def merge(values: dict, source: str = "configuration") -> Config:
         changes[section] = _section(sections[section], section, entries, source)
     cfg = defaults.changed(**changes)
     shares = cfg.SYNTHETIC.clean_share + cfg.SYNTHETIC.jitter_share
-    if shares > 1:
+    if shares > 1 + 1e-9:  # 0.7 and 0.3 may add up to a little more
         raise ValueError(
             f"{source}: SYNTHETIC.clean_share and jitter_share: together {shares:g}, more than all samples"
         )
