@@ -79,7 +79,7 @@ def test_parts_count_by_their_vertices_and_rejected_samples_add_nothing():
 
 def test_alignment_is_the_best_one():
     true, pred = meshes(), meshes(1)
-    moved = rigidly_moved(pred, true)
+    (moved,) = rigidly_moved([pred], [true])
     for sample in range(3):
         centred = [points[sample] - points[sample].mean(0) for points in (true, pred)]
         turn = Rotation.align_vectors(*(points.numpy() for points in centred))[0]

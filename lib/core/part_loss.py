@@ -13,18 +13,19 @@ from torch import Tensor, nn
 from lib.geometry.procrustes import rotation_and_stretch
 
 
-def rigidly_moved(points: Tensor, goal: Tensor) -> Tensor:
-    """Points (B, N, 3) turned and shifted, without scale, so that they come nearest to ``goal``.
+def rigidly_moved(parts: Sequence[Tensor], goals: Sequence[Tensor]) -> list[Tensor]:
+    """Parts, each (B, N, 3), turned and shifted, without scale, so that they come nearest to their goals.
 
-    For gradients the turn is a constant.
+    For gradients the turns are constants.
     """
-    goal_mean = goal.mean(1, keepdim=True)
-    centred = points - points.mean(1, keepdim=True)
+    means = [goal.mean(1, keepdim=True) for goal in goals]
+    centred = [part - part.mean(1, keepdim=True) for part in parts]
     with torch.no_grad():
-        covariance = centred.transpose(1, 2) @ (goal - goal_mean)
+        pairs = zip(centred, goals, means)
+        covariance = torch.stack([part.transpose(1, 2) @ (goal - mean) for part, goal, mean in pairs])
         # numbers of a diverged prediction: the loss tells, not the decomposition
-        turn, _ = rotation_and_stretch(covariance.nan_to_num(0.0, 0.0, 0.0))
-    return centred @ turn.transpose(1, 2) + goal_mean
+        turns, _ = rotation_and_stretch(covariance.nan_to_num(0.0, 0.0, 0.0))  # one call: a GPU waits for each
+    return [part @ turn.transpose(1, 2) + mean for part, turn, mean in zip(centred, turns, means)]
 
 
 class PartLoss(nn.Module):
@@ -46,6 +47,6 @@ class PartLoss(nn.Module):
         errors = pred.new_zeros(len(pred))
         predicted = pred.index_select(1, self.vertices).split(self.sizes, dim=1)
         true = target.index_select(1, self.vertices).split(self.sizes, dim=1)
-        for part, shape in zip(predicted, true):
-            errors = errors + (rigidly_moved(part, shape) - shape).abs().sum((1, 2))
+        for part, shape in zip(rigidly_moved(predicted, true), true):
+            errors = errors + (part - shape).abs().sum((1, 2))
         return (errors * valid).mean() / (3 * sum(self.sizes))

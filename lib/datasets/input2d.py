@@ -83,7 +83,7 @@ class Input2D:
         if self.sources.noise:
             area = crop_areas(boxes if self.sources.loose_box else tight, matrices)
             noisy = self._disturb(joints, area, generator)
-            draw = torch.rand(len(joints), generator=generator).to(joints.device)[:, None, None]
+            draw = torch.rand(len(joints), generator=generator, device=generator.device).to(joints)[:, None, None]
             if self.sources.jitter_share:
                 jittered = draw < self.sources.clean_share + self.sources.jitter_share
                 noisy = torch.where(jittered, self._jitter(joints, generator), noisy)
@@ -110,7 +110,7 @@ class Input2D:
     def _jitter(self, joints, generator):
         """Gaussian errors on cropped joints (B, J, 2), in crop pixels."""
         keypoints = joints[:, : self.joint_set.keypoint_num]
-        noise = torch.randn(keypoints.shape, generator=generator).to(joints)
+        noise = torch.randn(keypoints.shape, generator=generator, device=generator.device).to(joints)
         std = joints.new_tensor(self.crop_size) * (JITTER_STD / JITTER_FRAME)
         return self._derived(keypoints + noise * std, joints)
 

@@ -12,6 +12,7 @@ from torch.utils.data import Dataset as TorchDataset
 from lib.datasets.mixing import MultipleDatasets
 from lib.datasets.pose_dataset import PoseDataset, stream
 
+MAX_SEED = 2**62  # of the errors that a GPU draws
 MIXING = 0  # key of the stream that mixes data sets, beside seed and epoch
 
 
@@ -42,7 +43,7 @@ def index_batches(
 
 
 class _Batches(TorchDataset):
-    """Number and indices of a batch -> batch (or its rows, when the rest is done on the training device).
+    """Number and indices of a batch -> batch (or its rows and a seed, when a GPU does the rest).
 
     Indices come from the main process, so that loading processes hold nothing that grows with the data set.
     """
@@ -56,7 +57,7 @@ class _Batches(TorchDataset):
         try:
             rows: Any = self.dataset.rows(indices, generator)  # each kind of data set finishes its own
             if self.rows_only:
-                return rows, generator.get_state()
+                return rows, int(torch.randint(MAX_SEED, (), generator=generator))
             return self.dataset.finish(rows, generator)
         except ValueError as error:
             return error  # raised by the main process; from a loading process torch would wrap it in a traceback
@@ -86,7 +87,8 @@ class BatchLoader:
         workers: loading processes, at most as many as there are cores; 0 computes batches in this one.
         seed: base of the random streams; batches depend on (seed, epoch, number) only. Which samples a batch holds is
             the same for any number of processes; their noise is drawn by each process from a stream of its own.
-        device: where batches are wanted. On a GPU the body layer and all that follows run there.
+        device: where batches are wanted. On a GPU the body layer and all that follows run there, and it draws the 2D
+            errors, so that they are others than on a CPU.
         rank, world_size: this process's share of every batch; shares differ by one sample at most. A last batch of less
             than two samples for each process joins the one before it.
 
@@ -140,12 +142,11 @@ class BatchLoader:
         view = _Batches(self.dataset, keys, rows_only)
         workers = min(self.workers, len(batches), available_cores())
         loader = DataLoader(view, batch_size=None, sampler=batches, num_workers=workers)
+        generator = torch.Generator(self.device)
         for item in loader:
             if isinstance(item, ValueError):
                 raise item
             if rows_only:
-                rows, state = item
-                generator = torch.Generator()
-                generator.set_state(state)
-                item = self.dataset.finish(rows, generator, self.device)
+                rows, seed = item
+                item = self.dataset.finish(rows, generator.manual_seed(seed), self.device)
             yield tuple(_to_device(part, self.device) for part in item)

@@ -55,7 +55,11 @@ def norm_gradients(
     operator = _operator("aten", "native_batch_norm_backward")
     if operator is None:
         return (grad * (rows - mean)).sum(0) * torch.rsqrt(var + eps), grad.sum(0)
-    return operator(grad, rows, weight, mean, var, None, None, False, eps, [False, True, True])[1:]
+    mask = [False, True, True]
+    if rows.device.type == "cpu":
+        return operator(grad, rows, weight, mean, var, None, None, False, eps, mask)[1:]
+    # the kernels of GPUs want the statistics as those of a training pass
+    return operator(grad, rows, weight, None, None, mean, torch.rsqrt(var + eps), True, eps, mask)[1:]
 
 
 def keep_from_data_parallel(module: nn.Module, names: Sequence[str]) -> None:
