@@ -139,7 +139,7 @@ def test_joint_without_vertices(tmp_path):
 
 def test_predictions_on_the_open_benchmark():
     predictor = Pose2MeshPredictor("coco", ROOT / "experiment/pose2mesh_cocoJ_open", device="cpu")
-    cfg = load_checkpoint(predictor.weights).settings
+    cfg = load_checkpoint(predictor.weights).trained.changed(SYNTHETIC={"test_samples": 1000, "any_view_share": 0.0})
     items = dataset_class("Synthetic")("test", cfg).batch(np.arange(0, 960, 40), torch.Generator().manual_seed(0))
     with torch.inference_mode():
         mesh, _ = predictor.network(items[0]["pose2d"].float())
