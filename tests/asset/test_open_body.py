@@ -6,7 +6,7 @@ import torch
 
 from asset.open_body.build import build, skeleton, source, verify
 from lib.body.lbs import BodyParams, lbs
-from tests.open_models import FLIP_X, shipped_arrays
+from tests.support.open_models import FLIP_X, shipped_arrays
 
 BODIES = ("open_body_6890", "open_body_1723")
 

@@ -7,7 +7,7 @@ import torch
 from asset.open_body.build import fitting, mesh_ops, skeleton, skinning
 from asset.open_body.build.decimate import Decimator
 from lib.body.lbs import BodyParams, lbs
-from tests.open_models import FLIP_X, shipped_arrays
+from tests.support.open_models import FLIP_X, shipped_arrays
 
 # ---------------------------------------------------------------------------------------------- mesh operations
 

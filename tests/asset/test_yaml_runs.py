@@ -19,7 +19,7 @@ from data.tiny import write_tiny
 from lib.checkpoints.files import load_checkpoint
 from lib.settings.reading import load_config
 from tests.helpers import ROOT, write_config
-from tests.test_yaml_files import FILES
+from tests.support.released_settings import FILES
 
 # convolutions per block as published, few channels: 8 levels of a body, 5 of a hand, joints and output
 BODY_PLAN = [[5, 8, 8], *([[8, 8]] * 8), [8, 3]]

@@ -15,7 +15,7 @@ from lib.body.lbs import lbs
 from lib.body.rotation import axis_angle_to_matrix
 from lib.mesh.mesh_model import load_mesh_model
 from tests.helpers import assert_close
-from tests.open_models import random_pose
+from tests.support.open_models import random_pose
 
 # --------------------------------------------------------------------------------------------------------- hand layer
 

@@ -9,7 +9,7 @@ from lib.body.lbs import BodyParams, lbs
 from lib.body.rotation import rotate_root
 from lib.joints.tables import SMPL as SMPL_JOINTS
 from tests.helpers import assert_close
-from tests.open_models import random_pose
+from tests.support.open_models import random_pose
 
 SIDE = {"L": "R", "R": "L"}
 

@@ -1,13 +1,11 @@
 """Weights are used with the input scale and the mirroring that they were trained with, whatever the settings say."""
 
-import argparse
 import json
 import shutil
 
 import pytest
 import torch
 
-from lib import ROOT
 from lib.checkpoints.checkpoint import Checkpoint
 from lib.checkpoints.files import identity, load_checkpoint, save_checkpoint
 from lib.checkpoints.finding import find_resumable, weights_path
@@ -19,17 +17,15 @@ from lib.models.posenet import build_posenet
 from lib.onnx.onnx_export import load_trained, sample_keypoints
 from lib.predictor import Pose2MeshPredictor
 from lib.settings.reading import load_config
-from tests.helpers import assert_close, write_config
-from tests.test_export import disturbed
+from tests.helpers import assert_close
+from tests.support.networks import disturbed
+from tests.support.runs import run_command
+
+pytestmark = pytest.mark.usefixtures("without_plots")
 
 SMALL = {"graph_levels": 6, "mesh_channels": [[5, 8], *([[8, 8]] * 5), [8, 3]]}
 COMMON = {"DATASET": {"input_scale": "common"}}
 ONE = {"TRAIN": {"end_epoch": 1}, "SYNTHETIC": {"samples_per_epoch": 32, "test_samples": 16}}
-
-
-@pytest.fixture(autouse=True)
-def _without_plots(monkeypatch):
-    monkeypatch.setattr(base, "save_plot", lambda *_: None)
 
 
 @pytest.fixture
@@ -43,15 +39,6 @@ def settings(small_config):
         return small_config(name, "human36", **merged)
 
     return make
-
-
-def run(command, cfg, folder, **changes):
-    """``commands.train`` or ``commands.test``; the newest run folder below ``folder``."""
-    config = write_config(folder.parent / "config.yml", cfg)
-    given = {"cfg": config, "set": [], "seed": 1, "gpu": "", "experiment": folder, "root": ROOT, "debug": False}
-    given |= {"resume_training": False, "weights": "", "predictions": "", "baseline": "", "name": ""} | changes
-    command(argparse.Namespace(**given))
-    return max(folder.glob("exp_*"), key=lambda path: path.stat().st_mtime_ns)
 
 
 @pytest.fixture(scope="module")
@@ -70,7 +57,7 @@ def posenet(settings, place, trained):
     """A PoseNet trained with a common scale and mirrored in use."""
     if "posenet" not in trained:
         cfg = settings(**COMMON, MODEL={"posenet_mirror": True})
-        trained["posenet"] = run(commands.train, cfg, place)
+        trained["posenet"] = run_command(commands.train, cfg, place)
     return trained["posenet"]
 
 
@@ -79,7 +66,7 @@ def pose2mesh(settings, place, trained, posenet, capsys):
     """A Pose2Mesh behind it, whose settings do not mention either."""
     if "pose2mesh" not in trained:
         cfg = settings("pose2mesh_net", MODEL={"posenet_pretrained": True, "posenet_path": str(posenet)})
-        trained["pose2mesh"] = run(commands.train, cfg, place)
+        trained["pose2mesh"] = run_command(commands.train, cfg, place)
         printed = capsys.readouterr().out
         assert f"DATASET.input_scale: common, as {posenet}/checkpoint/final.pth.tar was trained" in printed
         assert f"MODEL.posenet_mirror: True, as {posenet}/checkpoint/final.pth.tar was trained" in printed
@@ -93,7 +80,7 @@ def test_pose2mesh_follows_its_posenet(pose2mesh):
 
 def test_tester_follows_the_weights(pose2mesh, settings, tmp_path, capsys):
     cfg = settings("pose2mesh_net")
-    tested = run(commands.test, cfg, tmp_path / "runs", weights=str(pose2mesh))
+    tested = run_command(commands.test, cfg, tmp_path / "runs", weights=str(pose2mesh))
     assert "DATASET.input_scale: common, as" in capsys.readouterr().out
     own, found = (json.loads((path / "result" / "metrics.json").read_text()) for path in (pose2mesh, tested))
     assert found["millimetres"] == pytest.approx(own["millimetres"], rel=1e-5)
@@ -142,7 +129,7 @@ def start(monkeypatch, place, tmp_path):
         started = []
         monkeypatch.setattr(base.Trainer, "fit", lambda trainer, folder: started.append((trainer.cfg, folder)))
         monkeypatch.setattr(commands, "create_run", lambda *_, **__: tmp_path)
-        run(commands.train, cfg, place, **changes)
+        run_command(commands.train, cfg, place, **changes)
         return started[0]
 
     return call
@@ -202,7 +189,7 @@ def test_weights_without_settings_mean_the_published_input(settings, tmp_path, c
     followed = load_checkpoint(tmp_path / "released.pth.tar").adapted(cfg)
     assert (followed.DATASET.input_scale, followed.MODEL.posenet_mirror) == ("axis", False)
     assert cfg.DATASET.input_scale == "common"
-    tested = run(commands.test, cfg, tmp_path / "runs", weights=str(tmp_path / "released.pth.tar"))
+    tested = run_command(commands.test, cfg, tmp_path / "runs", weights=str(tmp_path / "released.pth.tar"))
     assert "DATASET.input_scale: axis, as" in capsys.readouterr().out
     tester = base.Tester(settings(), Options(experiment=tmp_path))
     tester.test(0, network)
@@ -217,7 +204,7 @@ def test_following_the_same_settings_changes_nothing(settings, capsys):
 
 
 def test_baselines_keep_the_scale_of_the_settings(settings, tmp_path):
-    tested = run(commands.test, settings(**COMMON), tmp_path / "runs", baseline="mean")
+    tested = run_command(commands.test, settings(**COMMON), tmp_path / "runs", baseline="mean")
     assert load_config(tested / "config.yml").DATASET.input_scale == "common"
 
 

@@ -12,9 +12,9 @@ from lib.core import base
 from lib.core.base import Options, Trainer
 from lib.core.runs import create_run
 from lib.settings.reading import merge
-from tests.conftest import BODY_PLAN, HAND_PLAN
 from tests.helpers import write_config
-from tests.test_training import run_script
+from tests.support.networks import BODY_PLAN, HAND_PLAN
+from tests.support.runs import run_script
 
 SETS = {
     # data set: input joints, compared joints, its groups

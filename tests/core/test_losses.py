@@ -8,6 +8,7 @@ from lib.core.loss import LOSS_NAMES, Pose2MeshLoss, PoseNetLoss, coord_loss, ed
 from lib.core.loss import normal_vector_loss as normal_loss
 from lib.settings.config import Config
 from tests.helpers import assert_close, golden
+from tests.support.rotations import random_rotation
 
 
 @pytest.fixture(scope="module")
@@ -15,12 +16,6 @@ def data():
     arrays = {key: torch.from_numpy(value) for key, value in golden("losses").items()}
     arrays["faces"] = arrays["faces"].long()
     return arrays
-
-
-def random_rotation(generator):
-    q, r = torch.linalg.qr(torch.randn(3, 3, generator=generator))
-    q = q * torch.sign(torch.diagonal(r))
-    return q * torch.linalg.det(q)
 
 
 CASES = {

@@ -18,15 +18,11 @@ from lib.joints.tables import COCO, HUMAN36
 from lib.models.pose2mesh_net import build_pose2mesh
 from lib.onnx.onnx_export import load_trained
 from lib.predictor import Pose2MeshPredictor
-from tests.test_follow_weights import run
-from tests.test_training import same_weights
+from tests.support.runs import run_command, same_weights
+
+pytestmark = pytest.mark.usefixtures("without_plots")
 
 SHORT = {"samples_per_epoch": 32, "test_samples": 16}
-
-
-@pytest.fixture(autouse=True)
-def _without_plots(monkeypatch):
-    monkeypatch.setattr(base, "save_plot", lambda *_: None)
 
 
 def shuffled(graph):
@@ -127,16 +123,17 @@ def test_rows_are_taken_where_the_mesh_is_divided_alike(body):
 def test_a_mesh_run_resumes_without_its_posenet(small_config, tmp_path):
     place, short = tmp_path / "experiment", {"end_epoch": 1}
     scale = {"input_scale": "common"}
-    posenet = run(commands.train, small_config("posenet", "mano", DATASET=scale, TRAIN=short, SYNTHETIC=SHORT), place)
+    cfg = small_config("posenet", "mano", DATASET=scale, TRAIN=short, SYNTHETIC=SHORT)
+    posenet = run_command(commands.train, cfg, place)
     start = {"posenet_pretrained": True, "posenet_path": str(posenet)}
     cfg = small_config("pose2mesh_net", "mano", MODEL=start, TRAIN=short, SYNTHETIC=SHORT)
-    first = run(commands.train, cfg, place, name="hand")
+    first = run_command(commands.train, cfg, place, name="hand")
     assert first.name.endswith("_hand")
     shutil.rmtree(posenet)
     with pytest.raises(FileNotFoundError, match="MODEL.posenet_path"):
-        run(commands.train, cfg, place)
+        run_command(commands.train, cfg, place)
     longer = cfg.changed(TRAIN={"end_epoch": 2})
-    assert run(commands.train, longer, place, resume_training=True) == first
+    assert run_command(commands.train, longer, place, resume_training=True) == first
     assert len(list(place.iterdir())) == 1
     saved = load_checkpoint(first)
     assert (saved.epoch, len(saved.train_log), saved.settings.DATASET.input_scale) == (2, 2, "common")

@@ -19,26 +19,11 @@ from lib.core import base
 from lib.core.base import Options, Trainer
 from lib.core.baselines import fit_baseline
 from lib.core.loss import LOSS_NAMES
-from lib.core.runs import create_run, seed_everything
 from lib.joints.tables import COCO
 from lib.models.posenet import build_posenet
 from lib.settings.reading import load_config
 from tests.helpers import ROOT, write_config
-
-
-def train(cfg, experiment, seed=1):
-    seed_everything(seed)
-    options = Options(seed=seed, experiment=experiment)
-    trainer = Trainer(cfg, options)
-    run = create_run(experiment, cfg)
-    trainer.fit(run)
-    return trainer, run
-
-
-def run_script(script, *arguments, timeout=600):
-    command = [sys.executable, f"main/{script}.py", "--gpu", "", *map(str, arguments)]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=timeout)
+from tests.support.runs import run_script, same_weights, train
 
 
 def test_posenet_learns_and_leaves_everything_behind(tmp_path, small_config, capsys):
@@ -108,16 +93,6 @@ def test_pose2mesh_learns_from_a_trained_posenet(tmp_path, small_config, joint_s
     assert {"MPJPE", "PA-MPJPE", "MPVPE", "PA-MPVPE", "MeshNet MPJPE"} <= set(tester.result)
     assert tester.result["PA-MPVPE"] < tester.result["MPVPE"]
     assert "root-aligned" in tester.protocol
-
-
-def same_weights(first, second):
-    a, b = (load_checkpoint(path / "checkpoint") for path in (first, second))
-    assert (a.epoch, a.train_log, a.test_log) == (b.epoch, b.train_log, b.test_log)
-    for key, value in a.state.items():
-        assert torch.equal(value, b.state[key]), key
-    for key, state in a.optimizer["state"].items():
-        for name, value in state.items():
-            assert torch.equal(torch.as_tensor(value), torch.as_tensor(b.optimizer["state"][key][name]))
 
 
 @pytest.mark.parametrize("name", ["posenet", "pose2mesh_net"])

@@ -9,14 +9,9 @@ import pytest
 
 from lib.datasets.registry import dataset_class
 from lib.settings.reading import merge
-from tests.damaged_files import JSON_SETS, MISSING, SPLITS, Damaged, mesh_model, places, put
+from tests.support.damaged_files import JSON_SETS, MISSING, SPLITS, mesh_model, places, put
 
 NAN = float("nan")
-
-
-@pytest.fixture
-def damaged(tiny_root, tmp_path):
-    return lambda name, mode="", **settings: Damaged(tiny_root, tmp_path, name, mode, **settings)
 
 
 def refusal(data) -> str:

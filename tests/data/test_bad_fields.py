@@ -7,7 +7,7 @@ import pytest
 
 from lib.datasets.registry import dataset_class
 from lib.settings.reading import merge
-from tests.damaged_files import MISSING, Damaged, mesh_model
+from tests.support.damaged_files import MISSING, mesh_model
 
 NAN = float("nan")
 FIRST = ("annotations", 0)
@@ -81,11 +81,6 @@ ERRORS = {
     ],
 }  # fmt: skip
 CASES = [(name, *case) for name, cases in ERRORS.items() for case in cases]
-
-
-@pytest.fixture
-def damaged(tiny_root, tmp_path):
-    return lambda name, mode="": Damaged(tiny_root, tmp_path, name, mode)
 
 
 def case_id(value) -> str:

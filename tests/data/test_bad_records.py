@@ -2,16 +2,11 @@
 
 import pytest
 
-from tests.damaged_files import DETECTED, JSON_SETS, MISSING, Damaged
+from tests.support.damaged_files import DETECTED, JSON_SETS, MISSING
 
 NAN, INF = float("nan"), float("inf")
 NO_AREA = ([5, 5, 0, 9], [5, 5, 9, 0.5], [5, 5, -3, 9], [5, 5, 1, 1], [0, 0, 0, 0])
 NO_BOX = (None, [], [1, 2, 3], [1, 2, 3, 4, 5], "abcd", {}, [1, 2, 3, NAN], [1, 2, 3, None], [1, 2, INF, 4], MISSING)
-
-
-@pytest.fixture
-def damaged(tiny_root, tmp_path):
-    return lambda name, mode="", **settings: Damaged(tiny_root, tmp_path, name, mode, **settings)
 
 
 def place_of(data, annotation: int) -> int:

@@ -12,8 +12,8 @@ from lib.datasets.mixing import MultipleDatasets
 from lib.datasets.pose_dataset import stream
 from lib.mesh.mesh_model import REGRESSOR_FILES
 from lib.settings.reading import merge
-from tests.damaged_files import MISSING, Damaged
 from tests.helpers import write_config
+from tests.support.damaged_files import MISSING, Damaged
 
 # data set -> file, keys and value that leave no usable 2D pose or 3D joints, and what the error calls the record
 UNUSABLE = {
@@ -25,9 +25,11 @@ UNUSABLE = {
 
 
 @pytest.fixture
-def damaged(tiny_root, tmp_path):
+def unusable(damaged):
+    """``unusable(name, **settings)``: a data set with one unusable sample, and the error that names it."""
+
     def make(name, **settings):
-        data = Damaged(tiny_root, tmp_path, name, **settings)
+        data = damaged(name, **settings)
         file, keys, value, record = UNUSABLE[name]
         data.put(file, keys, value)
         return data, f"{name} {data.mode}: .*: {record}"
@@ -37,8 +39,8 @@ def damaged(tiny_root, tmp_path):
 
 @pytest.mark.parametrize("model", ["posenet", "pose2mesh_net"])
 @pytest.mark.parametrize("name", UNUSABLE)
-def test_unusable_samples_are_named(damaged, name, model):
-    data, words = damaged(name)
+def test_unusable_samples_are_named(unusable, name, model):
+    data, words = unusable(name)
     dataset = data.build(model=model)
     with pytest.raises(ValueError, match=words):
         dataset.batch(range(len(dataset)), stream(0))
@@ -48,8 +50,8 @@ def test_unusable_samples_are_named(damaged, name, model):
 
 @pytest.mark.parametrize("workers", [0, 1])
 @pytest.mark.parametrize("mixed", [False, True])
-def test_loaders_name_them_in_one_line(damaged, tiny_root, tmp_path, workers, mixed):
-    data, words = damaged("COCO", use_gt_input=True)
+def test_loaders_name_them_in_one_line(unusable, tiny_root, tmp_path, workers, mixed):
+    data, words = unusable("COCO", use_gt_input=True)
     dataset = data.build()
     if mixed:
         dataset = MultipleDatasets([Damaged(tiny_root, tmp_path, "MuCo").build(), dataset])
@@ -59,8 +61,8 @@ def test_loaders_name_them_in_one_line(damaged, tiny_root, tmp_path, workers, mi
     assert "\n" not in str(error.value)
 
 
-def test_many_unusable_samples_are_not_all_listed(damaged):
-    data, words = damaged("MuCo")
+def test_many_unusable_samples_are_not_all_listed(unusable):
+    data, words = unusable("MuCo")
     with pytest.raises(ValueError, match=rf"{words}\)$"):
         data.build().batch([2, 0, 2], stream(0))  # one of them twice
     data.edit("MuCo-3DHP.json", lambda content: [image.update(f=[0, 0]) for image in content["images"]])
@@ -68,8 +70,8 @@ def test_many_unusable_samples_are_not_all_listed(damaged):
         data.build().batch(range(8), stream(0))
 
 
-def test_people_behind_the_camera_are_used_as_published(damaged):
-    data, _ = damaged("SURREAL")
+def test_people_behind_the_camera_are_used_as_published(unusable):
+    data, _ = unusable("SURREAL")
     data.restore()
     data.put("val.json", ("annotations", 3, "smpl_param", "trans"), [0.0, 0.0, -4.0])
     data.settings["use_gt_input"] = True

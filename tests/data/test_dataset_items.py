@@ -9,23 +9,13 @@ import torch
 
 from lib.datasets.fit_errors import human36_error, muco_error
 from lib.datasets.pose_dataset import stream
-from tests.golden_items import build, golden_items, item_parts, load_models, make_root, stored_form
 from tests.helpers import assert_close, shared_path
+from tests.support.golden_items import build, golden_items, item_parts, stored_form
 
 GROUPS = [group for group in golden_items() if group != "vid"]
 # the original crops its stored detections in place each time an item is asked for, so that the second round of items
 # is off by rounding; the first round (the Pose2Mesh items of the same people) is met to 1e-5
 SPOILT = {("Human36M", "test", "human36", "posenet", "noise_or_det"): 2e-4}
-
-
-@pytest.fixture(scope="module")
-def root(tmp_path_factory):
-    return make_root(tmp_path_factory.mktemp("reference"))
-
-
-@pytest.fixture(scope="module")
-def models(root):
-    return load_models(root)
 
 
 @pytest.fixture(scope="module")
@@ -50,9 +40,9 @@ def test_reference_items_are_there():
 
 
 @pytest.mark.parametrize("group", GROUPS, ids=".".join)
-def test_items_equal_the_original(group, root, models):
+def test_items_equal_the_original(group, reference_root, reference_models):
     name, split, _, _, kind = group
-    dataset = build(group, root, models)
+    dataset = build(group, reference_root, reference_models)
     random_input = split == "train" and "noise" in kind
     items = golden_items()[group]
     for number, parts in items.items():
@@ -76,8 +66,8 @@ def test_items_equal_the_original(group, root, models):
                 assert_close(value, expected, SPOILT.get(group, 1e-5), f"{number} {part}")
 
 
-def test_noise_free_items_do_not_depend_on_the_stream(root, models):
-    dataset = build(("Human36M", "test", "human36", "posenet", "noise_or_det"), root, models)
+def test_noise_free_items_do_not_depend_on_the_stream(reference_root, reference_models):
+    dataset = build(("Human36M", "test", "human36", "posenet", "noise_or_det"), reference_root, reference_models)
     first, second = dataset.batch([0, 1], stream(1)), dataset.batch([0, 1], stream(2))
     torch.testing.assert_close(first, second, rtol=0, atol=0)
     spoilt_there = golden_items()["Human36M", "test", "human36", "pose2mesh_net", "noise_or_det"]
@@ -85,21 +75,25 @@ def test_noise_free_items_do_not_depend_on_the_stream(root, models):
         assert_close(first[0][number], spoilt_there[number]["inputs.pose2d"], 1e-5)
 
 
-def test_noisy_inputs_differ_from_clean_ones_by_detector_errors(root, models):
+def test_noisy_inputs_differ_from_clean_ones_by_detector_errors(reference_root, reference_models):
     for name in ("Human36M", "COCO", "MuCo", "AMASS"):
         for input_set in ("human36", "coco"):
-            clean = build((name, "train", input_set, "posenet", "gt"), root, models).batch(range(4), stream(0))[0]
-            noisy = build((name, "train", input_set, "posenet", "noise"), root, models).batch(range(4), stream(0))[0]
+            clean, noisy = (
+                build((name, "train", input_set, "posenet", kind), reference_root, reference_models).batch(
+                    range(4), stream(0)
+                )[0]
+                for kind in ("gt", "noise")
+            )
             distance = (clean - noisy).norm(dim=-1)
             assert 0.005 < distance.median() < 0.3, (name, input_set)
 
 
 @pytest.mark.parametrize("name", ["Human36M", "COCO", "MuCo", "AMASS"])
-def test_derived_joints_stay_clean_unless_asked(name, root, models):
+def test_derived_joints_stay_clean_unless_asked(name, reference_root, reference_models):
     """Published training keeps pelvis and neck free of errors, detections at test time do not."""
     group = (name, "train", "coco", "posenet", "noise")
     for derive_noisy in (False, True):
-        dataset = build(group, root, models, derive_noisy=derive_noisy)
+        dataset = build(group, reference_root, reference_models, derive_noisy=derive_noisy)
         pose = dataset.batch(np.zeros(64, dtype=int), stream(0))[0]
         middle = 0.5 * (pose[:, 11] + pose[:, 12])
         off = (pose[:, 17] - middle).norm(dim=-1)
@@ -116,27 +110,27 @@ def names_of(dataset) -> list[str]:
     ("SURREAL", "train", "smpl"), ("SURREAL", "test", "smpl"), ("FreiHAND", "train", "mano"),
     ("FreiHAND", "test", "mano"),
 ])  # fmt: skip
-def test_order_equals_the_original(name, split, input_set, root, models, info):
-    dataset = build((name, split, input_set, "posenet", "gt"), root, models)
+def test_order_equals_the_original(name, split, input_set, reference_root, reference_models, info):
+    dataset = build((name, split, input_set, "posenet", "gt"), reference_root, reference_models)
     known = [key for key in info if key.startswith(f"{name}.{split}.{input_set}") and "order" in info[key]]
     assert info[known[0]]["n"] == len(dataset)
     for ours, theirs in zip(names_of(dataset), info[known[0]]["order"], strict=True):
         assert f"/{ours}".endswith(f"/{theirs}") or theirs.endswith(f"/{ours}")
 
 
-def test_videos_equal_the_original(root, models, info):
-    dataset = build(("PW3D", "test", "coco", "posenet", "gt"), root, models)
+def test_videos_equal_the_original(reference_root, reference_models, info):
+    dataset = build(("PW3D", "test", "coco", "posenet", "gt"), reference_root, reference_models)
     videos = dataset.records["video"]
     masks = [(videos == video).tolist() for video in np.unique(videos)]
     assert masks == info["PW3D.test.video_indices"]
 
 
-def test_fitting_errors_equal_the_original(root, models, info):
-    dataset = build(("Human36M", "train", "coco", "pose2mesh_net", "gt"), root, models)
+def test_fitting_errors_equal_the_original(reference_root, reference_models, info):
+    dataset = build(("Human36M", "train", "coco", "pose2mesh_net", "gt"), reference_root, reference_models)
     dataset[0]
     rows = dataset.rows(np.arange(len(dataset)), stream(0))
     assert_close(human36_error(dataset.transform.posed(rows)), info["Human36M.fitting_error"], 1e-4)
-    dataset = build(("MuCo", "train", "coco", "pose2mesh_net", "gt"), root, models)
+    dataset = build(("MuCo", "train", "coco", "pose2mesh_net", "gt"), reference_root, reference_models)
     dataset[0]
     posed = dataset.transform.posed(dataset.rows(np.arange(len(dataset)), stream(0)))
     published, sensible = np.transpose(info["MuCo.fitting_error_as_called_vs_with_muco_joints"])
@@ -144,10 +138,10 @@ def test_fitting_errors_equal_the_original(root, models, info):
     assert_close(muco_error(posed, annotated=True), sensible, 1e-3)
 
 
-def test_muco_samples_count_once_their_check_is_mended(root, models):
+def test_muco_samples_count_once_their_check_is_mended(reference_root, reference_models):
     group = ("MuCo", "train", "coco", "pose2mesh_net", "gt")
-    published = build(group, root, models).batch(range(4), stream(0))[2]
-    mended = build(group, root, models, muco_fit_check="annotated").batch(range(4), stream(0))[2]
+    published = build(group, reference_root, reference_models).batch(range(4), stream(0))[2]
+    mended = build(group, reference_root, reference_models, muco_fit_check="annotated").batch(range(4), stream(0))[2]
     for name in ("mesh_valid", "lift_pose3d_valid", "reg_pose3d_valid"):
         assert published[name].max() == 0
         assert mended[name].min() == 1

@@ -24,7 +24,7 @@ def tree(folder):
 
 
 @pytest.fixture(scope="module")
-def body(tiny_root):
+def smpl_body(tiny_root):
     return load_mesh_model("body", "smpl", tiny_root)
 
 
@@ -86,30 +86,30 @@ def test_wrong_arguments(tmp_path, wrong, message):
     assert not (tmp_path / "new").exists()
 
 
-def test_model_files_stand_in_for_the_licensed_ones(tiny_root, body):
+def test_model_files_stand_in_for_the_licensed_ones(tiny_root, smpl_body):
     hand = load_mesh_model("hand", "auto", tiny_root)
     assert load_mesh_model("body", "auto", tiny_root).name == "smpl"
     assert hand.name == "mano"
     opened = load_mesh_model("body", "open_6890")
     np.testing.assert_allclose(
-        body.arrays()["v_template"][body.face_vertex_ids],
+        smpl_body.arrays()["v_template"][smpl_body.face_vertex_ids],
         opened.arrays()["v_template"][opened.face_vertex_ids],
         atol=1e-6,
     )
     for joint_set in ("human36", "coco", "smpl"):
-        joints, wanted = (m.joint_regressor(joint_set) @ m.arrays()["v_template"] for m in (body, opened))
+        joints, wanted = (m.joint_regressor(joint_set) @ m.arrays()["v_template"] for m in (smpl_body, opened))
         np.testing.assert_allclose(joints, wanted, atol=1e-5)
     # the two vertices that stand for the tip of the middle finger are neighbours
     tips = hand.arrays()["v_template"]
     assert 0 < np.linalg.norm(tips[444] - tips[445]) < 0.01
-    heights = {g: np.ptp(body.arrays(g)["v_template"][:, 1]) for g in ("neutral", "female", "male")}
+    heights = {g: np.ptp(smpl_body.arrays(g)["v_template"][:, 1]) for g in ("neutral", "female", "male")}
     assert heights["female"] < heights["neutral"] < heights["male"]
-    mirrored = body.arrays()["v_template"][body.flip_vertex_ids] * (-1, 1, 1)
-    np.testing.assert_allclose(mirrored, body.arrays()["v_template"], atol=0.02)
+    mirrored = smpl_body.arrays()["v_template"][smpl_body.flip_vertex_ids] * (-1, 1, 1)
+    np.testing.assert_allclose(mirrored, smpl_body.arrays()["v_template"], atol=0.02)
 
 
-def test_human36m_joints_cameras_fits_and_detections_agree(tiny_root, body):
-    regressor = body.joint_regressor("human36")
+def test_human36m_joints_cameras_fits_and_detections_agree(tiny_root, smpl_body):
+    regressor = smpl_body.joint_regressor("human36")
     detections = read(tiny_root, "Human36M/absnet_output_on_testset.json")
     folder = "Human36M/annotations/Human36M_subject"
     errors, missing, offsets, kept = [], 0, [], []
@@ -130,7 +130,7 @@ def test_human36m_joints_cameras_fits_and_detections_agree(tiny_root, body):
             if fit is None:
                 missing += 1
                 continue
-            errors.append(np.linalg.norm(1000 * regressor @ posed(body, fit)[0] - world, axis=1).mean())
+            errors.append(np.linalg.norm(1000 * regressor @ posed(smpl_body, fit)[0] - world, axis=1).mean())
     assert sorted(detections) == sorted(kept)
     assert missing == 3  # one image of subject 1, two of subject 9
     errors = np.array(errors)
@@ -139,7 +139,7 @@ def test_human36m_joints_cameras_fits_and_detections_agree(tiny_root, body):
     assert 3 < np.mean(offsets) < 7
 
 
-def test_coco_fits_project_onto_the_keypoints(tiny_root, body):
+def test_coco_fits_project_onto_the_keypoints(tiny_root, smpl_body):
     people = read(tiny_root, "COCO/annotations/person_keypoints_train2017.json")["annotations"]
     fits = read(tiny_root, "COCO/annotations/coco_smplify_train.json")
     assert [(p["iscrowd"], p["num_keypoints"] == 0) for p in people[-5:-3]] == [(1, True), (0, True)]
@@ -149,7 +149,7 @@ def test_coco_fits_project_onto_the_keypoints(tiny_root, body):
         assert person["num_keypoints"] == np.sum(keypoints[:, 2] > 0)
         fit = fits.get(str(person["id"]))
         if fit is not None and person["num_keypoints"]:
-            joints = body.joint_regressor("coco") @ posed(body, fit["smpl_param"])[0]
+            joints = smpl_body.joint_regressor("coco") @ posed(smpl_body, fit["smpl_param"])[0]
             image = np.array(fit["cam_param"]["s"]) * joints[:, :2] + fit["cam_param"]["t"]
             errors[person["id"]] = np.linalg.norm((image - keypoints[:, :2])[keypoints[:, 2] > 0], axis=1).mean()
     values = list(errors.values())
@@ -158,7 +158,7 @@ def test_coco_fits_project_onto_the_keypoints(tiny_root, body):
     assert values[8] > 12
 
 
-def test_muco_and_surreal_joints_agree_with_their_fits(tiny_root, body):
+def test_muco_and_surreal_joints_agree_with_their_fits(tiny_root, smpl_body):
     muco, fits = read(tiny_root, "MuCo/data/MuCo-3DHP.json"), read(tiny_root, "MuCo/data/smpl_param.json")
     images = {image["id"]: image for image in muco["images"]}
     missing = not_numbers = 0
@@ -169,13 +169,13 @@ def test_muco_and_surreal_joints_agree_with_their_fits(tiny_root, body):
         missing += fit is None
         not_numbers += fit is not None and bool(np.isnan(fit["pose"]).any())
         if fit is not None and not np.isnan(fit["pose"]).any():
-            pelvis = body.joint_regressor("human36")[0] @ posed(body, fit)[0] * 1000
+            pelvis = smpl_body.joint_regressor("human36")[0] @ posed(smpl_body, fit)[0] * 1000
             assert np.linalg.norm(pelvis - joints[14]) < 30
     assert (missing, not_numbers) == (1, 1)
 
     surreal = read(tiny_root, "SURREAL/data/val.json")
     for person in surreal["annotations"]:
-        joints = 1000 * posed(body, person["smpl_param"], person["smpl_param"]["gender"])[1]
+        joints = 1000 * posed(smpl_body, person["smpl_param"], person["smpl_param"]["gender"])[1]
         np.testing.assert_allclose(joints, person["joint_cam"], atol=0.05)
 
 
@@ -223,7 +223,7 @@ def test_files_have_the_layout_of_the_official_ones(tiny_root):
         assert wanted == ours
 
 
-def test_3dpw_detections_lie_on_the_projected_bodies(tiny_root, body):
+def test_3dpw_detections_lie_on_the_projected_bodies(tiny_root, smpl_body):
     for split in ("train", "validation", "test"):
         content = read(tiny_root, f"PW3D/data/3DPW_latest_{split}.json")
         found = read(tiny_root, f"PW3D/data/darkpose_3dpw_{split}set_output.json")
@@ -232,8 +232,8 @@ def test_3dpw_detections_lie_on_the_projected_bodies(tiny_root, body):
         assert len({(a["person_id"], cameras[a["image_id"]]["focal"][0]) for a in content["annotations"]}) == 2
         for person in content["annotations"]:
             smpl, camera = person["smpl_param"], cameras[person["image_id"]]
-            vertices, joints = posed(body, smpl, smpl["gender"])
-            coco = body.joint_regressor("coco") @ vertices
+            vertices, joints = posed(smpl_body, smpl, smpl["gender"])
+            coco = smpl_body.joint_regressor("coco") @ vertices
             errors = found[person["id"]] - pixels(coco, camera["focal"], camera["princpt"])
             assert np.linalg.norm(errors, axis=1).mean() < 12
             # the translation is corrected with the neutral body, which costs a constant of some millimetres

@@ -11,8 +11,8 @@ from lib.geometry.crops import BadSamples, flip_2d, standardise
 from lib.joints.tables import COCO, HUMAN36, JOINT_SETS
 from lib.models.posenet import Mirror
 from lib.predictor import Pose2MeshPredictor, check_poses
-from tests.demo_inputs import sample
 from tests.helpers import assert_close
+from tests.support.demo_inputs import sample
 
 SCALES = ["axis", "common"]
 CROP = (288, 384)

@@ -10,7 +10,7 @@ from lib.datasets.noise import human36_noise, synthesize_pose, synthesize_poses
 from lib.datasets.noise_stats import COCO_ERRORS
 from lib.joints.tables import COCO
 from tests.helpers import assert_close
-from tests.noisy_poses import PARTNERS, draw
+from tests.support.noisy_poses import PARTNERS, draw
 
 
 def test_a_miss_may_be_nearer_to_the_partner_than_to_its_centre():

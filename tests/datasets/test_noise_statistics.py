@@ -8,7 +8,7 @@ from lib.datasets.noise import human36_noise
 from lib.datasets.noise_stats import COCO_ERRORS, HUMAN36_ERRORS
 from lib.joints.tables import COCO, HUMAN36
 from tests.helpers import assert_close, golden
-from tests.noisy_poses import PARTNERS, draw
+from tests.support.noisy_poses import PARTNERS, draw
 
 QUANTILES = np.array([0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.99])[:, None]
 # 272 figures are compared per pose: a threshold of 4.5 standard errors fails by chance once in about 500 seeds

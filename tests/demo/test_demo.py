@@ -11,7 +11,7 @@ from lib.demo import sample_pose_path
 from lib.demo.command import wrote
 from lib.joints.tables import JOINT_SETS
 from lib.mesh.mesh_model import load_mesh_model
-from tests.demo_inputs import sample
+from tests.support.demo_inputs import sample
 
 PICTURES = ("demo_pose2d.png", "demo_mesh.png")
 OUTPUT_NAMES = (*PICTURES, "demo_views.png", "demo_mesh.obj", "demo_mesh.glb")

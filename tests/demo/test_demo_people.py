@@ -10,7 +10,7 @@ from lib.demo.pictures import output_stems
 from lib.export import load_npz
 from lib.mesh.mesh_model import load_mesh_model
 from lib.poses import Frame
-from tests.demo_inputs import sample
+from tests.support.demo_inputs import sample
 
 SIZE = 320, 240
 

@@ -9,7 +9,7 @@ import pytest
 from lib.demo.smoothing import PoseSmoother
 from lib.export import load_npz
 from lib.poses import Selection
-from tests.demo_inputs import sample
+from tests.support.demo_inputs import sample
 
 FRAMES = 6
 

@@ -20,9 +20,8 @@ from lib.models.export.export_form import ExportForm
 from lib.models.lifters import LIFTERS, build_lifter
 from lib.onnx.onnx_export import TOLERANCE, Trained, compare, export_onnx, load_trained, sample_keypoints
 from lib.predictor import Pose2MeshPredictor
-from tests.helpers import ROOT
-from tests.test_export import require_onnx
-from tests.test_training import same_weights
+from tests.helpers import ROOT, require_onnx
+from tests.support.runs import same_weights
 
 GUIDE = ROOT / "CONTRIBUTING.md"
 SMALL = {"posenet_width": 16, "posenet_stages": 1, "posenet_dropout": 0.1}

@@ -11,8 +11,8 @@ from lib.evaluation.evaluator import Figure, Groups, SampleTable
 from lib.evaluation.lift import LiftEvaluator
 from lib.joints.lookup import get_joint_set
 from lib.settings.reading import merge
-from tests.evaluation_keys import LIFT_SET, MESH_SET, MILLIMETRES, PER_SAMPLE, per_sample, text
 from tests.helpers import golden
+from tests.support.evaluation_keys import LIFT_SET, MESH_SET, MILLIMETRES, PER_SAMPLE, per_sample, text
 
 
 class StandIn:

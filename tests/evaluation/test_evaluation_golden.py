@@ -8,19 +8,9 @@ import torch
 
 from data.FreiHAND.evaluation import Submission
 from lib.joints.lookup import get_joint_set
-from tests.evaluation_keys import LIFT_SET, MESH_SET, MILLIMETRES, PER_SAMPLE, per_sample, text
-from tests.golden_items import build, load_models, make_root
 from tests.helpers import shared_path
-
-
-@pytest.fixture(scope="module")
-def root(tmp_path_factory):
-    return make_root(tmp_path_factory.mktemp("reference"))
-
-
-@pytest.fixture(scope="module")
-def models(root):
-    return load_models(root)
+from tests.support.evaluation_keys import LIFT_SET, MESH_SET, MILLIMETRES, PER_SAMPLE, per_sample, text
+from tests.support.golden_items import build
 
 
 @pytest.fixture(scope="module")
@@ -34,10 +24,10 @@ def printed():
     return json.loads(shared_path("golden/evaluation_stdout.json").read_text())
 
 
-def evaluator_of(name, stage, root, models):
+def evaluator_of(name, stage, reference_root, reference_models):
     joint_set = get_joint_set((MESH_SET if stage == "pose2mesh_net" else LIFT_SET)[name])
     input_set = LIFT_SET[name]
-    dataset = build((name, "test", input_set, stage, "gt"), root, models)
+    dataset = build((name, "test", input_set, stage, "gt"), reference_root, reference_models)
     regressor = None
     if stage == "pose2mesh_net":
         regressor = torch.from_numpy(joint_set.add_derived(dataset.mesh_model.joint_regressor(joint_set.name)))
@@ -50,8 +40,8 @@ def pieces(arrays, name, *keys):
 
 @pytest.mark.parametrize("name", PER_SAMPLE)
 @pytest.mark.parametrize("batch", [2, 64])
-def test_meshes(arrays, printed, root, models, name, batch):
-    dataset, evaluator = evaluator_of(name, "pose2mesh_net", root, models)
+def test_meshes(arrays, printed, reference_root, reference_models, name, batch):
+    dataset, evaluator = evaluator_of(name, "pose2mesh_net", reference_root, reference_models)
     pred, target, joints = pieces(arrays, name, "pred_mesh", "gt_mesh", "gt_reg_pose3d")
     assert len(pred) == len(dataset)
     for indices in torch.arange(len(pred)).split(batch):
@@ -72,8 +62,8 @@ def test_meshes(arrays, printed, root, models, name, batch):
         assert text(evaluator) == expected
 
 
-def test_human36_actions_and_annotations_come_from_the_files(arrays, root, models):
-    _, evaluator = evaluator_of("Human36M", "pose2mesh_net", root, models)
+def test_human36_actions_and_annotations_come_from_the_files(arrays, reference_root, reference_models):
+    _, evaluator = evaluator_of("Human36M", "pose2mesh_net", reference_root, reference_models)
     pred, target, joints = pieces(arrays, "Human36M", "pred_mesh", "gt_mesh", "gt_reg_pose3d")
     evaluator.update(pred, target, joints)
     for metric, key in (
@@ -86,8 +76,8 @@ def test_human36_actions_and_annotations_come_from_the_files(arrays, root, model
 
 
 @pytest.mark.parametrize("name", PER_SAMPLE)
-def test_poses(arrays, printed, root, models, name):
-    _, evaluator = evaluator_of(name, "posenet", root, models)
+def test_poses(arrays, printed, reference_root, reference_models, name):
+    _, evaluator = evaluator_of(name, "posenet", reference_root, reference_models)
     pred, target = pieces(arrays, name, "lift_pred", "lift_gt")
     evaluator.update(pred, target)
     assert text(evaluator) == printed[f"{name}.test.evaluate_joint"]
@@ -95,16 +85,16 @@ def test_poses(arrays, printed, root, models, name):
 
 
 @pytest.mark.parametrize("stage", ["posenet", "pose2mesh_net"])
-def test_freihand_without_truth(arrays, printed, root, models, stage):
-    _, evaluator = evaluator_of("FreiHAND", stage, root, models)
+def test_freihand_without_truth(arrays, printed, reference_root, reference_models, stage):
+    _, evaluator = evaluator_of("FreiHAND", stage, reference_root, reference_models)
     kind, key = ("evaluate_joint", "lift_pred") if stage == "posenet" else ("evaluate", "pred_mesh")
     evaluator.update(*pieces(arrays, "FreiHAND", key))
     assert text(evaluator) == printed[f"FreiHAND.test.{kind}"]
     assert evaluator.log_errors()[0] == 0
 
 
-def test_freihand_submission(arrays, root, models, tmp_path):
-    dataset, _ = evaluator_of("FreiHAND", "pose2mesh_net", root, models)
+def test_freihand_submission(arrays, reference_root, reference_models, tmp_path):
+    dataset, _ = evaluator_of("FreiHAND", "pose2mesh_net", reference_root, reference_models)
     (pred,) = pieces(arrays, "FreiHAND", "pred_mesh")
     regressor = torch.from_numpy(dataset.mesh_model.joint_regressor("mano"))
     submission = Submission(tmp_path / "pred.json", len(dataset), dataset.mesh_model.vertex_num, "mm", regressor)

@@ -18,6 +18,7 @@ from lib.geometry.procrustes import rigid_align
 from lib.joints.tables import COCO, HUMAN36, SMPL
 from lib.mesh.joint_regressor import JointRegressor
 from tests.helpers import assert_close, golden, shared_path
+from tests.support.rotations import random_rotation
 
 MILLIMETRES = 1e-3
 SETS = {"Human36M": HUMAN36, "PW3D": COCO, "SURREAL": SMPL}
@@ -61,12 +62,6 @@ def generator():
     return torch.Generator().manual_seed(0)
 
 
-def random_rotation(seeded):
-    q, r = torch.linalg.qr(torch.randn(3, 3, generator=seeded, dtype=torch.float64))
-    q = q * torch.sign(torch.diagonal(r))
-    return q * torch.linalg.det(q)
-
-
 def per_sample(values):
     return values.mean(1) if values.ndim > 1 else values
 
@@ -85,7 +80,7 @@ def test_alignment_of_a_batch_equals_that_of_its_samples():
 def test_alignment_undoes_any_similarity():
     seeded = generator()
     target = 100 * torch.randn(7, 20, 3, generator=seeded, dtype=torch.float64)
-    rotation = random_rotation(seeded)
+    rotation = random_rotation(seeded, torch.float64)
     moved = 0.3 * target @ rotation.T + torch.randn(7, 1, 3, generator=seeded, dtype=torch.float64)
     assert pa_mpjpe(moved, target).max() < 1e-9
     assert compare(moved, target, align=True).distances()[0].max() < 1e-9
@@ -95,7 +90,7 @@ def test_alignment_undoes_any_similarity():
 def test_pa_error_ignores_similarities_of_the_prediction():
     seeded = generator()
     pred, target = 100 * torch.randn(2, 7, 20, 3, generator=seeded, dtype=torch.float64)
-    moved = 5 * pred @ random_rotation(seeded).T + 40
+    moved = 5 * pred @ random_rotation(seeded, torch.float64).T + 40
     assert_close(pa_mpjpe(moved, target), pa_mpjpe(pred, target), 1e-9)
 
 

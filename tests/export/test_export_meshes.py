@@ -15,7 +15,7 @@ SIZE = (640, 480)
 
 
 @pytest.fixture(scope="module")
-def body():
+def pair():
     """Two people in the frame of the camera: upright bodies, metres, y down."""
     model = load_mesh_model("body", "open_1723")
     template = model.params().v_template.numpy() * np.array([1, -1, -1], np.float32)
@@ -29,15 +29,15 @@ def is_body(vertices, faces):
     return outward and mesh.volume > 0.03 and 1.4 < np.ptp(vertices[:, 1]) < 2.1
 
 
-def test_one_person_as_obj_is_the_original_format(body, tmp_path):
-    people, faces = body
+def test_one_person_as_obj_is_the_original_format(pair, tmp_path):
+    people, faces = pair
     save_mesh(tmp_path / "a.obj", people[0], faces)
     save_obj(people[0], faces, tmp_path / "b.obj")
     assert (tmp_path / "a.obj").read_bytes() == (tmp_path / "b.obj").read_bytes()
 
 
-def test_several_people_as_obj_are_groups(body, tmp_path):
-    people, faces = body
+def test_several_people_as_obj_are_groups(pair, tmp_path):
+    people, faces = pair
     save_mesh(tmp_path / "new" / "a.obj", people, faces, names=["anna", "ben"])
     text = (tmp_path / "new" / "a.obj").read_text()
     assert re.findall(r"^g (.*)$", text, re.M) == ["anna", "ben"]
@@ -51,8 +51,8 @@ def test_several_people_as_obj_are_groups(body, tmp_path):
     assert all(part.volume > 0.03 for part in parts)
 
 
-def test_ply_keeps_frame_units_faces_and_colours(body, tmp_path):
-    people, faces = body
+def test_ply_keeps_frame_units_faces_and_colours(pair, tmp_path):
+    people, faces = pair
     save_mesh(tmp_path / "a.ply", people, faces, colours=[(1, 0, 0), (0, 0.5, 1)])
     mesh = trimesh.load_mesh(tmp_path / "a.ply", process=False)
     np.testing.assert_allclose(mesh.vertices, people.reshape(-1, 3), atol=1e-6)
@@ -62,8 +62,8 @@ def test_ply_keeps_frame_units_faces_and_colours(body, tmp_path):
     assert is_body(mesh.vertices[: people.shape[1]], faces)
 
 
-def test_glb_is_upright_with_a_node_for_each_person(body, tmp_path):
-    people, faces = body
+def test_glb_is_upright_with_a_node_for_each_person(pair, tmp_path):
+    people, faces = pair
     save_mesh(tmp_path / "a.glb", people, faces, colours=[(1, 0, 0), (0, 0.5, 1)], names=["anna", "ben"])
     scene = trimesh.load_scene(tmp_path / "a.glb", process=False)
     assert set(scene.geometry) == {"anna", "ben"}
@@ -81,8 +81,8 @@ def test_glb_is_upright_with_a_node_for_each_person(body, tmp_path):
 
 
 @pytest.mark.parametrize("suffix", ["obj", "ply", "glb"])
-def test_refused_meshes_leave_older_files(body, tmp_path, suffix):
-    people, faces = body
+def test_refused_meshes_leave_older_files(pair, tmp_path, suffix):
+    people, faces = pair
     path = tmp_path / f"a.{suffix}"
     path.write_text("old")
     for vertices, indices in (
@@ -101,9 +101,9 @@ def test_refused_meshes_leave_older_files(body, tmp_path, suffix):
     assert path.read_text() == "old"
 
 
-def test_unknown_format(body, tmp_path):
+def test_unknown_format(pair, tmp_path):
     with pytest.raises(ValueError, match="obj, glb, ply"):
-        save_mesh(tmp_path / "a.fbx", *body)
+        save_mesh(tmp_path / "a.fbx", *pair)
 
 
 # --------------------------------------------------------------------------------------------------------- cameras

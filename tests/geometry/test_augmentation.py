@@ -25,15 +25,10 @@ from lib.geometry.single import (
     transform_joint_to_other_db,
 )
 from lib.joints.tables import COCO, HUMAN36, JOINT_SETS
-from tests.helpers import assert_close, golden
+from tests.helpers import assert_close
 
 # the 2D pose of Human3.6M that the original ships as its demo: whole-number pixels
 BOX = [186.125, 144, 390.75, 521]
-
-
-@pytest.fixture(scope="module")
-def reference():
-    return golden("utils")
 
 
 def random_poses(n=6, joints=17, seed=0, dtype=torch.float64):

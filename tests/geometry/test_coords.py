@@ -18,14 +18,9 @@ from lib.geometry.single import (
     rigid_transform_3D,
     world2cam,
 )
-from tests.helpers import assert_close, golden
+from tests.helpers import assert_close
 
 BOX_OPTIONS = ({}, {"aspect_ratio": 1.0}, {"aspect_ratio": 1.0, "scale": 1.25}, {"scale": 1.1})
-
-
-@pytest.fixture(scope="module")
-def reference():
-    return golden("utils")
 
 
 def test_camera_functions_match_the_original(reference):

@@ -17,14 +17,8 @@ from lib.graph.coarsening import (
     rescale_L,
 )
 from lib.joints.tables import COCO, MANO, SMPL
-from tests.helpers import assert_close, golden
-from tests.meshes import grid, joint_graph
-
-
-@pytest.fixture(scope="module")
-def order():
-    return golden("legacy_order")
-
+from tests.helpers import assert_close
+from tests.support.meshes import grid, joint_graph
 
 # ---- oddities that trained weights depend on
 

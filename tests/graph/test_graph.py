@@ -25,15 +25,10 @@ from lib.graph.coarsening import (
 from lib.joints.lookup import get_joint_set
 from lib.joints.tables import HUMAN36, JOINT_SETS
 from tests.helpers import assert_close, golden
-from tests.meshes import grid, joint_graph
+from tests.support.meshes import grid, joint_graph
 
 ORDER_MESHES = ("smpl2020", "sphere6890_s1", "mano", "sphere300", "ico4", "torus64x40")
 GRAPH_MESHES = ("smpl2020", "mano", "sphere300", "ico4", "torus64x40")
-
-
-@pytest.fixture(scope="module")
-def order():
-    return golden("legacy_order")
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,7 @@ from lib.graph import cache as graph_cache
 from lib.graph.cache import cached_graph
 from lib.graph.mesh_graph import MeshGraph
 from lib.joints.tables import COCO, HUMAN36
-from tests.meshes import grid
+from tests.support.meshes import grid
 
 
 @pytest.fixture

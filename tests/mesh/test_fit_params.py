@@ -10,7 +10,7 @@ from lib.mesh.fit_params import fit_params
 from lib.mesh.mesh_model import MeshModel, load_mesh_model
 from lib.predictor import Pose2MeshPredictor
 from tests.helpers import ROOT
-from tests.open_models import random_pose, shipped_arrays
+from tests.support.open_models import random_pose, shipped_arrays
 
 MODELS = {"open_1723": "body", "open_6890": "body", "open_hand": "hand"}
 

@@ -5,7 +5,6 @@ import torch
 
 from lib.checkpoints.checkpoint import Checkpoint
 from lib.checkpoints.files import load_checkpoint, save_checkpoint
-from lib.core import base
 from lib.core.base import Options, Trainer
 from lib.core.runs import create_run, seed_everything
 from lib.datasets.pose_dataset import stream
@@ -18,18 +17,15 @@ from lib.models.pose2mesh_net import build_pose2mesh
 from lib.onnx.onnx_export import sample_keypoints
 from lib.predictor import Pose2MeshPredictor
 from tests.helpers import assert_close
-from tests.test_export import disturbed
-from tests.test_training import same_weights
+from tests.support.networks import disturbed, standardised
+from tests.support.runs import same_weights
+
+pytestmark = pytest.mark.usefixtures("without_plots")
 
 PLAN = {"graph_levels": 6, "mesh_channels": [[5, 8], *([[8, 8]] * 5), [8, 3]]}
 BASE = {"base_components": 6, "base_width": 16, "base_stages": 2}
 TRAIN = {"end_epoch": 1, "edge_loss_start": 0}
 SHORT = {"samples_per_epoch": 32, "test_samples": 16}
-
-
-@pytest.fixture(autouse=True)
-def _without_plots(monkeypatch):
-    monkeypatch.setattr(base, "save_plot", lambda *_: None)
 
 
 @pytest.fixture
@@ -44,17 +40,17 @@ def settings(small_config):
 
 
 @pytest.fixture(scope="module")
-def graph(body):
+def body_graph(body):
     return MeshGraph.build(body.faces, COCO, 6)
 
 
 @pytest.fixture
-def network(settings, graph):
+def network(settings, body_graph):
     """``network(model)``: a random Pose2Mesh on coco joints, with a base of a few random components."""
 
     def build(model):
-        network = disturbed(build_pose2mesh(settings(model, "coco"), graph))
-        network.mesh_base.set_basis(torch.randn(8, graph.vertex_num, 3))
+        network = disturbed(build_pose2mesh(settings(model, "coco"), body_graph))
+        network.mesh_base.set_basis(torch.randn(8, body_graph.vertex_num, 3))
         torch.nn.init.normal_(network.pose2mesh.cl[-1].weight)
         return network
 
@@ -155,8 +151,8 @@ def test_a_warm_start_keeps_components_that_fit_and_makes_others_anew(settings, 
 # ------------------------------------------------------------------------------------------------------------ networks
 
 
-def test_models_without_a_base_are_what_they_were(settings, graph):
-    plain, based = (build_pose2mesh(settings(model, "coco"), graph) for model in ({}, BASE))
+def test_models_without_a_base_are_what_they_were(settings, body_graph):
+    plain, based = (build_pose2mesh(settings(model, "coco"), body_graph) for model in ({}, BASE))
     assert plain.mesh_base is None
     keys = list(plain.state_dict())
     assert all(key.startswith(("pose_lifter.", "pose2mesh.")) for key in keys)
@@ -168,9 +164,9 @@ def test_models_without_a_base_are_what_they_were(settings, graph):
 
 
 @pytest.mark.parametrize("mode", [True, False])
-def test_a_fresh_network_gives_the_base_alone(settings, graph, mode):
-    network = build_pose2mesh(settings(BASE, "coco"), graph).train(mode)
-    network.mesh_base.set_basis(torch.randn(8, graph.vertex_num, 3))
+def test_a_fresh_network_gives_the_base_alone(settings, body_graph, mode):
+    network = build_pose2mesh(settings(BASE, "coco"), body_graph).train(mode)
+    network.mesh_base.set_basis(torch.randn(8, body_graph.vertex_num, 3))
     joints = torch.randn(4, 19, 5)
     expected = network.mesh_base(joints).detach()
     assert expected.std(0).min() > 0
@@ -187,16 +183,15 @@ def test_bfloat16_does_not_round_the_base(network):
 
 
 @pytest.mark.parametrize("width", [0, 16])
-def test_export_form_equals_the_network(network, graph, width):
+def test_export_form_equals_the_network(network, body_graph, width):
     trained = network(BASE | {"base_width": width})
-    form = ExportForm(trained, COCO, graph)
+    form = ExportForm(trained, COCO, body_graph)
     keypoints = torch.from_numpy(sample_keypoints(COCO, 3))
     with torch.inference_mode():
-        points = COCO.add_derived(keypoints.double())
-        points = (points - points.mean(1, keepdim=True)) / points.std(1, keepdim=True, correction=0)
-        mesh, pose3d = trained(points.float())
+        points = standardised(COCO, keypoints)
+        mesh, pose3d = trained(points)
         found_pose, found_mesh = form(keypoints)
-        alone = trained.pose2mesh(torch.cat([points.float(), pose3d / 1000], 2))
+        alone = trained.pose2mesh(torch.cat([points, pose3d / 1000], 2))
     assert_close(found_pose, pose3d)
     assert_close(found_mesh, mesh)
     assert (alone - mesh).abs().max() > 0.1 * mesh.abs().max()
@@ -204,8 +199,8 @@ def test_export_form_equals_the_network(network, graph, width):
 
 
 @pytest.mark.filterwarnings("ignore::torch.jit.TracerWarning", "ignore:.*jit.trace:DeprecationWarning")
-def test_exporters_can_trace_the_base(network, graph):
-    form = ExportForm(network(BASE), COCO, graph)
+def test_exporters_can_trace_the_base(network, body_graph):
+    form = ExportForm(network(BASE), COCO, body_graph)
     keypoints = torch.from_numpy(sample_keypoints(COCO, 5))
     traced = torch.jit.trace(form, (keypoints[:2],), check_trace=False)
     for found, expected in zip(traced(keypoints), form(keypoints)):
@@ -264,10 +259,10 @@ def test_resumed_training_ends_with_the_same_bits(settings, tmp_path, part):
 # ---------------------------------------------------------------------------------------------------------- prediction
 
 
-def test_predictor_adds_the_base_to_lifted_and_given_joints(network, settings, graph, tmp_path):
+def test_predictor_adds_the_base_to_lifted_and_given_joints(network, settings, body_graph, tmp_path):
     trained, path = network(BASE), tmp_path / "final.pth.tar"
     cfg = settings(BASE, "coco")
-    save_checkpoint(path, Checkpoint.of(trained, graph=graph, settings=cfg))
+    save_checkpoint(path, Checkpoint.of(trained, graph=body_graph, settings=cfg))
     predictor = Pose2MeshPredictor("coco", path, "cpu")
     joints = predictor.template_joints * [1000, -1000, -1000]
     prediction = predictor.predict_pose3d(joints)

@@ -14,7 +14,6 @@ from torch import nn
 from torch.nn import functional as F
 
 from lib.graph.mesh_graph import MeshGraph
-from lib.joints.tables import JOINT_SETS
 from lib.models.backbones.batch_norm import batch_norm_relu
 from lib.models.backbones.cheby_graph_conv import ChebyGraphConv
 from lib.models.backbones.mesh_levels import SparseOperator, level_rows
@@ -24,22 +23,13 @@ from lib.models.pose2mesh_net import Pose2Mesh
 from lib.models.posenet import PoseNet
 from lib.plain.networks import PlainMeshNet
 from tests.helpers import assert_close, golden
-from tests.meshes import grid
-from tests.named_weights import named_weights
+from tests.support.named_weights import filled
 
 PLAN = MeshNetPlan(((5, 6, 8), (8, 7, 12), (12, 9, 6), (6, 10, 3)))
 
 
-@pytest.fixture(scope="module")
-def graph():
-    """30 x 7 vertices, 3 levels of which 2 are in use; has fakes of every kind."""
-    return MeshGraph.build(grid(30, 7), JOINT_SETS["human36"], levels=3)
-
-
-def filled(graph, plan=PLAN, **options):
-    model = MeshNet(graph, plan, **options)
-    model.load_state_dict(named_weights(model.state_dict(), seed=5))
-    return model
+def meshnet(graph, plan=PLAN, **options):
+    return filled(MeshNet(graph, plan, **options), seed=5)
 
 
 def random_symmetric(size, generator):
@@ -124,7 +114,7 @@ def test_weighted_batchnorm_equals_batchnorm_of_the_copies():
     x = (3 + torch.randn(9, 4, 6, generator=generator, dtype=torch.float64)).requires_grad_()
     norm, plain = (nn.BatchNorm1d(6).double() for _ in range(2))
     for module in (norm, plain):
-        module.load_state_dict(named_weights(module.state_dict(), seed=1))
+        filled(module, seed=1)
     total = int(copies.sum())
     y = batch_norm_relu(x, norm, extra, total)
     padded = x.repeat_interleave(copies, dim=0)
@@ -163,7 +153,7 @@ def test_network_equals_the_padded_computation(graph, training, padded):
     """Output, all gradients and running statistics, float64."""
     torch.set_default_dtype(torch.float64)  # operators are made in it, from float64
     try:
-        model = filled(graph, padded=padded).train(training)
+        model = meshnet(graph, padded=padded).train(training)
     finally:
         torch.set_default_dtype(torch.float32)
     plain = PlainMeshNet(graph.laplacians, PLAN.channels).double().train(training)
@@ -191,7 +181,7 @@ def test_network_equals_the_padded_computation(graph, training, padded):
 
 def test_evaluation_does_not_depend_on_fakes(graph):
     """A change of the fakes' rows of fc reaches no real vertex."""
-    model = filled(graph).eval()
+    model = meshnet(graph).eval()
     joints = torch.randn(2, 17, 5)
     before = model(joints)
     rows = level_rows(graph)[0]
@@ -216,7 +206,7 @@ def test_rows_of_another_graph_are_refused(graph):
 
 
 def test_graph_operators_follow_the_model_but_are_not_saved(graph):
-    model = filled(graph)
+    model = meshnet(graph)
     assert {key.split(".")[0] for key in model.state_dict()} == {"fc", "cl", "bn"}
     double = copy.deepcopy(model).double()
     assert double.levels[-1].laplacian().dtype == double.joint_laplacian().dtype == torch.float64
@@ -226,14 +216,14 @@ def test_graph_operators_follow_the_model_but_are_not_saved(graph):
 
 
 def test_vertices_and_batch_items_are_independent_in_evaluation(graph):
-    model = filled(graph).eval()
+    model = meshnet(graph).eval()
     joints = torch.randn(4, 17, 5)
     together = model(joints).detach()
     assert_close(torch.cat([model(joint[None]) for joint in joints]).detach(), together, 1e-5)
 
 
 def test_bfloat16_products_under_autocast(graph):
-    model = filled(graph).train()
+    model = meshnet(graph).train()
     joints = torch.randn(8, 17, 5)
     exact = model(joints)
     exact_grad = torch.autograd.grad(exact.square().mean(), model.cl[2].weight)[0]
@@ -248,7 +238,7 @@ def test_bfloat16_products_under_autocast(graph):
 @pytest.mark.parametrize("freeze", [False, True])
 def test_data_parallel_needs_no_search_for_unused_parameters(graph, tmp_path, freeze):
     """Sparse operators are not broadcast, and nobody waits for the gradient of PoseNet's unused BatchNorm."""
-    model = Pose2Mesh(PoseNet(17, width=8), filled(graph), freeze=freeze).train()
+    model = Pose2Mesh(PoseNet(17, width=8), meshnet(graph), freeze=freeze).train()
 
     def train() -> None:  # the wrapper has to be gone before the group, see lib.runtime.distributed
         parallel = nn.parallel.DistributedDataParallel(model)

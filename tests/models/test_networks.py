@@ -16,8 +16,8 @@ from lib.models.meshnet import MeshNet, MeshNetPlan
 from lib.models.posenet import PoseNet
 from lib.settings.reading import merge
 from tests.helpers import GOLDEN, assert_close, golden
-from tests.meshes import grid, joint_graph
-from tests.named_weights import named_weights
+from tests.support.meshes import grid, joint_graph
+from tests.support.named_weights import named_weights
 
 SETS = tuple(JOINT_SETS)
 PARAMETERS = {

@@ -10,7 +10,7 @@ from lib.models.pose2mesh_net import build_pose2mesh
 from lib.models.posenet import Mirror, build_posenet
 from lib.onnx.onnx_export import sample_keypoints
 from tests.helpers import assert_close
-from tests.test_export import disturbed
+from tests.support.networks import disturbed
 
 BODIES = ["human36", "coco", "smpl"]
 

@@ -22,17 +22,8 @@ from lib.onnx.onnx_export import (
     sample_keypoints,
 )
 from main.export import main
-
-
-def disturbed(network: torch.nn.Module) -> torch.nn.Module:
-    """The network in evaluation mode with statistics and scales unlike fresh ones."""
-    for module in network.modules():
-        if isinstance(module, torch.nn.BatchNorm1d):
-            module.running_mean.normal_(std=0.2)
-            module.running_var.uniform_(0.5, 2.0)
-            torch.nn.init.uniform_(module.weight, 0.5, 1.5)
-            torch.nn.init.normal_(module.bias, std=0.2)
-    return network.eval()
+from tests.helpers import require_onnx
+from tests.support.networks import disturbed, standardised
 
 
 @pytest.mark.parametrize("dense_rows", [0, 200])
@@ -49,9 +40,7 @@ def test_export_form_equals_the_network(name, dense_rows, body, small_config):
     form = ExportForm(network, joint_set, graph, dense_rows)
     keypoints = torch.from_numpy(sample_keypoints(joint_set, 3))
     with torch.inference_mode():
-        full = joint_set.add_derived(keypoints.double())
-        full = (full - full.mean(1, keepdim=True)) / full.std(1, keepdim=True, correction=0)
-        mesh, pose3d = network(full.float())
+        mesh, pose3d = network(standardised(joint_set, keypoints))
         found_pose, found_mesh = form(keypoints)
     torch.testing.assert_close(found_pose, pose3d, atol=1e-5 * pose3d.abs().max().item(), rtol=0)
     torch.testing.assert_close(found_mesh, mesh, atol=1e-5 * mesh.abs().max().item(), rtol=0)
@@ -70,13 +59,6 @@ def test_neighbour_sums_are_the_matrix_product(dense_rows):
     x = torch.randn(3, 50, 4)
     product = NeighbourSum(matrix, dense_rows)(x)
     np.testing.assert_allclose(product, np.einsum("ij,bjf->bif", matrix.toarray(), x.numpy()), atol=1e-5)
-
-
-def require_onnx() -> None:
-    for package in ("onnx", "onnxruntime"):
-        pytest.importorskip(
-            package, reason=f"optional package {package} is not installed: sh requirements.sh --with-onnx"
-        )
 
 
 @pytest.mark.parametrize("joints", ["coco", "mano"])

@@ -27,13 +27,8 @@ from lib.plain.networks import (
 from lib.plain.noise import synthesize_pose
 from lib.plain.training import coordinate_loss, edge_loss, normal_loss
 from tests.helpers import assert_close, golden
-from tests.meshes import joint_graph
-from tests.named_weights import named_weights
-
-
-def filled(model, seed):
-    model.load_state_dict(named_weights(model.state_dict(), seed))
-    return model
+from tests.support.meshes import joint_graph
+from tests.support.named_weights import filled, named_weights
 
 
 def mano_faces():

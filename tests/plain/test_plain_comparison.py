@@ -30,8 +30,8 @@ from lib.plain.networks import PlainMeshNet, PlainPose2Mesh, PlainPoseNet
 from lib.plain.training import PlainTrainer
 from lib.settings.reading import merge
 from tests.helpers import assert_close
-from tests.meshes import joint_graph
-from tests.open_models import random_pose
+from tests.support.meshes import joint_graph
+from tests.support.open_models import random_pose
 
 FIGURES = ("H36M MPJPE", "H36M PA-MPJPE", "SMPL MPJPE", "MPVPE", "PA-MPVPE")
 

@@ -17,14 +17,8 @@ from lib.joints.tables import JOINT_SETS
 from lib.mesh.mesh_model import load_mesh_model
 from lib.poses import map_pose, read_poses
 from lib.predictor import Pose2MeshPredictor, camera_crop, check_poses, find_weights, resolve_device
-from tests.demo_inputs import sample
 from tests.helpers import ROOT, assert_close, golden
-
-
-@pytest.fixture(scope="session")
-def predictor(weights) -> Pose2MeshPredictor:
-    return Pose2MeshPredictor("coco", weights["coco"], "cpu")
-
+from tests.support.demo_inputs import sample
 
 # ------------------------------------------------------------------------------------------------------ pose files
 

@@ -6,14 +6,9 @@ import torch
 
 from lib.geometry.crops import standardise
 from lib.poses import complete, map_pose
-from lib.predictor import VIEW_SIZE, MeshPrediction, Pose2MeshPredictor
-from tests.demo_inputs import sample
+from lib.predictor import VIEW_SIZE, MeshPrediction
 from tests.helpers import assert_close
-
-
-@pytest.fixture(scope="module")
-def predictor(weights) -> Pose2MeshPredictor:
-    return Pose2MeshPredictor("coco", weights["coco"], "cpu")
+from tests.support.demo_inputs import sample
 
 
 @pytest.fixture(scope="module")

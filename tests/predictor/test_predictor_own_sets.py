@@ -13,8 +13,8 @@ from lib.joints.lookup import get_joint_set
 from lib.poses import complete, draw_check, map_pose, read_poses, unmapped
 from lib.predictor import Pose2MeshPredictor, find_weights
 from lib.settings.config import Config
-from tests.demo_inputs import write_weights
 from tests.helpers import assert_close
+from tests.support.demo_inputs import write_weights
 
 MINE = {
     "name": "mine",

@@ -11,9 +11,9 @@ from lib.mesh.mesh_model import load_mesh_model
 from lib.render import opengl, software
 from lib.render.mesh_renderer import MeshRenderer
 from lib.render.views import draw_views
-from tests.meshes import sphere
+from tests.support.meshes import sphere
+from tests.support.pictures import SIZE, black
 
-SIZE = (160, 120)  # width, height
 CAMERA = np.array([SIZE[1] / SIZE[0], 1.0, 0.0, 0.0])
 RED, GREEN = (1.0, 0.0, 0.0), (0.0, 1.0, 0.0)
 # closed, faces turn counter-clockwise seen from outside
@@ -21,19 +21,6 @@ OCTAHEDRON = np.array([[1, 0, 0], [-1, 0, 0], [0, 1, 0], [0, -1, 0], [0, 0, 1], 
 OCTAHEDRON_FACES = np.array(
     [[0, 2, 4], [2, 1, 4], [1, 3, 4], [3, 0, 4], [2, 0, 5], [1, 2, 5], [3, 1, 5], [0, 3, 5]]
 )  # fmt: skip
-
-
-@pytest.fixture(params=["egl", "software"])
-def renderer(request):
-    try:
-        with MeshRenderer(request.param) as made:
-            yield made
-    except RuntimeError as error:
-        pytest.skip(str(error))
-
-
-def black(width: int = SIZE[0], height: int = SIZE[1]) -> np.ndarray:
-    return np.zeros((height, width, 3), dtype=np.uint8)
 
 
 def two_spheres() -> tuple[np.ndarray, np.ndarray]:

@@ -20,22 +20,8 @@ from lib.render.mesh_renderer import (
     vertex_normals,
 )
 from tests.helpers import ROOT
-from tests.meshes import sphere
-
-SIZE = (160, 120)  # width, height
-
-
-@pytest.fixture(params=["egl", "osmesa", "software"])
-def renderer(request) -> MeshRenderer:
-    """Every backend that works on this machine."""
-    try:
-        return MeshRenderer(request.param)
-    except RuntimeError as error:
-        pytest.skip(str(error))
-
-
-def black() -> np.ndarray:
-    return np.zeros((SIZE[1], SIZE[0], 3), dtype=np.uint8)
+from tests.support.meshes import sphere
+from tests.support.pictures import SIZE, black
 
 
 def camera(scale: float = 0.5, tx: float = 0.0, ty: float = 0.0) -> np.ndarray:

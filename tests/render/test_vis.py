@@ -17,13 +17,9 @@ from lib.render.poses import (
     vis_3d_pose,
     vis_coco_skeleton,
 )
+from tests.support.pictures import SIZE, black
 
-SIZE = (160, 120)  # width, height
 LEFT, RIGHT, MIDDLE = (80, 80, 235), (90, 190, 60), (235, 160, 60)
-
-
-def black() -> np.ndarray:
-    return np.zeros((SIZE[1], SIZE[0], 3), dtype=np.uint8)
 
 
 @pytest.mark.parametrize("name", JOINT_SETS)

@@ -7,7 +7,7 @@ import pytest
 from scipy.spatial.transform import Rotation
 
 from data.convert.bvh import parse_bvh, read_bvh
-from tests.bvh_clips import tiny
+from tests.support.bvh_clips import tiny
 
 
 def test_hierarchy_and_header():

@@ -16,12 +16,7 @@ import pytest
 from lib.datasets.storage import record_cache
 from lib.datasets.storage.records import PoseRecords
 from tests.helpers import ROOT
-from tests.record_starts import COLUMNS, NOTES, Parser, Starts, assert_right
-
-
-@pytest.fixture
-def start(tmp_path):
-    return Starts(tmp_path)
+from tests.support.record_starts import COLUMNS, NOTES, Parser, Starts, assert_right
 
 
 def flip(path):

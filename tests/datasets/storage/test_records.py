@@ -7,12 +7,7 @@ import shutil
 import numpy as np
 import pytest
 
-from tests.record_starts import NOTES, Parser, Starts, assert_right
-
-
-@pytest.fixture
-def start(tmp_path):
-    return Starts(tmp_path)
+from tests.support.record_starts import NOTES, Parser, assert_right
 
 
 def test_a_second_start_reads_the_cache(start, capsys):

@@ -5,8 +5,6 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from lib.graph.mesh_graph import MeshGraph
-from lib.joints.tables import JOINT_SETS
 from lib.models import torch_operators
 from lib.models.cpu import meshnet, sample_major
 from lib.models.cpu.blocked_rmsprop import BLOCK_SIZE, BlockedRMSprop
@@ -16,15 +14,9 @@ from lib.models.cpu.switch import fast_paths
 from lib.models.meshnet import MeshNet, MeshNetPlan
 from lib.models.posenet import PoseNet
 from tests.helpers import assert_close
-from tests.meshes import grid
 
 PLAN = MeshNetPlan(((5, 6, 8), (8, 7, 12), (12, 9, 6), (6, 10, 3)))
 STEPS = [2**21, 4000, 1]  # all samples at once, a few, one
-
-
-@pytest.fixture(scope="module")
-def graph():
-    return MeshGraph.build(grid(30, 7), JOINT_SETS["human36"], levels=3)
 
 
 def build(graph, seed=0, **options):
