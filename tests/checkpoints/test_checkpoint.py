@@ -44,7 +44,7 @@ def test_original_file_gives_the_original_output(name):
     load_checkpoint(original(name)).load_into(model)
     with torch.no_grad():
         output = model.eval()(torch.from_numpy(data["x"]))
-    assert_close(output.flatten(1), data["eval_out"], 1e-4)
+    assert_close(output.flatten(1), data["eval_out"], 1e-6)
 
 
 @pytest.mark.parametrize("name", ORIGINAL)

@@ -26,9 +26,11 @@ def random_problem(n: int, outliers: int, seed: int) -> tuple[torch.Tensor, torc
     return joints, target
 
 
-def linprog_residual(joints: torch.Tensor, target: torch.Tensor, lower: float) -> float:
+def linprog_residual(joints: torch.Tensor, target: torch.Tensor) -> float:
     """Optimal mean absolute error in crop pixels, by linear programming in (s, s·tx, s·ty, residual bounds)."""
     half = CROP_SIZE / 2
+    spread = [(p - p.mean(1, keepdim=True)).abs().mean().item() for p in (joints[..., :2], target / half)]
+    lower = MIN_SCALE_RATIO * spread[1] / spread[0]
     xy, goal = joints[0, :, :2].numpy(), (target[0].numpy() - half) / half
     n = len(xy)
     design = np.zeros((2 * n, 3))
@@ -49,11 +51,7 @@ def linprog_residual(joints: torch.Tensor, target: torch.Tensor, lower: float) -
 def test_fit_reaches_the_optimum_of_linear_programming(n, outliers):
     joints, target = random_problem(n, outliers, seed=n + 100 * outliers)
     cam, residual = fit_weak_perspective(joints, target)
-    half = CROP_SIZE / 2
-    spread = [(p - p.mean(1, keepdim=True)).abs().mean().item() for p in (joints[..., :2], target / half)]
-    assert residual.item() == pytest.approx(
-        linprog_residual(joints, target, MIN_SCALE_RATIO * spread[1] / spread[0]), abs=1e-6
-    )
+    assert residual.item() == pytest.approx(linprog_residual(joints, target), abs=1e-6)
     assert (project(cam, joints) - target).abs().mean().item() == pytest.approx(residual.item(), abs=1e-9)
 
 
@@ -62,10 +60,8 @@ def test_integer_coordinates_with_many_ties():
     for _ in range(20):
         joints = torch.randint(-2, 3, (1, 12, 3), generator=generator).double()
         target = torch.randint(100, 104, (1, 12, 2), generator=generator).double() * 3
-        spread = [(p - p.mean(1, keepdim=True)).abs().mean().item() for p in (joints[..., :2], target / 250)]
         _, residual = fit_weak_perspective(joints, target)
-        expected = linprog_residual(joints, target, MIN_SCALE_RATIO * spread[1] / spread[0])
-        assert residual.item() == pytest.approx(expected, abs=1e-6)
+        assert residual.item() == pytest.approx(linprog_residual(joints, target), abs=1e-6)
 
 
 def test_exact_pose_gives_the_exact_camera():
@@ -127,14 +123,15 @@ def test_projection_and_image_camera_match_the_original():
 
 
 @pytest.mark.parametrize("kind", ["float32", "int64"])
-def test_fit_is_at_least_as_good_as_the_original(kind):
+def test_fit_is_the_optimum_and_at_least_as_good_as_the_original(kind):
     values = golden("demo")
-    joints = torch.from_numpy(values[f"demo_{kind}_joints3d"])[None]
-    target = torch.from_numpy(values[f"demo_{kind}_target"]).float()[None]
+    joints = torch.from_numpy(values[f"demo_{kind}_joints3d"]).double()[None]
+    target = torch.from_numpy(values[f"demo_{kind}_target"]).double()[None]
     cam, residual = fit_weak_perspective(joints, target)
     original = values[f"demo_{kind}_final_l1"].item()
     # the joints come from a random network and fit badly: the optimum is flat, so only residuals can be compared
-    assert original - 0.2 < residual.item() <= original
+    assert residual.item() == pytest.approx(linprog_residual(joints, target), abs=1e-6)
+    assert residual.item() <= original
     assert cam[0, 0] > 0
     original_cam = torch.from_numpy(values[f"demo_{kind}_cam"])[None]
     assert (project(original_cam, joints) - target).abs().mean().item() == pytest.approx(original, abs=1e-2)

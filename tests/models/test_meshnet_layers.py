@@ -14,7 +14,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from lib.graph.mesh_graph import MeshGraph
-from lib.models.backbones.batch_norm import batch_norm_relu
+from lib.models.backbones.batch_norm import batch_norm_relu, conv_norm_relu
 from lib.models.backbones.cheby_graph_conv import ChebyGraphConv
 from lib.models.backbones.mesh_levels import SparseOperator, level_rows
 from lib.models.backbones.resize import resize_channels
@@ -52,9 +52,18 @@ def test_convolution_against_original():
     z = golden("nets_small")
     laplacian = SparseOperator(z["cheby_L"])()
     x = torch.from_numpy(z["cheby_x"]).transpose(0, 1)
-    conv = ChebyGraphConv(5, 7)
-    conv.weight.data, conv.bias.data = torch.from_numpy(z["cheby_w"]), torch.from_numpy(z["cheby_b"])
-    assert_close(conv(x, laplacian).transpose(0, 1).detach(), z["cheby_out_nobn"])
+    for order, name in ((1, "K1"), (3, "nobn")):
+        conv = ChebyGraphConv(5, 7, order)
+        conv.weight.data, conv.bias.data = (
+            torch.from_numpy(z["cheby_w"][:, : 5 * order]),
+            torch.from_numpy(z["cheby_b"]),
+        )
+        assert_close(conv(x, laplacian).transpose(0, 1).detach(), z[f"cheby_out_{name}"])
+    norm = nn.BatchNorm1d(7)
+    for mode in ("train", "eval"):  # in evaluation with the statistics of that one step
+        norm.train(mode == "train")
+        output = conv_norm_relu(x, laplacian, conv, norm).transpose(0, 1).detach()
+        assert_close(output, z[f"cheby_out_bn{mode}"].clip(min=0))
 
 
 @pytest.mark.parametrize("width_in, width_out", [(3, 5), (5, 3), (4, 4)])

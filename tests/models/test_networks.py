@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pytest
 import torch
+from scipy import sparse
 
 from lib.core.loss import Pose2MeshLoss
 from lib.graph.building import build_coarse_graphs
@@ -20,6 +21,7 @@ from tests.support.meshes import grid, joint_graph
 from tests.support.named_weights import named_weights
 
 SETS = tuple(JOINT_SETS)
+REGRESSOR_PARTS = ("row", "column", "value", "shape")
 PARAMETERS = {
     "human36": (67518515, 8784963),
     "coco": (67559481, 9571395),
@@ -69,15 +71,15 @@ def test_posenet_outputs_and_gradient(small, name):
     joints = JOINT_SETS[name].joint_num
     pose2d = torch.from_numpy(small[f"posenet_{name}_in"])
     model = fill(PoseNet(joints, width=64), seed=1)
-    assert_close(model.eval()(pose2d).detach(), small[f"posenet_{name}_eval"], 1e-4)
+    assert_close(model.eval()(pose2d).detach(), small[f"posenet_{name}_eval"])
     torch.manual_seed(7)
-    assert_close(model.train()(pose2d).detach(), small[f"posenet_{name}_train_dropout_seed7"], 1e-4)
+    assert_close(model.train()(pose2d).detach(), small[f"posenet_{name}_train_dropout_seed7"])
 
     model = fill(PoseNet(joints, width=64, dropout=0.0), seed=1).train()
     output = model(pose2d.requires_grad_())
     output.square().sum().backward()
-    assert_close(output.detach(), small[f"posenet_{name}_train_p0"], 1e-4)
-    assert_close(pose2d.grad, small[f"posenet_{name}_train_p0_grad_in"], 1e-3)
+    assert_close(output.detach(), small[f"posenet_{name}_train_p0"])
+    assert_close(pose2d.grad, small[f"posenet_{name}_train_p0_grad_in"])
     first, second = model.linear_stages
     assert_close(first.batch_norm1.running_mean, small[f"posenet_{name}_train_p0_running_mean_s0bn1"])
     assert_close(second.batch_norm2.running_var, small[f"posenet_{name}_train_p0_running_var_s1bn2"])
@@ -134,17 +136,17 @@ def test_small_meshnet_in_padded_order(small, stored_shapes, name, joint_set, le
 
     joints = torch.from_numpy(small[f"meshnet_{name}_in"])
     expected = small[f"meshnet_{name}_eval"]
-    assert_close(model.eval()(joints).detach(), expected, 1e-4)
+    assert_close(model.eval()(joints).detach(), expected)
     own_order = MeshNet(MeshGraph.from_lists(graph_L, reverse, faces=faces), model.plan).eval()
     own_order.load_state_dict(model.state_dict())
-    assert_close(own_order(joints).detach(), expected[:, reverse[: faces.max() + 1]], 1e-4)
+    assert_close(own_order(joints).detach(), expected[:, reverse[: faces.max() + 1]])
 
     rows = model.train()(joints.requires_grad_())
     rows.square().mean().backward()
-    assert_close(rows.detach(), small[f"meshnet_{name}_train"], 1e-4)
+    assert_close(rows.detach(), small[f"meshnet_{name}_train"], 3e-5)
     assert_close(model.bn[0].running_mean, small[f"meshnet_{name}_train_bn0_running_mean"])
-    # The stored gradient itself is 2.2e-3 (s1000) off a float64 computation, this implementation 4e-5.
-    assert_close(joints.grad, small[f"meshnet_{name}_train_grad_in"], 3e-3)
+    # Stored and ours are up to 2.2e-3 (s1000) and 5e-4 (mano) off a float64 computation: a ReLU on the edge of zero.
+    assert_close(joints.grad, small[f"meshnet_{name}_train_grad_in"], {"s1000": 2.5e-3, "mano": 1e-3}[name])
     norms = np.array([float(p.grad.norm()) for p in model.parameters()])
     expected = small[f"meshnet_{name}_train_gradnorm"]
     # A bias in front of BatchNorm has no influence: its gradient is rounding noise.
@@ -152,19 +154,28 @@ def test_small_meshnet_in_padded_order(small, stored_shapes, name, joint_set, le
     assert norms[expected <= 1e-5].max() <= 1e-5
 
 
-def test_two_training_steps_of_the_hand(graphs):
-    z = golden("nets_trainstep")
+def regressor_of(name, z):
+    """Joints of the mesh as the golden training step took them from its stand-in models."""
+    if name == "mano":
+        tips = np.eye(778, dtype=np.float32)[[745, 317, 445, 556, 673]]
+        order = [0, 13, 14, 15, 16, 1, 2, 3, 17, 4, 5, 6, 18, 10, 11, 12, 19, 7, 8, 9, 20]
+        return np.concatenate([z["joint_regressor16"], tips])[order]
+    row, column, value, shape = (golden("evaluation")[f"regressor.{name}.{key}"] for key in REGRESSOR_PARTS)
+    return sparse.coo_matrix((value, (row, column)), shape).toarray()
+
+
+@pytest.mark.parametrize("name, file", [("mano", "nets_trainstep"), ("human36", "nets_trainstep_body")])
+def test_two_training_steps(graphs, name, file):
+    z = golden(file)
     cfg = merge(
         {
-            "DATASET": {"input_joint_set": "mano", "target_joint_set": "mano"},
+            "DATASET": {"input_joint_set": name, "target_joint_set": name},
             "MODEL": {"posenet_dropout": 0.0},
             "TRAIN": {"edge_loss_start": 0},
         }
     )
-    model = fill(pose2mesh_net.build_pose2mesh(cfg, graphs["mano"]), seed=3).train()
-    tips = np.eye(778, dtype=np.float32)[[745, 317, 445, 556, 673]]
-    order = [0, 13, 14, 15, 16, 1, 2, 3, 17, 4, 5, 6, 18, 10, 11, 12, 19, 7, 8, 9, 20]
-    loss = Pose2MeshLoss(cfg, faces_of("mano"), np.concatenate([z["joint_regressor16"], tips])[order])
+    model = fill(pose2mesh_net.build_pose2mesh(cfg, graphs[name]), seed=3).train()
+    loss = Pose2MeshLoss(cfg, faces_of(name), regressor_of(name, z))
     pose2d, mesh, lift, reg = (torch.from_numpy(z[key]) for key in ("pose2d", "mesh", "lift", "reg"))
     masked = torch.ones(len(mesh), 1, 1)
     masked[z["valid_rows"]] = 0
@@ -175,25 +186,43 @@ def test_two_training_steps_of_the_hand(graphs):
         "reg_pose3d_valid": torch.ones(*reg.shape[:2], 1),
     }
     optimizer = torch.optim.RMSprop(model.parameters(), lr=1e-3)
-    # Step 1 is only reproducible to a percent: RMSprop turns the rounding noise of biases in front of BatchNorm into
-    # moves of +-0.01.
-    for step, tolerance in ((0, 1e-4), (1, 2e-2)):
-        total, parts = loss(model(pose2d), targets, meta, epoch=step)
+    in_meshnet = np.array([key.startswith("pose2mesh.") for key, _ in model.named_parameters()])
+
+    def step(epoch):
+        """Losses, gradients and their norms; -1 for the unused BatchNorm."""
+        total, parts = loss(model(pose2d), targets, meta, epoch)
         optimizer.zero_grad()
         total.backward()
-        values = np.array([total.item(), *(part.item() for part in parts.values())])
-        assert np.abs(values - z["losses"][step]).max() <= tolerance * z["losses"][step].max()
-        if step == 0:
-            gradients = [p.grad for p in model.parameters()]
-            norms = np.array([-1.0 if grad is None else float(grad.norm()) for grad in gradients])
-            expected = z["gradnorm0"]
-            assert (norms == -1).tolist() == (expected == -1).tolist()
-            assert np.abs(norms / expected - 1)[np.abs(expected) > 1e-5].max() <= 3e-3
-            for grad, head, norm in zip(gradients, z["grad_head"], expected):
-                if norm > 1e-5:
-                    entries = grad.flatten()[: len(head)].numpy()
-                    assert np.abs(entries - head[: len(entries)]).max() <= 5e-3 * norm
+        gradients = [parameter.grad for parameter in model.parameters()]
+        norms = np.array([-1.0 if grad is None else float(grad.norm()) for grad in gradients])
         optimizer.step()
+        return np.array([total.item(), *(part.item() for part in parts.values())]), gradients, norms
+
+    values, gradients, norms = step(0)
+    np.testing.assert_allclose(values, z["losses"][0], rtol=5e-5)  # each term for itself; edges start after this epoch
+    expected = z["gradnorm0"]
+    # Biases in front of BatchNorm have no influence: their gradient is rounding noise, which RMSprop turns into moves
+    # of +-0.01. From there on the two computations differ.
+    exact = expected > 1e-5
+    assert (norms == -1).tolist() == (expected == -1).tolist()
+    errors = np.abs(norms / expected - 1)
+    assert errors[exact & in_meshnet].max() <= 1e-3
+    assert errors[exact].max() <= 2.5e-3
+    heads = [
+        np.abs(grad.flatten()[: len(head)].numpy() - head[: grad.numel()]).max() / norm
+        for grad, head, norm in zip(gradients, z["grad_head"], expected)
+        if norm > 1e-5
+    ]
+    assert sorted(heads)[-2] <= 1e-3
+    assert max(heads) <= 5e-3  # one ReLU of the hand on the edge of zero
+    moved = np.array([float(parameter.detach().norm()) for parameter in model.parameters()])
+    assert np.abs(moved / z["paramnorm_after0"] - 1)[exact | (expected == -1)].max() <= 1.5e-3
+
+    values, _, norms = step(1)
+    np.testing.assert_allclose(values, z["losses"][1], rtol=5e-3)
+    # of two samples BatchNorm makes +-1 whatever they are: PoseNet's gradients in the body's step are noise
+    comparable = exact & (in_meshnet | (len(mesh) > 2))
+    assert np.abs(norms / z["gradnorm1"] - 1)[comparable].max() <= 4e-2
 
 
 def test_mesh_losses_do_not_reach_posenet(graphs):

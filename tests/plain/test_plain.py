@@ -70,6 +70,11 @@ def test_convolution():
     laplacian = sparse_tensor(sparse.csr_matrix(z["cheby_L"]))
     output = chebyshev_convolution(torch.from_numpy(z["cheby_x"]), linear, None, laplacian)
     assert_close(output.detach(), z["cheby_out_nobn"])
+    norm = nn.BatchNorm1d(7)
+    for mode in ("train", "eval"):  # in evaluation with the statistics of that one step
+        norm.train(mode == "train")
+        output = chebyshev_convolution(torch.from_numpy(z["cheby_x"]), linear, norm, laplacian)
+        assert_close(output.detach(), z[f"cheby_out_bn{mode}"])
 
 
 def test_posenet():

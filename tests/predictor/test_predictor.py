@@ -38,6 +38,9 @@ def test_coco_files_may_leave_out_pelvis_and_neck(tmp_path):
     sequence = read_poses(tmp_path / "pose.npy", joint_set="coco")
     poses = map_pose(sequence.frames[0].poses, sequence.source, "coco")
     assert_close(poses[0, :, :2], values["coco_pelvis_neck_out"][:, :2])
+    # the original multiplies the scores of the two hips, of the two shoulders; here the less sure one decides
+    scores = values["coco_in"][:, 2]
+    assert_close(poses[0, :, 2], [*scores, scores[[11, 12]].min(), scores[[5, 6]].min()])
 
 
 def test_whole_number_poses_are_not_truncated(predictor):
