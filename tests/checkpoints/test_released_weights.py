@@ -172,10 +172,12 @@ def test_best_beside_and_folders(root, tmp_path, monkeypatch):
     folder.mkdir(parents=True)
     shutil.copy(root / "experiment" / name / "final.pth.tar", folder / "best.pth.tar")
     cfg = settings("posenet_manoJ_test_freihand")
+    figures = []
     for path in (f"./experiment/{name}/final.pth.tar", f"./experiment/{name}", str(folder)):
         cfg = cfg.changed(TEST={"weight_path": path})
-        run_test(monkeypatch, tmp_path, cfg, root)
+        figures.append(run_test(monkeypatch, tmp_path, cfg, root)["millimetres"])
         shutil.rmtree(tmp_path / "runs")
+    assert figures[0] == figures[1] == figures[2]
 
 
 def test_missing_weights_say_where_to_get_them(root, tmp_path, monkeypatch, capsys):

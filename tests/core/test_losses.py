@@ -33,7 +33,7 @@ def test_value_and_gradient_equal_the_original(data, name):
     loss = CASES[name](data)(pred)
     loss.backward()
     assert_close(loss.detach(), data[name], what=name)
-    assert_close(pred.grad, data[f"{name}_grad"], 1e-3, f"gradient of {name}")
+    assert_close(pred.grad, data[f"{name}_grad"], what=f"gradient of {name}")
 
 
 @pytest.mark.parametrize("loss, name", [(normal_loss, "degenerate_normal"), (edge_length_loss, "degenerate_edge")])

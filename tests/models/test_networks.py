@@ -234,7 +234,7 @@ def test_mesh_losses_do_not_reach_posenet(graphs):
     mesh.sum().backward()
     assert all(p.grad is None for p in lifter.parameters())
     pose3d.sum().backward()
-    assert lifter.w1.weight.grad is not None
+    assert lifter.w1.weight.grad.abs().max() > 0
 
 
 def test_frozen_posenet_stays_in_evaluation_mode(graphs):
