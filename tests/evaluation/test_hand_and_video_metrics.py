@@ -100,6 +100,15 @@ def test_f_score_counts_points_strictly_below_the_threshold():
     assert f_scores(target + 500, target, (5.0,))[0].item() == 0
 
 
+def test_a_point_at_the_threshold_does_not_count():
+    pred, target = torch.zeros(1, 2, 3), torch.zeros(1, 2, 3)
+    pred[0, 1, 0], target[0, 1, 0] = 100, 5
+    for points in ((pred, target), (target, pred)):
+        (exact,), (above,) = f_scores(*points, (5.0,)), f_scores(*points, (5.001,))
+        assert exact.item() == pytest.approx(0.5)
+        assert above.item() == pytest.approx(2 / 3)
+
+
 def test_many_hands_at_once_equal_single_ones(hands):
     pred, target = (torch.from_numpy(np.tile(points, (9, 1, 1))) for points in hands)
     together = hand_mesh_scores(pred, target)

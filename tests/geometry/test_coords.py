@@ -114,6 +114,13 @@ def test_processed_boxes_cover_the_reduced_box_at_the_aspect_ratio():
     assert_close(larger[:, :2] + larger[:, 2:] / 2, grown[:, :2] + grown[:, 2:] / 2)
 
 
+@pytest.mark.parametrize(
+    "size, valid", [((1, 11), True), ((11, 1), True), ((1, 1), False), ((0.9, 11), False), ((11, 0.9), False)]
+)
+def test_a_box_of_one_pixel_across_is_enough(size, valid):
+    assert process_boxes(torch.tensor([[5.0, 5.0, *size]]))[1].tolist() == [valid]
+
+
 def test_boxes_ignore_the_order_of_joints():
     joints = torch.randn(3, 17, 2, generator=torch.Generator().manual_seed(0))
     assert torch.equal(tight_boxes(joints), tight_boxes(joints.flip(1)))

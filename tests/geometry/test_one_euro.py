@@ -44,6 +44,15 @@ def test_streaming_equals_the_whole_sequence_and_keeps_no_history():
     assert all(np.size(value) <= 5 for value in vars(stream).values())
 
 
+def test_the_unit_of_time_does_not_matter():
+    signal = np.random.default_rng(3).normal(size=(20, 5))
+    seconds = OneEuroFilter(0, signal[0], min_cutoff=0.4, beta=0.7, d_cutoff=2.0)
+    quarters = OneEuroFilter(0, signal[0], min_cutoff=0.1, beta=0.7, d_cutoff=0.5)
+    times = np.cumsum(np.random.default_rng(4).uniform(0.1, 2, 19))
+    for time, frame in zip(times, signal[1:]):
+        assert_close(quarters(4 * time, frame), seconds(time, frame), 1e-12)
+
+
 def test_filter_properties():
     rng = np.random.default_rng(2)
     np.testing.assert_array_equal(smooth_pose(np.full((9, 2), 3.5)), np.full((9, 2), 3.5))
