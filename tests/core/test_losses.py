@@ -95,7 +95,7 @@ def mesh_batch(data):
     regressor /= regressor.sum(1, keepdim=True)
     outputs = data["pred"].clone().requires_grad_(), data["joint_pred"].clone().requires_grad_()
     reg_valid = torch.ones(4, 17, 1)
-    reg_valid[2] = 0
+    reg_valid[0, 3:] = 0  # unlike the lifted joints that count
     targets = {
         "mesh": data["gt"],
         "lift_pose3d": data["joint_gt"],

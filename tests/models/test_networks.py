@@ -102,6 +102,7 @@ def test_keys_shapes_order_and_parameter_counts(graphs, stored_shapes, name):
     assert list(shapes(model).items()) == list(stored_shapes[f"pose2mesh_{name}"].items())
     counts = tuple(sum(p.numel() for p in net.parameters() if p.requires_grad) for net in (lifter, mesh_net))
     assert counts == PARAMETERS[name]
+    assert sum(counts) == golden("nets_full")[f"{name}_nparam"]
 
 
 @pytest.mark.parametrize("name", SETS)

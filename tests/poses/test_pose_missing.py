@@ -95,6 +95,14 @@ def test_batches_do_not_change_the_result(poses):
     np.testing.assert_allclose(together[::30], alone, atol=1e-6)
 
 
+def test_half_of_the_joints_may_be_missing(poses):
+    pose = person(poses)
+    pose[0, [0, 1, 2, 3, 4, 9, 10, 15], 2] = 0
+    result = complete(pose, "coco")
+    assert result.refused == [None]
+    assert result.filled[0, :17].sum() == 8
+
+
 def test_refusals_say_why(poses):
     few, trunk, legs = person(poses), person(poses), person(poses)
     few[0, :9] = 0

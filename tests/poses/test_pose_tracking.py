@@ -67,8 +67,9 @@ def test_newcomers_get_new_numbers_and_long_absence_ends_a_track():
     a, b = placed(0), placed(900)
     tracked = assign_tracks(sequence_of([[a], [a, b], [b], [], [b, a]]))
     assert [frame.tracks.tolist() for frame in tracked.frames] == [[0], [0, 1], [1], [], [1, 0]]
-    gone = assign_tracks(sequence_of([[a], *[[]] * 20, [a]]), max_gap=15)
-    assert gone.frames[-1].tracks.tolist() == [1]
+    for absent, number in ((14, 0), (15, 1)):
+        tracked = assign_tracks(sequence_of([[a], *[[]] * absent, [a]]), max_gap=15)
+        assert tracked.frames[-1].tracks.tolist() == [number]
 
 
 def test_given_numbers_are_kept():
