@@ -9,6 +9,7 @@ import torch
 from lib import ROOT
 from lib.mesh.mesh_model import load_mesh_model
 from lib.settings.reading import merge
+from tests.support.networks import BODY_PLAN, HAND_PLAN
 
 
 @pytest.fixture(autouse=True)
@@ -31,7 +32,7 @@ def body():
 @pytest.fixture(scope="session")
 def weights(tmp_path_factory) -> dict[str, Path]:
     """Joint set -> checkpoint of a narrow random network on an open model."""
-    from tests.demo_inputs import write_weights  # imports the whole demo, which few tests need
+    from tests.support.demo_inputs import write_weights  # imports the whole demo, which few tests need
 
     folder = tmp_path_factory.mktemp("weights")
     bodies = {"human36": "open_1723", "coco": "open_1723", "smpl": "open_1723", "mano": "open_hand"}
@@ -46,6 +47,29 @@ def tiny_root(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("tiny")
     write_tiny(folder)
     return folder
+
+
+@pytest.fixture(scope="session")
+def reference_root(tmp_path_factory) -> Path:
+    """Root folder with the annotation trees and stand-in body models of the original's items (optional files)."""
+    from tests.support.golden_items import make_root
+
+    return make_root(tmp_path_factory.mktemp("reference"))
+
+
+@pytest.fixture(scope="session")
+def reference_models(reference_root):
+    from tests.support.golden_items import load_models
+
+    return load_models(reference_root)
+
+
+@pytest.fixture
+def without_plots(monkeypatch):
+    """Trainings draw no learning curves, which would take longer than they do."""
+    from lib.core import base
+
+    monkeypatch.setattr(base, "save_plot", lambda *_: None)
 
 
 @pytest.fixture(scope="session")
@@ -66,10 +90,6 @@ def run_demo(demo_main, tmp_path):
         return demo_main([str(a) for a in (*defaults, *arguments)])
 
     return call
-
-
-BODY_PLAN = [[5, 8, 8], [8, 8], [8, 8], [8, 8], [8, 8], [8, 8], [8, 8], [8, 8], [8, 3]]
-HAND_PLAN = [[5, 8, 8], [8, 8], [8, 8], [8, 8], [8, 8], [8, 8], [8, 3]]
 
 
 @pytest.fixture

@@ -26,6 +26,13 @@ def shared_path(relative: str) -> Path:
     return path
 
 
+def require_onnx() -> None:
+    for package in ("onnx", "onnxruntime"):
+        pytest.importorskip(
+            package, reason=f"optional package {package} is not installed: sh requirements.sh --with-onnx"
+        )
+
+
 def write_config(path: Path, cfg) -> Path:
     """``cfg`` as a settings file for the scripts' ``--cfg``."""
     path.write_text(yaml.safe_dump(cfg.to_dict()))

@@ -1,0 +1,136 @@
+"""The export form equals the trained network; the ONNX file equals both."""
+
+import json
+import sys
+
+import numpy as np
+import pytest
+import torch
+from scipy import sparse
+
+from lib.graph.mesh_graph import MeshGraph
+from lib.joints.lookup import get_joint_set
+from lib.mesh.mesh_model import load_mesh_model
+from lib.models.export.export_form import ExportForm, NeighbourSum
+from lib.models.pose2mesh_net import build_pose2mesh
+from lib.onnx.onnx_export import (
+    TOLERANCE,
+    Trained,
+    compare,
+    export_onnx,
+    load_trained,
+    sample_keypoints,
+)
+from main.export import main
+from tests.helpers import require_onnx
+from tests.support.networks import disturbed, standardised
+
+
+@pytest.mark.parametrize("dense_rows", [0, 200])
+@pytest.mark.parametrize("name", ["coco", "mano"])
+def test_export_form_equals_the_network(name, dense_rows, body, small_config):
+    cfg = small_config("pose2mesh_net", name)
+    # widths that shrink and grow, so that every branch of a convolution takes part
+    plan = [[5, 8, 12], [12, 16, 8], [8, 8], [8, 6, 8], [8, 8], [8, 8], [8, 8, 3]]
+    cfg = cfg.changed(MODEL={"graph_levels": 6, "mesh_channels": plan})
+    joint_set = get_joint_set(name)
+    model = body if joint_set.body == "body" else load_mesh_model("hand", "open_hand")
+    graph = MeshGraph.build(model.faces, joint_set, 6, cfg.MODEL.laplacian_scaling)
+    network = disturbed(build_pose2mesh(cfg, graph))
+    form = ExportForm(network, joint_set, graph, dense_rows)
+    keypoints = torch.from_numpy(sample_keypoints(joint_set, 3))
+    with torch.inference_mode():
+        mesh, pose3d = network(standardised(joint_set, keypoints))
+        found_pose, found_mesh = form(keypoints)
+    torch.testing.assert_close(found_pose, pose3d, atol=1e-5 * pose3d.abs().max().item(), rtol=0)
+    torch.testing.assert_close(found_mesh, mesh, atol=1e-5 * mesh.abs().max().item(), rtol=0)
+
+
+def test_graph_of_another_network_is_refused(body, small_config):
+    joint_set, cfg = get_joint_set("coco"), small_config("pose2mesh_net")
+    network = build_pose2mesh(cfg, MeshGraph.build(body.faces, joint_set, 8))
+    with pytest.raises(ValueError, match="does not fit the network"):
+        ExportForm(network, joint_set, MeshGraph.build(body.faces, joint_set, 7))
+
+
+@pytest.mark.parametrize("dense_rows", [0, 100])
+def test_neighbour_sums_are_the_matrix_product(dense_rows):
+    matrix = sparse.random(50, 50, 0.1, random_state=0) + sparse.identity(50)
+    x = torch.randn(3, 50, 4)
+    product = NeighbourSum(matrix, dense_rows)(x)
+    np.testing.assert_allclose(product, np.einsum("ij,bjf->bif", matrix.toarray(), x.numpy()), atol=1e-5)
+
+
+@pytest.mark.parametrize("joints", ["coco", "mano"])
+def test_onnx_file_equals_the_network(weights, joints, tmp_path):
+    require_onnx()
+    trained = load_trained(weights[joints])
+    path = export_onnx(trained, tmp_path / "net.onnx")
+    result = compare(trained, path, batches=(1, 5))
+    assert set(result.difference) == {"pose3d", "mesh"}
+    assert max(result.difference.values()) < TOLERANCE
+    import onnx
+
+    model = onnx.load(path)
+    plain = {node.domain for node in model.graph.node}
+    assert plain == {""}  # standard operators only
+    notes = {entry.key: entry.value for entry in model.metadata_props}
+    assert notes["joint_set"] == joints
+    assert len(json.loads(notes["faces"])) == len(trained.mesh_model.faces)
+    assert model.graph.input[0].type.tensor_type.shape.dim[0].dim_param == "batch"
+
+
+@pytest.mark.parametrize("stage", ["pose2mesh", "posenet"])
+def test_onnx_file_of_a_network_with_base_mirror_and_common_scale(stage, body, small_config, tmp_path):
+    require_onnx()
+    model = {"posenet_mirror": True, "base_components": 4, "base_width": 16, "graph_levels": 6}
+    model["mesh_channels"] = [[5, 8], *([[8, 8]] * 5), [8, 3]]
+    joint_set, cfg = get_joint_set("coco"), small_config("pose2mesh_net", "coco", MODEL=model)
+    graph = MeshGraph.build(body.faces, joint_set, 6)
+    network = disturbed(build_pose2mesh(cfg, graph))
+    network.mesh_base.set_basis(torch.randn(6, body.vertex_num, 3))
+    torch.nn.init.normal_(network.pose2mesh.cl[-1].weight)
+    if stage == "pose2mesh":
+        trained = Trained(network, joint_set, body, graph, tmp_path, "common")
+    else:
+        trained = Trained(network.pose_lifter, joint_set, None, None, tmp_path, "common")
+    path = export_onnx(trained, tmp_path / "net.onnx")
+    assert max(compare(trained, path, batches=(1, 5)).difference.values()) < TOLERANCE
+
+
+def test_posenet_inside_a_pose2mesh(weights, tmp_path, monkeypatch, capsys):
+    require_onnx()
+    output = tmp_path / "pose.onnx"
+    command = ["export.py", "--weights", str(weights["coco"]), "--stage", "posenet", "--output", str(output)]
+    monkeypatch.setattr("sys.argv", command)
+    main()
+    printed = capsys.readouterr().out
+    assert "keypoints (B, 17, 2): Nose, L_Eye" in printed
+    assert "pose3d: onnxruntime and PyTorch differ by 0.0" in printed
+    assert "batch of 64:" in printed
+    assert output.is_file()
+
+
+def test_missing_packages_say_how_to_get_them(monkeypatch, weights, tmp_path, capsys):
+    monkeypatch.setitem(sys.modules, "onnx", None)
+    monkeypatch.setattr("sys.argv", ["export.py", "--weights", str(weights["coco"]), "--output", str(tmp_path / "x")])
+    with pytest.raises(SystemExit):
+        main()
+    assert "sh requirements.sh --with-onnx" in capsys.readouterr().err
+
+
+def test_weights_without_a_stage_are_refused(tmp_path, small_config):
+    from lib.checkpoints.checkpoint import Checkpoint
+    from lib.checkpoints.files import save_checkpoint
+    from lib.models.posenet import PoseNet, build_posenet
+
+    cfg = small_config("posenet")
+    save_checkpoint(tmp_path / "a.pth.tar", Checkpoint.of(build_posenet(cfg), settings=cfg))
+    with pytest.raises(ValueError, match="a mesh needs those of pose2mesh_net"):
+        load_trained(tmp_path / "a.pth.tar")
+    path = tmp_path / "b.pth.tar"
+    save_checkpoint(path, Checkpoint.of(PoseNet(24)))  # as the original release's: the number of inputs tells
+    assert load_trained(path, "posenet").joint_set.name == "smpl"
+    save_checkpoint(path, Checkpoint.of(PoseNet(5)))
+    with pytest.raises(ValueError, match="takes 5 joints and does not say which"):
+        load_trained(path, "posenet")
