@@ -15,14 +15,7 @@ from lib import ROOT
 from lib.body.hand import TIP_VERTICES_LAYER, TIP_VERTICES_REGRESSOR
 from lib.body.lbs import BodyParams
 from lib.files import atomic_write
-from lib.mesh.mesh_model import (
-    MANO_FOLDER,
-    OPEN_FILES,
-    OPEN_FOLDER,
-    REGRESSOR_FILES,
-    SMPL_FACE_VERTICES,
-    SMPL_FOLDER,
-)
+from lib.mesh.mesh_model import MANO_FOLDER, OPEN_FILES, OPEN_FOLDER, REGRESSOR_FILES, SMPL_FACE_VERTICES, SMPL_FOLDER
 
 GENDER_FILES = {"neutral": "neutral", "female": "f", "male": "m"}
 # Women and men differ from the neutral body by a shape: (component, amount).

@@ -17,12 +17,7 @@ from collections.abc import Sequence
 import numpy as np
 from scipy import sparse
 
-from lib.graph.laplacian import (
-    column_sums,
-    laplacian,
-    lmax_L,
-    rescale_L,
-)
+from lib.graph.laplacian import column_sums, laplacian, lmax_L, rescale_L
 from lib.graph.legacy_sort import legacy_argsort
 
 __all__ = [
