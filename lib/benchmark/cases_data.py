@@ -29,6 +29,7 @@ ROWS = 4096  # generated records
 BANK = 512  # different meshes, 85 MB, that an evaluation goes through again and again: more than the caches hold
 FIGURES = ("H36M MPJPE", "H36M PA-MPJPE", "SMPL MPJPE", "MPVPE", "PA-MPVPE")
 SAMPLE = ROOT / "demo" / "sample_pose_human36.npy"
+DEMOS = {"ours": ROOT / "demo" / "run.py", "plain": ROOT / "lib" / "plain" / "demo.py"}
 
 
 def plain_items(columns, input_set: str = "coco", noise: bool = True) -> PlainHuman36M:
@@ -104,8 +105,7 @@ def demo_case(side: str):
     output.mkdir()
     network = shape_as_body(models.our_pose2mesh())
     save_checkpoint(weights, Checkpoint.of(network, settings=models.config(), graph=models.graph()))
-    script = ROOT / "demo" / "run.py" if side == "ours" else ROOT / "tests" / "plain" / "demo.py"
-    command = [sys.executable, script, "--weights", weights, "--body", models.BODY, "--input_pose", SAMPLE]
+    command = [sys.executable, DEMOS[side], "--weights", weights, "--body", models.BODY, "--input_pose", SAMPLE]
     command += ["--output", output] + (["--joint_set", models.JOINTS, "--device", "cpu"] if side == "ours" else [])
     launched = [sys.executable, "-S", ROOT / "lib" / "benchmark" / "launcher.py", *command]
     models.our_pose2mesh.cache_clear()
