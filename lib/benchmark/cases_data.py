@@ -32,17 +32,11 @@ SAMPLE = ROOT / "demo" / "sample_pose_human36.npy"
 DEMOS = {"ours": ROOT / "demo" / "run.py", "plain": ROOT / "lib" / "plain" / "demo.py"}
 
 
-def plain_items(columns, input_set: str = "coco", noise: bool = True) -> PlainHuman36M:
-    """The one-by-one data set on some columns."""
-    model = models.mesh_model()
-    regressors = model.joint_regressor("human36"), model.joint_regressor("coco")
-    return PlainHuman36M(columns, model.arrays(), *regressors, input_set=input_set, noise=noise)
-
-
 def data_case(side: str):
     """Batches of Pose2Mesh training items with COCO joints and synthesised errors, in the measured process."""
+    model = models.mesh_model()
     if side == "ours":
-        dataset = GeneratedHuman36M(ROWS, models.config("coco"), models.mesh_model())
+        dataset = GeneratedHuman36M(ROWS, models.config("coco"), model)
         loader = BatchLoader(dataset, BATCH, shuffle=True, workers=0)
 
         def batches(items: int):
@@ -52,7 +46,8 @@ def data_case(side: str):
 
         return batches
 
-    items_of = plain_items(generated_columns(ROWS, models.mesh_model()))
+    regressors = model.joint_regressor("human36"), model.joint_regressor("coco")
+    items_of = PlainHuman36M(generated_columns(ROWS, model), model.arrays(), *regressors)
 
     def one_by_one(items: int):
         for _ in DataLoader(Subset(items_of, range(items)), batch_size=BATCH):

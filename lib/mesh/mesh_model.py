@@ -8,10 +8,9 @@ from functools import cached_property
 from pathlib import Path
 
 import numpy as np
-import torch
 
 from lib import ROOT
-from lib.body.hand import TIP_VERTICES_LAYER, TIP_VERTICES_REGRESSOR, hand_joints, order_hand_joints
+from lib.body.hand import TIP_VERTICES_LAYER, TIP_VERTICES_REGRESSOR, order_hand_joints
 from lib.body.lbs import BodyParams
 from lib.body.model_file import find_model_file, load_model_arrays, require_model_file
 from lib.body.rig import on_smpl_joints
@@ -134,19 +133,6 @@ class MeshModel:
         if key not in self._params:
             self._params[key] = BodyParams.from_arrays(self.arrays(gender))
         return self._params[key]
-
-    def posed_joints(self, vertices: torch.Tensor, joints: torch.Tensor) -> torch.Tensor:
-        """The joints that the body or hand layer gives.
-
-        Args:
-            vertices: (B, V, 3) and joints (B, K, 3), results of ``lib.body.lbs.lbs``.
-
-        Returns:
-            (B, 24, 3) of a body, in the order of joint set ``smpl``; (B, 21, 3) of a hand, of joint set ``mano``.
-        """
-        if self.kind == "body":
-            return joints
-        return hand_joints(vertices, joints, self.layer_tips)
 
     @property
     def layer_tips(self) -> tuple[int, ...]:
