@@ -17,14 +17,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from lib import ROOT
 from lib.core.commands import run_command
-from lib.onnx.onnx_export import (
-    STAGES,
-    TOLERANCE,
-    compare,
-    export_onnx,
-    load_trained,
-    optional,
-)
+from lib.onnx.onnx_export import STAGES, TOLERANCE, compare, export_onnx, load_trained, optional
 
 
 def export(args: argparse.Namespace) -> None:

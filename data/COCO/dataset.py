@@ -12,18 +12,8 @@ import torch
 from lib.datasets.fit_errors import coco_error
 from lib.datasets.pose_dataset import RecordDataset
 from lib.datasets.protocol import FitCheck, Inspection, NeededFile, Protocol, released
-from lib.datasets.storage.annotations import (
-    field,
-    find,
-    read_json,
-    whole_number,
-)
-from lib.datasets.storage.columns import (
-    BODY_COLUMNS,
-    People,
-    body_fit,
-    clamp_betas,
-)
+from lib.datasets.storage.annotations import field, find, read_json, whole_number
+from lib.datasets.storage.columns import BODY_COLUMNS, People, body_fit, clamp_betas
 from lib.joints import tables
 
 _ALL = ("mesh", "lift", "reg")

@@ -15,18 +15,8 @@ from data.FreiHAND.evaluation import JOINT_FILE, MESH_FILE, NO_TARGETS, FreiHand
 from lib.datasets.annotated import millimetres
 from lib.datasets.pose_dataset import RecordDataset
 from lib.datasets.protocol import Inspection, MeshSamples, NeededFile, Protocol, released
-from lib.datasets.storage.annotations import (
-    Detections,
-    field,
-    read_json,
-    whole_number,
-)
-from lib.datasets.storage.columns import (
-    BODY_COLUMNS,
-    People,
-    body_fit,
-    sort_rows,
-)
+from lib.datasets.storage.annotations import Detections, field, read_json, whole_number
+from lib.datasets.storage.columns import BODY_COLUMNS, People, body_fit, sort_rows
 from lib.geometry.cameras import project
 from lib.joints.tables import MANO
 

@@ -15,12 +15,7 @@ from lib.datasets.fit_errors import MUCO_ROOT, MUCO_ROWS, muco_error
 from lib.datasets.pose_dataset import RecordDataset
 from lib.datasets.protocol import FitCheck, Inspection, NeededFile, Protocol, released
 from lib.datasets.storage.annotations import field, find, read_json
-from lib.datasets.storage.columns import (
-    BODY_COLUMNS,
-    People,
-    body_fit,
-    clamp_betas,
-)
+from lib.datasets.storage.columns import BODY_COLUMNS, People, body_fit, clamp_betas
 from lib.joints.tables import HUMAN36
 from lib.settings.config import Config
 

@@ -11,18 +11,8 @@ from data.PW3D.evaluation import lift_evaluator, mesh_evaluator
 from lib.datasets.annotated import camera_joints
 from lib.datasets.pose_dataset import RecordDataset
 from lib.datasets.protocol import Inspection, MeshSamples, NeededFile, Protocol, image_path, released
-from lib.datasets.storage.annotations import (
-    Detections,
-    field,
-    text,
-    whole_number,
-)
-from lib.datasets.storage.columns import (
-    People,
-    body_fit,
-    camera,
-    sort_rows,
-)
+from lib.datasets.storage.annotations import Detections, field, text, whole_number
+from lib.datasets.storage.columns import People, body_fit, camera, sort_rows
 from lib.joints.tables import COCO, SMPL
 
 

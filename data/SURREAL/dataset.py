@@ -11,12 +11,7 @@ from lib.datasets.annotated import camera_joints
 from lib.datasets.pose_dataset import RecordDataset
 from lib.datasets.protocol import Inspection, MeshSamples, NeededFile, Protocol, image_path, released
 from lib.datasets.storage.annotations import Detections, field
-from lib.datasets.storage.columns import (
-    People,
-    body_fit,
-    camera,
-    sort_rows,
-)
+from lib.datasets.storage.columns import People, body_fit, camera, sort_rows
 from lib.evaluation.evaluator import Figure
 from lib.evaluation.lift import LiftEvaluator, lift_figures
 from lib.evaluation.mesh import SMPL_JOINTS, VERTICES, BodyEvaluator, model_regressor

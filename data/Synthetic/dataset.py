@@ -13,7 +13,8 @@ import torch
 
 from data.Synthetic.split import HELDOUT_SUBJECTS
 from lib import ROOT
-from lib.body.pose_prior import HandPosePrior, PosePrior, mirror_pose
+from lib.body.hand_prior import HandPosePrior
+from lib.body.pose_prior import PosePrior, mirror_pose
 from lib.datasets.input2d import Sources2D
 from lib.datasets.pose_dataset import PoseDataset, stream
 from lib.datasets.storage.motion_files import SMPL_POSE, find_motion, read_motion

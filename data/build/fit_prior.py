@@ -18,12 +18,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 from data.build.pose_distance import heading_free_joints, thin
 from data.convert.cmu_bvh import DEFAULT_BODY, read_rest_joints
 from data.Synthetic.split import in_split
-from lib.body.pose_prior import (
-    BODY_FILE,
-    DRIVEN,
-    PosePrior,
-    mixture_log_density,
-)
+from lib.body.pose_prior import BODY_FILE, DRIVEN, PosePrior, mixture_log_density
 from lib.body.rotation import axis_angle_to_matrix, matrix_to_axis_angle
 from lib.datasets.storage.motion_files import find_motion, read_motion
 from lib.joints.tables import SMPL

@@ -32,7 +32,7 @@ _SEED = 77
 
 
 def projected_joints(
-    kind: str, mode: str, count: int, seed: int = _SEED, own: JointSet | None = None, body: str = ""
+    kind: str, mode: str, count: int, own: JointSet | None = None, body: str = ""
 ) -> dict[str, np.ndarray]:
     """2D joints of the same bodies in every joint set.
 
@@ -40,7 +40,6 @@ def projected_joints(
         kind: ``body`` or ``hand``.
         mode: ``train`` draws poses from the prior, ``test`` takes evenly spaced ones of the open benchmark.
         count: number of poses.
-        seed: of the draw.
         own: a user's joint set to add, last.
         body: mesh model; empty takes the open one with the most vertices.
 
@@ -54,7 +53,7 @@ def projected_joints(
     dataset = Synthetic(mode, cfg)
     sets = [joint_set for joint_set in (*JOINT_SETS.values(), own) if joint_set is not None and joint_set.body == kind]
     bodies = PosedBodies(dataset.mesh_model, sets, whole_mesh=False)
-    generator = stream(seed)
+    generator = stream(_SEED)
     parts = []
     for indices in np.array_split(np.arange(count), -(-count // 250)):
         posed = Posed(bodies, dataset.rows(indices, generator), sets[0].name)

@@ -28,13 +28,7 @@ from scipy.spatial.transform import Rotation, RotationSpline
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from data.build.make_benchmark import DEFAULT_OUTPUT as BENCHMARK
-from data.build.scene_paint import (
-    Body,
-    box,
-    draw_scene,
-    dress,
-    screen,
-)
+from data.build.scene_paint import Body, box, draw_scene, dress, screen
 from lib import ROOT
 from lib.body.lbs import lbs
 from lib.files import atomic_write

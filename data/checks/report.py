@@ -43,7 +43,3 @@ class Report:
         """Add OK when low <= value <= high, FAIL with the hint otherwise."""
         inside = low <= value <= high
         self.add(OK if inside else FAIL, check, text + ("" if inside else f", expected {low:g} to {high:g}: {hint}"))
-
-    @property
-    def failed(self) -> bool:
-        return any(finding.level == FAIL for finding in self.findings)

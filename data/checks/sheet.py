@@ -7,7 +7,7 @@ import numpy as np
 
 from data.checks.view import View
 from lib.files import atomic_write
-from lib.render.poses import draw_pose, vis_coco_skeleton
+from lib.render.poses import draw_pose, pixel, vis_coco_skeleton
 
 TILE, COLUMNS, CAPTION, LEGEND = 320, 4, 22, 30
 # blue, green, red
@@ -69,13 +69,13 @@ def _tile(view: View, row: int, image: np.ndarray | None) -> np.ndarray:
         tile = draw_pose(tile, joints, view.joint_set)
     if view.truth_image is not None:
         for point in _move(view.truth_image[row][view.valid[row]], place):
-            cv2.circle(tile, _pixel(point), 5, _TRUTH, 1, cv2.LINE_AA)
+            cv2.circle(tile, pixel(point), 5, _TRUTH, 1, cv2.LINE_AA)
     if view.detections is not None:
         joints = _move(view.detections[row], place)
         if view.fit_image is None:
             tile = vis_coco_skeleton(tile, joints.T, view.detected_set.bones, (0.8, 0.0, 0.8), alpha=0.3)
         for point in joints:
-            cv2.drawMarker(tile, _pixel(point), _FOUND, cv2.MARKER_TILTED_CROSS, 7, 1, cv2.LINE_AA)
+            cv2.drawMarker(tile, pixel(point), _FOUND, cv2.MARKER_TILTED_CROSS, 7, 1, cv2.LINE_AA)
     caption = np.full((CAPTION, TILE, 3), 255, dtype=np.uint8)
     name = view.names[row] if len(view.names[row]) < _CAPTION_LETTERS else Path(view.names[row]).name
     _write(caption, f"{view.indices[row]}  {name}", (4, 15), _TEXT, 0.38)
@@ -112,8 +112,3 @@ def _window(sets: list[np.ndarray]) -> np.ndarray:
 
 def _move(points: np.ndarray, matrix: np.ndarray) -> np.ndarray:
     return points @ matrix[:, :2].T + matrix[:, 2]
-
-
-def _pixel(point: np.ndarray) -> tuple[int, int]:
-    x, y = np.clip(np.round(point), -(10**4), 10**4)
-    return int(x), int(y)

@@ -6,6 +6,7 @@ R = Rz @ Ry @ Rx for column vectors.
 """
 
 import gzip
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -52,16 +53,18 @@ class BvhMotion:
             raise ValueError(f"the skeleton has no joint {joint!r}; it has {', '.join(self.joints)}")
         return self.joints.index(joint)
 
+    def _channels(self, names: tuple[str, ...]) -> Iterator[tuple[int, int, np.ndarray]]:
+        """Joint, axis and values (F,) of the channels among ``names``, in file order."""
+        channels = [(joint, channel) for joint, channels in enumerate(self.channels) for channel in channels]
+        for (joint, channel), values in zip(channels, self.values.T):
+            if channel in names:
+                yield joint, _AXES[channel[0]], values
+
     def local_rotations(self) -> np.ndarray:
         """Rotation of each joint relative to its parent, (F, J, 3, 3)."""
         rotations = np.tile(np.eye(3), (len(self), len(self.joints), 1, 1))
-        column = 0
-        for joint, channels in enumerate(self.channels):
-            for channel in channels:
-                if channel in _ROTATIONS:
-                    angle = np.radians(self.values[:, column])
-                    rotations[:, joint] = rotations[:, joint] @ _axis_rotation(_AXES[channel[0]], angle)
-                column += 1
+        for joint, axis, degrees in self._channels(_ROTATIONS):
+            rotations[:, joint] = rotations[:, joint] @ _axis_rotation(axis, np.radians(degrees))
         return rotations
 
     def global_rotations(self) -> np.ndarray:
@@ -78,22 +81,9 @@ class BvhMotion:
         Position channels take the place of the joint's offset, which is how exporters use them.
         """
         translations = np.tile(self.offsets, (len(self), 1, 1))
-        column = 0
-        for joint, channels in enumerate(self.channels):
-            for channel in channels:
-                if channel in _POSITIONS:
-                    translations[:, joint, _AXES[channel[0]]] = self.values[:, column]
-                column += 1
+        for joint, axis, values in self._channels(_POSITIONS):
+            translations[:, joint, axis] = values
         return translations
-
-    def positions(self) -> np.ndarray:
-        """World position of each joint by forward kinematics, (F, J, 3) file units."""
-        positions, rotations = self.translations(), self.global_rotations()
-        for joint, parent in enumerate(self.parents):
-            if parent >= 0:
-                rotated = np.einsum("fij,fj->fi", rotations[:, parent], positions[:, joint])
-                positions[:, joint] = positions[:, parent] + rotated
-        return positions
 
 
 def read_bvh(path) -> BvhMotion:

@@ -28,12 +28,7 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from data.convert.bvh import BvhMotion, read_bvh
-from data.convert.retarget import (
-    keep_frames,
-    retarget,
-    root_positions,
-    z_up,
-)
+from data.convert.retarget import keep_frames, retarget, root_positions, z_up
 from data.Synthetic.split import UNKNOWN_SUBJECT, in_split
 from lib import ROOT
 from lib.files import atomic_write, read_arrays

@@ -12,13 +12,7 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
-from data.convert.pw3d_sequences import (
-    Person,
-    Sequence,
-    image_size,
-    read_sequence,
-    sequence_files,
-)
+from data.convert.pw3d_sequences import Person, Sequence, image_size, read_sequence, sequence_files
 from lib.body.lbs import BodyParams, joint_transforms
 from lib.body.rotation import axis_angle_to_matrix, rotate_root
 from lib.files import atomic_write

@@ -21,7 +21,6 @@ PARENTS = (-1, 0, 0, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 9, 9, 12, 13, 14, 16, 17, 18,
 
 _J = {name: index for index, name in enumerate(SMPL.joints)}
 # In this joint set Torso, Spine and Chest are SMPL's spine 1 to 3, Thorax is the collar and Toe the foot.
-_SIDES = {"L": "Left", "R": "Right"}
 
 # Frames are dropped beyond these angles (degrees): they are faults of the source data, about 2 % of the frames.
 MAX_STEP = 60.0
@@ -55,34 +54,35 @@ class SourceSkeleton:
         return {joint for joints in self.sources.values() for joint in joints}
 
 
+# SMPL's joints of an arm and a leg, and the bones between them whose direction is kept
+_LIMBS = ("Hip", "Knee", "Ankle", "Toe", "Thorax", "Shoulder", "Elbow", "Wrist", "Hand")
+_BONES = (("Hip", "Knee"), ("Knee", "Ankle"), ("Shoulder", "Elbow"))
+
+
+def _limbs(side: str, names: tuple[str, ...], forearm: str | tuple[float, float, float]) -> tuple[dict, dict]:
+    """Sources and bones of a side's arm and leg (see ``SourceSkeleton``).
+
+    Args:
+        side: ``L`` or ``R``. names: source joints of ``_LIMBS``. forearm: what gives the direction of that bone.
+    """
+    source = dict(zip(_LIMBS, names))
+    bones = {_J[f"{side}_{joint}"]: (_J[f"{side}_{child}"], source[child]) for joint, child in _BONES}
+    bones[_J[f"{side}_Elbow"]] = (_J[f"{side}_Wrist"], forearm)
+    return {_J[f"{side}_{joint}"]: (name,) for joint, name in source.items()}, bones
+
+
 def _cmu_skeleton() -> SourceSkeleton:
     """The 31 joints of the CMU database (ASF/AMC and the cgspeed conversions)."""
     sources = {0: ("Hips",), 3: ("LowerBack",), 6: ("Spine",), 9: ("Spine1",), 12: ("Neck", "Neck1"), 15: ("Head",)}
     bones, turns = {}, {}
-    for side, source in _SIDES.items():
-        sign = 1.0 if side == "L" else -1.0
-        joint = {name: _J[f"{side}_{name}"] for name in ("Hip", "Knee", "Ankle", "Toe", "Thorax", "Shoulder", "Elbow")}
-        wrist, hand = _J[f"{side}_Wrist"], _J[f"{side}_Hand"]
-        sources |= {
-            joint["Hip"]: (f"{source}UpLeg",),
-            joint["Knee"]: (f"{source}Leg",),
-            joint["Ankle"]: (f"{source}Foot",),
-            joint["Toe"]: (f"{source}ToeBase",),
-            joint["Thorax"]: (f"{source}Shoulder",),
-            joint["Shoulder"]: (f"{source}Arm",),
-            joint["Elbow"]: (f"{source}ForeArm",),
-            wrist: (f"{source}FingerBase",),
-            hand: (f"{source}FingerBase",),
-        }
-        bones |= {
-            joint["Hip"]: (joint["Knee"], f"{source}Leg"),
-            joint["Knee"]: (joint["Ankle"], f"{source}Foot"),
-            joint["Shoulder"]: (joint["Elbow"], f"{source}ForeArm"),
-            joint["Elbow"]: (wrist, f"{source}Hand"),
-        }
+    limbs = ("UpLeg", "Leg", "Foot", "ToeBase", "Shoulder", "Arm", "ForeArm", "FingerBase", "FingerBase")
+    for side, source, splay in (("L", "Left", 20.0), ("R", "Right", -20.0)):
+        own_sources, own_bones = _limbs(side, tuple(source + limb for limb in limbs), f"{source}Hand")
+        sources |= own_sources
+        bones |= own_bones
         # the elbow's hinge is rolled by 30 degrees about the arm; feet only have the splay of the legs undone
-        turns |= {joint["Shoulder"]: (-30.0, 0.0, 0.0), joint["Elbow"]: (-30.0, 0.0, 0.0)}
-        turns |= {joint["Ankle"]: (0.0, 0.0, 20.0 * sign), joint["Toe"]: (0.0, 0.0, 20.0 * sign)}
+        turns |= {_J[f"{side}_{joint}"]: (-30.0, 0.0, 0.0) for joint in ("Shoulder", "Elbow")}
+        turns |= {_J[f"{side}_{joint}"]: (0.0, 0.0, splay) for joint in ("Ankle", "Toe")}
     return SourceSkeleton("CMU", sources, bones, turns, unit=0.0254 / 0.45)
 
 
@@ -90,27 +90,12 @@ def _daz_skeleton() -> SourceSkeleton:
     """The fixed 43-joint figure of the "DAZ-friendly" cgspeed conversions; an approximation of the same data."""
     sources = {0: ("hip",), 3: ("hip", "abdomen"), 6: ("abdomen",), 9: ("chest",), 12: ("neck",), 15: ("head",)}
     bones = {}
-    for side, source in (("L", "l"), ("R", "r")):
-        joint = {name: _J[f"{side}_{name}"] for name in ("Hip", "Knee", "Ankle", "Shoulder", "Elbow", "Wrist")}
-        sources |= {
-            joint["Hip"]: (f"{source}Thigh",),
-            joint["Knee"]: (f"{source}Shin",),
-            joint["Ankle"]: (f"{source}Foot",),
-            _J[f"{side}_Toe"]: (f"{source}Foot",),
-            _J[f"{side}_Thorax"]: (f"{source}Collar",),
-            joint["Shoulder"]: (f"{source}Shldr",),
-            joint["Elbow"]: (f"{source}ForeArm",),
-            joint["Wrist"]: (f"{source}Hand",),
-            _J[f"{side}_Hand"]: (f"{source}Hand",),
-        }
+    limbs = ("Thigh", "Shin", "Foot", "Foot", "Collar", "Shldr", "ForeArm", "Hand", "Hand")
+    for side, source, outwards in (("L", "l", 1.0), ("R", "r", -1.0)):
         # rotations were made for a straight forearm, though the figure's own forearm points forward
-        straight = (1.0 if side == "L" else -1.0, 0.0, 0.0)
-        bones |= {
-            joint["Hip"]: (joint["Knee"], f"{source}Shin"),
-            joint["Knee"]: (joint["Ankle"], f"{source}Foot"),
-            joint["Shoulder"]: (joint["Elbow"], f"{source}ForeArm"),
-            joint["Elbow"]: (joint["Wrist"], straight),
-        }
+        own_sources, own_bones = _limbs(side, tuple(source + limb for limb in limbs), (outwards, 0.0, 0.0))
+        sources |= own_sources
+        bones |= own_bones
     return SourceSkeleton("CMU (DAZ figure)", sources, bones)
 
 

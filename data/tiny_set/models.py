@@ -14,17 +14,10 @@ from scipy import sparse
 from lib import ROOT
 from lib.body.hand import TIP_VERTICES_LAYER, TIP_VERTICES_REGRESSOR
 from lib.body.lbs import BodyParams
+from lib.body.model_file import official_name
 from lib.files import atomic_write
-from lib.mesh.mesh_model import (
-    MANO_FOLDER,
-    OPEN_FILES,
-    OPEN_FOLDER,
-    REGRESSOR_FILES,
-    SMPL_FACE_VERTICES,
-    SMPL_FOLDER,
-)
+from lib.mesh.mesh_model import MANO_FOLDER, OPEN_FILES, OPEN_FOLDER, REGRESSOR_FILES, SMPL_FACE_VERTICES, SMPL_FOLDER
 
-GENDER_FILES = {"neutral": "neutral", "female": "f", "male": "m"}
 # Women and men differ from the neutral body by a shape: (component, amount).
 _GENDER_SHAPES = {"neutral": (), "female": ((0, -0.6), (1, 0.4)), "male": ((0, 0.6), (1, -0.4))}
 _NO_PARENT = 4294967295
@@ -72,9 +65,8 @@ class StandIns:
     def write(self, root: Path) -> None:
         """Write the files below a root, where the programs look for the licensed ones."""
         for gender, arrays in self.bodies.items():
-            name = f"basicModel_{GENDER_FILES[gender]}_lbs_10_207_0_v1.0.0.pkl"
-            _write_pickle(root / SMPL_FOLDER / name, arrays)
-        _write_pickle(root / MANO_FOLDER / "MANO_RIGHT.pkl", self.hand)
+            _write_pickle(root / SMPL_FOLDER / official_name("body", gender), arrays)
+        _write_pickle(root / MANO_FOLDER / official_name("hand", "right"), self.hand)
         for name, matrix in self.regressors.items():
             with atomic_write(root / REGRESSOR_FILES[name], "wb") as file:
                 np.save(file, matrix)

@@ -29,19 +29,14 @@ ROWS = 4096  # generated records
 BANK = 512  # different meshes, 85 MB, that an evaluation goes through again and again: more than the caches hold
 FIGURES = ("H36M MPJPE", "H36M PA-MPJPE", "SMPL MPJPE", "MPVPE", "PA-MPVPE")
 SAMPLE = ROOT / "demo" / "sample_pose_human36.npy"
-
-
-def plain_items(columns, input_set: str = "coco", noise: bool = True) -> PlainHuman36M:
-    """The one-by-one data set on some columns."""
-    model = models.mesh_model()
-    regressors = model.joint_regressor("human36"), model.joint_regressor("coco")
-    return PlainHuman36M(columns, model.arrays(), *regressors, input_set=input_set, noise=noise)
+DEMOS = {"ours": ROOT / "demo" / "run.py", "plain": ROOT / "lib" / "plain" / "demo.py"}
 
 
 def data_case(side: str):
     """Batches of Pose2Mesh training items with COCO joints and synthesised errors, in the measured process."""
+    model = models.mesh_model()
     if side == "ours":
-        dataset = GeneratedHuman36M(ROWS, models.config("coco"), models.mesh_model())
+        dataset = GeneratedHuman36M(ROWS, models.config("coco"), model)
         loader = BatchLoader(dataset, BATCH, shuffle=True, workers=0)
 
         def batches(items: int):
@@ -51,7 +46,8 @@ def data_case(side: str):
 
         return batches
 
-    items_of = plain_items(generated_columns(ROWS, models.mesh_model()))
+    regressors = model.joint_regressor("human36"), model.joint_regressor("coco")
+    items_of = PlainHuman36M(generated_columns(ROWS, model), model.arrays(), *regressors)
 
     def one_by_one(items: int):
         for _ in DataLoader(Subset(items_of, range(items)), batch_size=BATCH):
@@ -104,8 +100,7 @@ def demo_case(side: str):
     output.mkdir()
     network = shape_as_body(models.our_pose2mesh())
     save_checkpoint(weights, Checkpoint.of(network, settings=models.config(), graph=models.graph()))
-    script = ROOT / "demo" / "run.py" if side == "ours" else ROOT / "tests" / "plain" / "demo.py"
-    command = [sys.executable, script, "--weights", weights, "--body", models.BODY, "--input_pose", SAMPLE]
+    command = [sys.executable, DEMOS[side], "--weights", weights, "--body", models.BODY, "--input_pose", SAMPLE]
     command += ["--output", output] + (["--joint_set", models.JOINTS, "--device", "cpu"] if side == "ours" else [])
     launched = [sys.executable, "-S", ROOT / "lib" / "benchmark" / "launcher.py", *command]
     models.our_pose2mesh.cache_clear()

@@ -201,10 +201,3 @@ def measure_arithmetic(threads: int, quick: bool) -> dict:
         "meshnet_operations_per_sample": operations,
         "meshnet_share": operations * batch / seconds / rate,
     }
-
-
-def timed(function: Callable, *arguments) -> tuple[object, float]:
-    """Result of a call and its seconds."""
-    start = time.perf_counter()
-    result = function(*arguments)
-    return result, time.perf_counter() - start

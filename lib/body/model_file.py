@@ -147,11 +147,16 @@ def find_model_file(folder: str | Path, kind: str, variant: str) -> Path | None:
     return None
 
 
+def official_name(kind: str, variant: str) -> str:
+    """The name that the original release gives to the file of a body or hand; see ``find_model_file``."""
+    short = {"female": "f", "male": "m"}.get(variant, variant)
+    return f"MANO_{variant.upper()}.pkl" if kind == "hand" else f"basicModel_{short}_lbs_10_207_0_v1.0.0.pkl"
+
+
 def require_model_file(folder: str | Path, kind: str, variant: str) -> Path:
     """``find_model_file``, or FileNotFoundError that says what to put where and where to get it."""
     path = find_model_file(folder, kind, variant)
     if path is None:
-        short = {"female": "f", "male": "m"}.get(variant, variant)
-        name = f"MANO_{variant.upper()}.pkl" if kind == "hand" else f"basicModel_{short}_lbs_10_207_0_v1.0.0.pkl"
-        raise FileNotFoundError(f"{Path(folder) / name} not found; {OFFICIAL_SOURCE[kind]} and put it there")
+        missing = Path(folder) / official_name(kind, variant)
+        raise FileNotFoundError(f"{missing} not found; {OFFICIAL_SOURCE[kind]} and put it there")
     return path

@@ -1,7 +1,7 @@
 """Plausible body poses drawn from a small generative model, for training without motion capture files.
 
 The prior is a Gaussian mixture over joint rotations, fitted to CMU motion of the training subjects by
-``data/build/fit_prior.py``. ``HandPosePrior`` is its counterpart for hands.
+``data/build/fit_prior.py``. ``lib.body.hand_prior`` has its counterpart for hands.
 """
 
 import math
@@ -11,12 +11,9 @@ import numpy as np
 import torch
 
 from lib import ROOT
-from lib.body.hand_prior import HandPosePrior
 from lib.body.rotation import axis_angle_to_matrix, matrix_to_axis_angle, matrix_to_quaternion, quaternion_to_matrix
 from lib.files import atomic_write, read_arrays
 from lib.joints.tables import SMPL
-
-__all__ = ["HandPosePrior", "PosePrior"]
 
 BODY_FILE = ROOT / "asset" / "pose_prior" / "body.npz"
 

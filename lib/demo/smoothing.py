@@ -60,7 +60,7 @@ class PoseSmoother:
                 # of the track's first pose: another size in each frame would shake the signal itself
                 size = self._sizes.setdefault(track, float(np.ptp(poses[row], axis=0).max()))
                 poses[row] = self._filter(track, number, poses[row] / size) * size
-        return people.moved(poses)
+        return replace(people, poses=poses)
 
 
 class MeshSmoother:

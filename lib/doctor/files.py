@@ -11,14 +11,7 @@ _OPEN_USED = "the open models are used instead; README, Licensed models, says wh
 def models(root: Path) -> Iterator[Finding]:
     """Body and hand model files by any official name: readable, with the right mesh."""
     from lib.body.model_file import find_model_file
-    from lib.mesh.mesh_model import (
-        MANO_FOLDER,
-        OPEN_FILES,
-        REGRESSOR_FILES,
-        SMPL_FOLDER,
-        MeshModel,
-        load_mesh_model,
-    )
+    from lib.mesh.mesh_model import MANO_FOLDER, OPEN_FILES, REGRESSOR_FILES, SMPL_FOLDER, MeshModel, load_mesh_model
 
     for name in OPEN_FILES:
         kind = "hand" if name == "open_hand" else "body"

@@ -17,26 +17,8 @@ from collections.abc import Sequence
 import numpy as np
 from scipy import sparse
 
-from lib.graph.laplacian import (
-    column_sums,
-    laplacian,
-    lmax_L,
-    rescale_L,
-)
+from lib.graph.laplacian import column_sums, laplacian
 from lib.graph.legacy_sort import legacy_argsort
-
-__all__ = [
-    "HEM",
-    "HEM_one_level",
-    "coarsen",
-    "compute_perm",
-    "laplacian",
-    "legacy_argsort",
-    "lmax_L",
-    "perm_adjacency",
-    "perm_index_reverse",
-    "rescale_L",
-]
 
 
 def coarsen(

@@ -68,11 +68,6 @@ class JointSet:
         """Joints of the person's right side (drawn in another colour)."""
         return tuple(i for i in range(self.joint_num) if self.side(i) == "right")
 
-    @property
-    def left_joints(self) -> tuple[int, ...]:
-        """Joints of the person's left side."""
-        return tuple(i for i in range(self.joint_num) if self.side(i) == "left")
-
     def side(self, joint: int) -> str:
         """``left``, ``right`` or, for the middle and for hands, ``""``.
 

@@ -8,12 +8,11 @@ from functools import cached_property
 from pathlib import Path
 
 import numpy as np
-import torch
 
 from lib import ROOT
-from lib.body.hand import TIP_VERTICES_LAYER, TIP_VERTICES_REGRESSOR, hand_joints, order_hand_joints
+from lib.body.hand import TIP_VERTICES_LAYER, TIP_VERTICES_REGRESSOR, order_hand_joints
 from lib.body.lbs import BodyParams
-from lib.body.model_file import find_model_file, load_model_arrays, require_model_file
+from lib.body.model_file import find_model_file, load_model_arrays, official_name, require_model_file
 from lib.body.rig import on_smpl_joints
 from lib.files import read_array
 from lib.graph.topology import topology_hash
@@ -135,19 +134,6 @@ class MeshModel:
             self._params[key] = BodyParams.from_arrays(self.arrays(gender))
         return self._params[key]
 
-    def posed_joints(self, vertices: torch.Tensor, joints: torch.Tensor) -> torch.Tensor:
-        """The joints that the body or hand layer gives.
-
-        Args:
-            vertices: (B, V, 3) and joints (B, K, 3), results of ``lib.body.lbs.lbs``.
-
-        Returns:
-            (B, 24, 3) of a body, in the order of joint set ``smpl``; (B, 21, 3) of a hand, of joint set ``mano``.
-        """
-        if self.kind == "body":
-            return joints
-        return hand_joints(vertices, joints, self.layer_tips)
-
     @property
     def layer_tips(self) -> tuple[int, ...]:
         """Fingertip vertices, thumb to little finger, that a hand layer gives as joints."""
@@ -259,8 +245,9 @@ def load_mesh_model(kind: str = "body", which: str = "auto", root: str | Path = 
 def _missing_licensed(kind: str, root: Path) -> list[str]:
     """Licensed files that are not there, relative to the root."""
     if kind == "hand":
-        return [] if find_model_file(root / MANO_FOLDER, "hand", "right") else [str(MANO_FOLDER / "MANO_RIGHT.pkl")]
+        found = find_model_file(root / MANO_FOLDER, "hand", "right")
+        return [] if found else [str(MANO_FOLDER / official_name("hand", "right"))]
     missing = [str(path) for path in REGRESSOR_FILES.values() if not (root / path).is_file()]
     if find_model_file(root / SMPL_FOLDER, "body", "neutral") is None:
-        missing.insert(0, str(SMPL_FOLDER / "basicModel_neutral_lbs_10_207_0_v1.0.0.pkl"))
+        missing.insert(0, str(SMPL_FOLDER / official_name("body", "neutral")))
     return missing

@@ -6,10 +6,6 @@ import numpy as np
 CROP = (288, 384)  # width, height
 
 
-def world_to_camera(points: np.ndarray, rotation: np.ndarray, translation: np.ndarray) -> np.ndarray:
-    return np.dot(rotation, points.transpose(1, 0)).transpose(1, 0) + translation.reshape(1, 3)
-
-
 def camera_to_pixel(points: np.ndarray, focal: np.ndarray, centre: np.ndarray) -> np.ndarray:
     x = points[:, 0] / points[:, 2] * focal[0] + centre[0]
     y = points[:, 1] / points[:, 2] * focal[1] + centre[1]

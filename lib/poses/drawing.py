@@ -5,6 +5,7 @@ import numpy as np
 
 from lib.joints.joint_set import JointSet
 from lib.joints.lookup import get_joint_set
+from lib.render.poses import pixel
 
 from .missing import JOINT_SCORE
 from .people import Frame
@@ -52,11 +53,11 @@ def draw_check(
                 colour = _colour(table.joints[a]) if _colour(table.joints[a]) != _COLOURS[""] else _colour(
                     table.joints[b]
                 )  # fmt: skip
-                cv2.line(picture, _pixel(pose[a]), _pixel(pose[b]), colour, 2, cv2.LINE_AA)
+                cv2.line(picture, pixel(pose[a]), pixel(pose[b]), colour, 2, cv2.LINE_AA)
         for joint in np.flatnonzero(seen):
-            cv2.circle(picture, _pixel(pose[joint]), 5, (255, 255, 255), -1, cv2.LINE_AA)
-            cv2.circle(picture, _pixel(pose[joint]), 4, _colour(table.joints[joint]), -1, cv2.LINE_AA)
-            x, y = _pixel(pose[joint])
+            cv2.circle(picture, pixel(pose[joint]), 5, (255, 255, 255), -1, cv2.LINE_AA)
+            cv2.circle(picture, pixel(pose[joint]), 4, _colour(table.joints[joint]), -1, cv2.LINE_AA)
+            x, y = pixel(pose[joint])
             occupied.append((x - 6, y - 6, x + 6, y + 6))
     largest = np.argsort([-np.ptp(p[s], axis=0).max() if s.any() else 0.0 for p, s in zip(points, visible)])
     for person in largest[:_NAMED_PEOPLE]:
@@ -104,7 +105,7 @@ def _label(picture, text: str, point: np.ndarray, centre: np.ndarray, colour, oc
             inside = box[0] >= 0 and box[1] >= 0 and box[2] < limit[0] and box[3] < limit[1]
             if inside and not any(_overlap(box, other) for other in occupied):
                 occupied.append(box)
-                cv2.line(picture, _pixel(point), _pixel(anchor), (200, 200, 200), 1, cv2.LINE_AA)
+                cv2.line(picture, pixel(point), pixel(anchor), (200, 200, 200), 1, cv2.LINE_AA)
                 _write(picture, text, (left, top + height), colour)
                 return
     _write(picture, text, (point[0] + 8, point[1]), colour)
@@ -131,11 +132,7 @@ def _legend(picture, joints: str | JointSet, frame: Frame, visible: np.ndarray, 
 
 def _write(picture, text: str, place, colour) -> None:
     """Text with a dark rim, readable on any ground."""
-    place = _pixel(place)
+    place = pixel(place)
     cv2.putText(picture, text, place, _FONT, _FONT_SCALE, (0, 0, 0), 3, cv2.LINE_AA)
     light = tuple(round(0.45 * c + 0.55 * 255) for c in colour)
     cv2.putText(picture, text, place, _FONT, _FONT_SCALE, light, 1, cv2.LINE_AA)
-
-
-def _pixel(point) -> tuple[int, int]:
-    return round(float(point[0])), round(float(point[1]))

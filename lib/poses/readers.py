@@ -13,14 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from lib.joints.joint_set import JointSet
-from lib.poses.formats import (
-    alphapose_files,
-    array_files,
-    coco_files,
-    mediapipe_files,
-    mmpose_files,
-    openpose_files,
-)
+from lib.poses.formats import alphapose_files, array_files, coco_files, mediapipe_files, mmpose_files, openpose_files
 from lib.poses.formats.content import Request, found, read_json
 
 from .people import Frame, PoseSequence

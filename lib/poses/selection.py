@@ -1,6 +1,6 @@
 """From a detector's people to poses that can be lifted: joints mapped, people filtered, gaps filled."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -46,10 +46,6 @@ class Selection:
             if track in place:
                 poses[row] = self.poses[place[track]]
         return poses
-
-    def moved(self, poses: np.ndarray) -> "Selection":
-        """The same people with other poses (B, J, 2)."""
-        return replace(self, poses=poses)
 
 
 def select_people(

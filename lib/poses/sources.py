@@ -18,13 +18,7 @@ import numpy as np
 from lib.joints.files import SUFFIXES
 from lib.joints.joint_set import JointSet, Pairs
 from lib.joints.lookup import get_joint_set
-from lib.joints.tables import (
-    COCO,
-    HUMAN36,
-    JOINT_SETS,
-    MANO,
-    SMPL,
-)
+from lib.joints.tables import COCO, HUMAN36, JOINT_SETS, MANO, SMPL
 
 
 @dataclass(frozen=True)

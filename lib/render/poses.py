@@ -39,10 +39,10 @@ def draw_pose(
     sides = [joint_set.side(joint) for joint in range(joint_set.joint_num)]
     for a, b in joint_set.bones:
         if visible[a] and visible[b]:
-            cv2.line(picture, _pixel(joints[a]), _pixel(joints[b]), _SIDES[sides[a] or sides[b]], line, cv2.LINE_AA)
+            cv2.line(picture, pixel(joints[a]), pixel(joints[b]), _SIDES[sides[a] or sides[b]], line, cv2.LINE_AA)
     for joint in np.flatnonzero(visible):
-        cv2.circle(picture, _pixel(joints[joint]), line + 2, (255, 255, 255), -1, cv2.LINE_AA)
-        cv2.circle(picture, _pixel(joints[joint]), line + 1, _SIDES[sides[joint]], -1, cv2.LINE_AA)
+        cv2.circle(picture, pixel(joints[joint]), line + 2, (255, 255, 255), -1, cv2.LINE_AA)
+        cv2.circle(picture, pixel(joints[joint]), line + 1, _SIDES[sides[joint]], -1, cv2.LINE_AA)
     return picture
 
 
@@ -61,7 +61,7 @@ def vis_coco_skeleton(
     picture = img.copy()
     shade = tuple(round(255 * c) for c in reversed(colour))
     for a, b in bones:
-        ends = _pixel(kps[:2, a]), _pixel(kps[:2, b])
+        ends = pixel(kps[:2, a]), pixel(kps[:2, b])
         cv2.line(picture, *ends, shade, 2, cv2.LINE_AA)
         for end in ends:
             cv2.circle(picture, end, 2, shade, 3, cv2.LINE_AA)
@@ -88,7 +88,7 @@ def vis_2d_keypoints(
     """
     picture = img.copy()
     for (a, b), colour in zip(bones, _rainbow(len(bones))):
-        ends = {joint: _pixel(kps[:2, joint]) for joint in (a, b)}
+        ends = {joint: pixel(kps[:2, joint]) for joint in (a, b)}
         if kps[2, a] > kp_thre and kps[2, b] > kp_thre:
             cv2.line(picture, ends[a], ends[b], colour, 2, cv2.LINE_AA)
         for joint, end in ends.items():
@@ -185,7 +185,7 @@ def vis_3d_pose(
     return file
 
 
-def _pixel(point) -> tuple[int, int]:
+def pixel(point) -> tuple[int, int]:
     """A point as OpenCV wants it; far-away coordinates are bounded, which its 32-bit integers need."""
     x, y = np.clip(np.round(np.asarray(point, dtype=np.float64)[:2]), -1_000_000, 1_000_000)
     return int(x), int(y)

@@ -31,7 +31,6 @@ def draw_views(
     people: PeopleArrays,
     colours: Sequence[tuple[float, float, float]],
     renderer: MeshRenderer,
-    scores: np.ndarray | None = None,
 ) -> np.ndarray:
     """Three panels, cut to the people: input pose | overlay | side view.
 
@@ -46,7 +45,6 @@ def draw_views(
         people: the N people's ``vertices`` and ``faces``, ``camera_image`` and ``translation``.
         colours: N times (r, g, b) in 0..1.
         renderer: draws the side view.
-        scores: (N, J); joints with a score of at most ``draw_pose``'s threshold are left out. None draws all.
 
     Returns:
         (h, w, 3) uint8.
@@ -64,8 +62,8 @@ def draw_views(
         return cv2.resize(picture[low[1] : high[1], low[0] : high[0]], shape, interpolation=method)
 
     skeletons = cut(image)
-    for row, pose in enumerate(poses):
-        skeletons = draw_pose(skeletons, (pose - low) * scale, joint_set, None if scores is None else scores[row])
+    for pose in poses:
+        skeletons = draw_pose(skeletons, (pose - low) * scale, joint_set)
 
     # as wide as the people from the side, as high as the other panels
     side_low, side_high = side[..., 0].min(), side[..., 0].max()

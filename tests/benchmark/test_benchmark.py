@@ -6,7 +6,7 @@ import json
 import numpy as np
 import pytest
 
-from lib.benchmark import allocator, models
+from lib.benchmark import allocator, cases_data, models
 from lib.benchmark.cases import CASES
 from lib.benchmark.generated import generated_columns
 from lib.benchmark.machine import describe, meshnet_operations, sgemm_rate
@@ -135,6 +135,10 @@ def test_camera_case_on_both_sides():
         prepared, answers[side] = map(json.loads, stream.getvalue().splitlines())
         assert prepared == {}
     assert answers["ours"]["check"][0] <= answers["plain"]["check"][0] * (1 + 1e-5)
+
+
+def test_programs_of_the_demo_row_exist():
+    assert all(program.is_file() for program in cases_data.DEMOS.values())
 
 
 def test_operations_of_the_published_network():

@@ -6,13 +6,12 @@ import torch
 from scipy.spatial.transform import Rotation
 
 from data.build import fit_prior
-from lib.body.hand_prior import _FINGERS
+from lib.body.hand_prior import _FINGERS, HandPosePrior
 from lib.body.pose_prior import (
     DRIVEN,
     FEATURES,
     STILL,
     STILL_LIMIT,
-    HandPosePrior,
     PosePrior,
     lean_of,
     mirror_pose,

@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from data.tiny import MARKER, WRITERS, write_tiny
+from lib.body.hand import hand_joints
 from lib.body.lbs import lbs
 from lib.mesh.mesh_model import load_mesh_model
 from tests.helpers import shared_path
@@ -186,7 +187,7 @@ def test_freihand_truth_agrees_with_parameters_and_detections(tiny_root):
     for entry in hands.values():
         pose, shape = (torch.tensor(entry["mano_param"][key])[None] for key in ("pose", "shape"))
         vertices, joints = lbs(hand.params(), pose, shape)
-        joints = hand.posed_joints(vertices, joints)[0].numpy()
+        joints = hand_joints(vertices, joints, hand.layer_tips)[0].numpy()
         # relative to the wrist the camera's rotation is all that is between them
         turned = (joints - joints[0]) @ np.array(entry["cam_param"]["R"]).T * 1000
         annotated = np.array(entry["joint_3d"])

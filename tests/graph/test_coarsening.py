@@ -10,12 +10,10 @@ from lib.graph.coarsening import (
     HEM_one_level,
     coarsen,
     compute_perm,
-    laplacian,
-    lmax_L,
     perm_adjacency,
     perm_index_reverse,
-    rescale_L,
 )
+from lib.graph.laplacian import laplacian, lmax_L, rescale_L
 from lib.joints.tables import COCO, MANO, SMPL
 from tests.helpers import assert_close
 from tests.support.meshes import grid, joint_graph

@@ -18,10 +18,9 @@ from lib.graph.coarsening import (
     HEM,
     coarsen,
     compute_perm,
-    laplacian,
-    lmax_L,
     perm_index_reverse,
 )
+from lib.graph.laplacian import laplacian, lmax_L
 from lib.joints.lookup import get_joint_set
 from lib.joints.tables import HUMAN36, JOINT_SETS
 from tests.helpers import assert_close, golden

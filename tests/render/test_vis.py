@@ -109,6 +109,8 @@ def test_sides_are_read_from_names_or_flip_pairs(names, sides):
 
 def test_sides_of_the_built_in_sets_are_their_flip_pairs():
     for joint_set in JOINT_SETS.values():
-        assert set(joint_set.left_joints) | set(joint_set.right_joints) == {j for p in joint_set.flip_pairs for j in p}
+        sided = {joint for joint in range(joint_set.joint_num) if joint_set.side(joint)}
+        assert sided == {joint for pair in joint_set.flip_pairs for joint in pair}
+        assert set(joint_set.right_joints) == {joint for joint in sided if joint_set.side(joint) == "right"}
         for pair in joint_set.flip_pairs:
             assert {joint_set.side(joint) for joint in pair} == {"left", "right"}

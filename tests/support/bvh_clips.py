@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from data.convert.bvh import BvhMotion
+
 TINY = """HIERARCHY
 ROOT base
 {
@@ -80,3 +82,13 @@ def cmu_text(rotations=None, frames: int = 1, fps: float = 30.0, positions=None)
 
 def tiny(order="Zrotation Yrotation Xrotation", angles="30 20 10") -> str:
     return TINY.replace("{order}", order).replace("{angles}", angles)
+
+
+def positions_of(clip: BvhMotion) -> np.ndarray:
+    """World position of each joint by forward kinematics, (F, J, 3) file units."""
+    positions, rotations = clip.translations(), clip.global_rotations()
+    for joint, parent in enumerate(clip.parents):
+        if parent >= 0:
+            rotated = np.einsum("fij,fj->fi", rotations[:, parent], positions[:, joint])
+            positions[:, joint] = positions[:, parent] + rotated
+    return positions

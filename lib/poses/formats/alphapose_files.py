@@ -2,13 +2,7 @@
 
 from pathlib import Path
 
-from lib.poses.formats.content import (
-    FrameBuilder,
-    Request,
-    found,
-    natural_key,
-    triples,
-)
+from lib.poses.formats.content import FrameBuilder, Request, found, natural_key, triples
 from lib.poses.people import PoseSequence
 
 LAYOUT = (

@@ -4,13 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from lib.poses.formats.content import (
-    FrameBuilder,
-    Request,
-    found,
-    numbers,
-    triples,
-)
+from lib.poses.formats.content import FrameBuilder, Request, found, numbers, triples
 from lib.poses.people import PoseSequence
 
 RESULTS_LAYOUT = (

@@ -11,12 +11,7 @@ import numpy as np
 from lib.joints.joint_set import JointSet
 from lib.joints.lookup import get_joint_set
 from lib.poses.people import Frame, PoseSequence
-from lib.poses.sources import (
-    SOURCES,
-    get_source,
-    sources_of,
-    sources_with,
-)
+from lib.poses.sources import SOURCES, get_source, sources_of, sources_with
 
 # lists that hold a body and hands: source and place of the part that is used
 _PARTS = {

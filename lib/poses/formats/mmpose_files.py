@@ -4,12 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from lib.poses.formats.content import (
-    FrameBuilder,
-    Request,
-    found,
-    numbers,
-)
+from lib.poses.formats.content import FrameBuilder, Request, found, numbers
 from lib.poses.people import PoseSequence
 
 LAYOUT = (

@@ -7,7 +7,7 @@ import pytest
 from scipy.spatial.transform import Rotation
 
 from data.convert.bvh import parse_bvh, read_bvh
-from tests.support.bvh_clips import tiny
+from tests.support.bvh_clips import positions_of, tiny
 
 
 def test_hierarchy_and_header():
@@ -30,7 +30,7 @@ def test_rotation_channels_apply_in_listed_order(order, angles):
 
 
 def test_forward_kinematics():
-    positions = parse_bvh(tiny()).positions()
+    positions = positions_of(parse_bvh(tiny()))
     # the root stands at (1, 2, 3) and is turned by 90 degrees about z: x becomes y, y becomes -x
     np.testing.assert_allclose(positions[0], [[1, 2, 3], [-1, 2, 3], [1, 5, 3]], atol=1e-12)
     np.testing.assert_allclose(positions[1], [[0, 0, 0], [0, 2, 0], [3, 0, 0]], atol=1e-12)

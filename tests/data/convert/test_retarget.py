@@ -7,7 +7,7 @@ from scipy.spatial.transform import Rotation
 from data.convert import retarget
 from data.convert.bvh import parse_bvh
 from lib.joints.tables import SMPL
-from tests.support.bvh_clips import REST, cmu_text, tiny
+from tests.support.bvh_clips import REST, cmu_text, positions_of, tiny
 
 JOINT = {name: index for index, name in enumerate(SMPL.joints)}
 
@@ -35,7 +35,7 @@ def random_clip(seed: int, frames: int = 4):
 
 def test_limb_directions_equal_the_source():
     clip = random_clip(0)
-    poses, positions = retarget.retarget(clip, REST), clip.positions()
+    poses, positions = retarget.retarget(clip, REST), positions_of(clip)
     for (joint, child), source in LIMBS.items():
         for letter, side in (("L", "Left"), ("R", "Right")):
             end = clip.index(f"{side}{source}")
