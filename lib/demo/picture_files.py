@@ -8,6 +8,7 @@ and ``<image>_mesh_<person>.obj``, and every picture also shows the people befor
 import os
 import shutil
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import cv2
@@ -116,7 +117,7 @@ class PictureResults:
             skeletons = vis_coco_skeleton(skeletons, selection.poses[row].T, self.joint_set.bones, colour)
             scene = self.overlay(image, people, colours, row + 1)
             for name, picture in ((f"{stem}_pose2d_{number}.png", skeletons), (f"{stem}_mesh_{number}.png", scene)):
-                writers[name] = lambda path, picture=picture: save_image(path, picture)
+                writers[name] = partial(save_image, image=picture)
         views = self._views(image, people, selection, colours, scene)
         return writers | {f"{stem}_views.png": lambda path: save_image(path, views)}, skeletons
 
@@ -136,7 +137,7 @@ class PictureResults:
             if kind == "obj":
                 for row, number in enumerate(selection.kept):
                     name = f"{stem}_mesh.obj" if single else f"{stem}_mesh_{number}.obj"
-                    writers[name] = lambda path, row=row: save_mesh(path, people.vertices[row], people.faces)
+                    writers[name] = partial(save_mesh, vertices=people.vertices[row], faces=people.faces)
             elif kind in ("glb", "ply"):
                 writers[f"{stem}_mesh.{kind}"] = lambda path: save_mesh(path, placed, people.faces, colours, names)
             elif kind == "npz":

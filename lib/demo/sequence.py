@@ -178,12 +178,11 @@ def _results(job: _Job, shapes: dict[int, torch.Tensor] | None, renderer: MeshRe
         ends = np.cumsum(counts)
         for number, start, end in zip(frames, ends - counts, ends):
             rows = slice(start, end)
-            found = start < end
             yield _frame_result(
                 job,
                 number,
-                people.take(rows) if found else None,
-                fit[rows] if found and fit is not None else None,
+                people.take(rows) if people is not None and start < end else None,
+                fit[rows] if fit is not None and start < end else None,
                 renderer,
             )
 
