@@ -24,8 +24,7 @@ from lib.joints.lookup import get_joint_set
 from lib.poses import complete
 from lib.predictor import Pose2MeshPredictor
 from lib.settings.config import Config
-
-MM = 1000.0
+from lib.units import MM_PER_M
 
 
 class MissingBenchmark:
@@ -65,7 +64,7 @@ class MissingBenchmark:
     def error(self, pose2d: np.ndarray, people: np.ndarray) -> float:
         """MPVPE in mm of the network's meshes of some (mask) of the poses (N, J, 2)."""
         mesh = self.predictor.predict(pose2d[people]).mesh
-        return (mesh - self.mesh[people]).norm(dim=2).mean().item() * MM
+        return (mesh - self.mesh[people]).norm(dim=2).mean().item() * MM_PER_M
 
     def row(self, count: int) -> dict[str, float]:
         """Errors with ``count`` joints missing, over the people that ``complete`` does not refuse; pixels are per cent

@@ -18,7 +18,6 @@ from lib.joints.lookup import get_joint_set
 
 BENCHMARK = ROOT / "asset" / "open_benchmark" / "cmu_heldout.npz"
 POSE, SHAPE = 72, 10
-MM = 1000.0
 BOX_MARGIN = 1.2
 _DIGITS = 6
 

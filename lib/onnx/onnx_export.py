@@ -30,6 +30,7 @@ from lib.models.export.export_form import ExportForm
 from lib.models.lifters import build_lifter
 from lib.predictor import Pose2MeshPredictor
 from lib.settings.config import Config
+from lib.units import MM_PER_M
 
 TOLERANCE = 1e-4  # largest difference to PyTorch, relative to the largest number of an output
 OPSET = 17
@@ -207,7 +208,7 @@ def compare(trained: Trained, path: str | Path, batches: tuple[int, ...] = (1, 6
         for name, a, b in zip(trained.outputs, found, expected):
             error, size = float(np.abs(a - b).max()), float(np.abs(b).max())
             difference[name] = max(difference[name], error / size)
-            millimetres[name] = max(millimetres[name], error * (1000 if name == "mesh" else 1))
+            millimetres[name] = max(millimetres[name], error * (MM_PER_M if name == "mesh" else 1))
         torch_ms[batch] = _milliseconds(lambda poses=keypoints: _run_torch(trained, poses)) / batch
         onnx_ms[batch] = _milliseconds(lambda poses=keypoints: session.run(None, {_INPUT: poses})) / batch
     if not max(difference.values()) <= TOLERANCE:
