@@ -1,8 +1,6 @@
 """FreiHAND: the evaluation split's true hands, scores of the benchmark, and the file that its server takes."""
 
 import json
-import os
-import secrets
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +8,7 @@ import torch
 
 from lib.evaluation.evaluator import START, Evaluator, Figure
 from lib.evaluation.hand_metrics import AUC_LIMIT, AUC_STEPS, hand_joint_scores, hand_mesh_scores
-from lib.files import atomic_write
+from lib.files import atomic_write, hidden_beside
 from lib.mesh.joint_regressor import JointRegressor
 from lib.units import MM_PER_M
 
@@ -151,7 +149,7 @@ class Submission:
         self.path, self.scale = path, {"mm": 1.0, "m": 1 / MM_PER_M}[unit]
         self.decimals = 4 if unit == "mm" else 7
         self.regressor = None if regressor is None else JointRegressor(regressor)
-        self._aside = path.with_name(f".{path.name}.{os.getpid()}-{secrets.token_hex(4)}.tmp")
+        self._aside = hidden_beside(path)
         self._joints = np.zeros((count, 21, 3), dtype=np.float32)
         self._points = np.memmap(self._aside, dtype=np.float32, mode="w+", shape=(count, points, 3))
 

@@ -21,8 +21,8 @@ from scipy.spatial.transform import Rotation
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
+from data.Synthetic.benchmark import read_benchmark
 from data.Synthetic.dataset import BETAS, FOCAL, PRINCPT, look_at_rotations
-from lib import ROOT
 from lib.body.hand_prior import HandPosePrior
 from lib.datasets.pose_dataset import stream
 from lib.datasets.posed import Posed, PosedBodies
@@ -38,7 +38,6 @@ from lib.predictor import Pose2MeshPredictor
 from lib.render.mesh_renderer import MeshRenderer
 from lib.units import MM_PER_M
 
-BENCHMARK = ROOT / "asset" / "open_benchmark" / "cmu_heldout.npz"
 DISTANCE, HANDS = 4.0, 10  # metres from the camera, number of hand poses
 SHEET_WIDTH, CAPTION = 2400, 26  # pixels: of all.png at most; height of the line above a pose
 PREDICTED, TRUE = (0.62, 0.78, 1.0), (1.0, 0.86, 0.66)  # red, green, blue of the meshes
@@ -133,8 +132,7 @@ def samples(kind: str) -> dict[str, torch.Tensor]:
         # the prior turns them every way in the camera's frame
         poses, rotations = HandPosePrior.load().sample(HANDS, stream(0)), torch.eye(3).expand(HANDS, 3, 3)
     else:
-        with np.load(BENCHMARK, allow_pickle=False) as arrays:
-            chosen = arrays["poses"][[view.row for view in VIEWS.values()]].astype(np.float64)
+        chosen = read_benchmark()[0][[view.row for view in VIEWS.values()]].astype(np.float64)
         front = Rotation.from_rotvec(chosen[:, :3]).apply([0.0, 0.0, 1.0])
         turn, elevation = np.deg2rad([(view.turn, view.elevation) for view in VIEWS.values()]).T
         angles = np.arctan2(front[:, 1], front[:, 0]) + turn, elevation, np.zeros(len(chosen))

@@ -22,6 +22,7 @@ from data.build.scene_paint import CAMERA, EYE
 from lib import ROOT
 from lib.demo import DemoOptions, run_demo
 from lib.demo.options import SMOOTHING
+from lib.files import read_arrays
 from lib.mesh.mesh_model import load_mesh_model
 from lib.units import MM_PER_M
 
@@ -54,8 +55,7 @@ def measure(smooth: str, truth: list[np.ndarray]) -> np.ndarray:
     """(4,) mean acceleration, true acceleration, error and change of distance of a kind of smoothing."""
     with tempfile.TemporaryDirectory() as folder, contextlib.redirect_stdout(io.StringIO()):
         [file] = run_demo(DemoOptions(input_pose=VIDEO, save=("npz",), smooth=smooth, output=Path(folder)))
-        with np.load(file) as arrays:
-            people = {key: arrays[key] for key in ("joints", "track", "frame", "translation")}
+        people = read_arrays(file, ("joints", "track", "frame", "translation"))
     rows = []
     for track, true in enumerate(truth):
         chosen = people["track"] == track

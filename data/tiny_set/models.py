@@ -14,7 +14,7 @@ from scipy import sparse
 from lib import ROOT
 from lib.body.hand import TIP_VERTICES_LAYER, TIP_VERTICES_REGRESSOR
 from lib.body.lbs import BodyParams
-from lib.files import atomic_write
+from lib.files import atomic_write, read_arrays
 from lib.mesh.mesh_model import (
     MANO_FOLDER,
     OPEN_FILES,
@@ -81,8 +81,7 @@ class StandIns:
 
 
 def _read(name: str) -> dict[str, np.ndarray]:
-    with np.load(ROOT / OPEN_FOLDER / OPEN_FILES[name], allow_pickle=False) as arrays:
-        return {key: arrays[key] for key in arrays.files}
+    return read_arrays(ROOT / OPEN_FOLDER / OPEN_FILES[name])
 
 
 def _hand_places(hand: dict[str, np.ndarray]) -> tuple[list[int], list[int]]:
