@@ -115,8 +115,8 @@ def main(arguments: list[str] | None = None) -> None:
         rows = [benchmark.row(count) for count in range(7)]
         print(f"| missing joints | {' | '.join(rows[0])} |\n|{' --- |' * (len(rows[0]) + 1)}")
         for count, row in enumerate(rows):
-            print(f"| {count} | " + " | ".join(f"{value:.1f}" if key != "refused" else str(value)
-                                               for key, value in row.items()) + " |")  # fmt: skip
+            cells = (f"{value:.1f}" if key != "refused" else str(value) for key, value in row.items())
+            print(f"| {count} | {' | '.join(cells)} |")
 
 
 if __name__ == "__main__":

@@ -94,10 +94,8 @@ class PictureResults:
     def overlay(self, image: np.ndarray, people: PeopleArrays, colours: list, count: int | None = None) -> np.ndarray:
         """The image with the first ``count`` people; nearer ones cover those behind."""
         rows = slice(count)
-        return self.renderer.render_people(
-            people.vertices[rows], people.faces, image, people.camera_image[rows], colours[rows],
-            depths=people.translation[rows, 2],
-        )  # fmt: skip
+        vertices, cameras, depths = people.vertices[rows], people.camera_image[rows], people.translation[rows, 2]
+        return self.renderer.render_people(vertices, people.faces, image, cameras, colours[rows], depths=depths)
 
     def _single(self, image, people, selection, colours, stem) -> tuple[dict[str, Writer], np.ndarray]:
         # filled joints have no score, but are shown like the others: they are what the network was given

@@ -60,9 +60,7 @@ class _Job:
         return self.lifter([self.selections[number] for number in frames], names, self.size, pose3d)
 
 
-def lift_sequence(
-    source: DemoInput, lifter: Lifter, options: DemoOptions, formats: tuple[str, ...]
-) -> list[Path]:  # fmt: skip
+def lift_sequence(source: DemoInput, lifter: Lifter, options: DemoOptions, formats: tuple[str, ...]) -> list[Path]:
     """Lift all frames and write what ``formats`` asks for.
 
     Returns:
