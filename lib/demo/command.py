@@ -54,7 +54,8 @@ def _check_sequence_options(options: DemoOptions, is_video: bool) -> None:
         raise ValueError(f"unknown smoothing {options.smooth!r}; choose one of {', '.join(SMOOTHING)}")
     if options.fps is not None and not 0 < options.fps <= 1000:
         raise ValueError(f"--fps must be between 0 and 1000 frames per second, got {options.fps:g}")
-    given = [name for name in ("smooth", "constant_shape") if getattr(options, name)]
+    wanted = {"smooth": options.smooth, "constant_shape": options.constant_shape}
+    given = [name for name, value in wanted.items() if value]
     if given and not is_video:
         raise ValueError(
             f"--{' and --'.join(given)} need frames that follow each other, these poses do not say so; if they do, "

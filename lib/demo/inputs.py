@@ -62,7 +62,8 @@ def load_input(options: DemoOptions) -> DemoInput:
         FileNotFoundError, ValueError: options that exclude each other, missing or unusable files.
     """
     joint_set = get_joint_set(options.joint_set)
-    given = [name for name in ("input_pose", "input_pose3d", "detect") if getattr(options, name)]
+    sources = {"input_pose": options.input_pose, "input_pose3d": options.input_pose3d, "detect": options.detect}
+    given = [name for name, source in sources.items() if source]
     if len(given) > 1:
         raise ValueError(f"--{' and --'.join(given)} exclude each other; give one source of poses")
     if options.input_pose3d is not None:
