@@ -36,9 +36,10 @@ BUSY = 0.5  # processes that wait for a core before the start
 
 def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
-        description="Speed against the published algorithm", epilog=__doc__,
+        description="Speed against the published algorithm",
+        epilog=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
-    )  # fmt: skip
+    )
     names = [row.name for row in ROWS]
     parser.add_argument("--quick", action="store_true", help="small sizes, about a minute; targets do not apply")
     parser.add_argument("--rows", nargs="+", choices=names, default=names, help="lines of the table (default: all)")

@@ -17,25 +17,26 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from lib import ROOT
 from lib.core.commands import run_command
-from lib.onnx.onnx_export import STAGES, TOLERANCE, compare, export_onnx, load_trained, optional
+from lib.onnx.onnx_export import STAGES, TOLERANCE, compare, export_onnx, load_trained
+from lib.runtime.optional import optional
 
 
 def export(args: argparse.Namespace) -> None:
     """Write the file, compare, print."""
     for package in ("onnx", *(() if args.no_check else ("onnxruntime",))):
-        optional(package)
+        optional(package, "onnx", use="main/export.py")
     trained = load_trained(args.weights, args.stage, args.joint_set, args.body, args.root)
     joint_set = trained.joint_set
     path = export_onnx(trained, args.output)
     print(f"{trained.source}: {args.stage}, {joint_set.name} joints")
-    print(f"{path}: {path.stat().st_size / 1e6:.1f} MB; keypoints (B, {joint_set.keypoint_num}, 2): "
-          f"{', '.join(joint_set.joints[: joint_set.keypoint_num])}")  # fmt: skip
+    keypoints = ", ".join(joint_set.joints[: joint_set.keypoint_num])
+    print(f"{path}: {path.stat().st_size / 1e6:.1f} MB; keypoints (B, {joint_set.keypoint_num}, 2): {keypoints}")
     if args.no_check:
         return
     result = compare(trained, path, threads=args.threads)
     for name in trained.outputs:
-        print(f"{name}: onnxruntime and PyTorch differ by {result.millimetres[name]:.5f} mm at most, "
-              f"{result.difference[name]:.1e} of the largest number (allowed {TOLERANCE:.0e})")  # fmt: skip
+        share = f"{result.difference[name]:.1e} of the largest number (allowed {TOLERANCE:.0e})"
+        print(f"{name}: onnxruntime and PyTorch differ by {result.millimetres[name]:.5f} mm at most, {share}")
     for batch, found in result.onnx_ms.items():
         print(f"batch of {batch}: {found:.2f} ms per pose with onnxruntime, {result.torch_ms[batch]:.2f} with PyTorch")
 

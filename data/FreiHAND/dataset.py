@@ -19,6 +19,7 @@ from lib.datasets.storage.annotations import Detections, field, read_json, whole
 from lib.datasets.storage.columns import BODY_COLUMNS, People, body_fit, sort_rows
 from lib.geometry.cameras import project
 from lib.joints.tables import MANO
+from lib.units import MM_PER_M
 
 FILE_SPLIT = {"train": "train", "test": "eval"}
 HAND_POSE = 48
@@ -102,7 +103,7 @@ class FreiHAND(RecordDataset):
         if self.mode == "test":
             return found
         # training is relative to the wrist, so the files need not say where it is
-        fit = 1000.0 * posed.joints("mano").numpy()
+        fit = MM_PER_M * posed.joints("mano").numpy()
         fit = fit + (truth - fit)[:, MANO.root, None]
         return found | {"fit": fit, "fit_image": project(torch.from_numpy(fit), *lens).numpy()}
 

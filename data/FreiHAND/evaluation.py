@@ -10,6 +10,7 @@ from lib.evaluation.evaluator import START, Evaluator, Figure
 from lib.evaluation.hand_metrics import AUC_LIMIT, AUC_STEPS, hand_joint_scores, hand_mesh_scores
 from lib.files import atomic_write, hidden_beside
 from lib.mesh.joint_regressor import JointRegressor
+from lib.units import MM_PER_M
 
 TRUTH_SOURCE = "they are in FreiHAND_pub_v2_eval.zip of lmb.informatik.uni-freiburg.de/projects/freihand"
 JOINT_FILE, MESH_FILE = "evaluation_xyz.json", "evaluation_verts.json"
@@ -75,7 +76,7 @@ def load_truth(path: Path, db_index: np.ndarray, points: int) -> np.ndarray | No
         raise ValueError(f"{path}: expected a JSON list of {points} x 3 numbers per sample ({error})") from error
     if truth.ndim != 3 or truth.shape[1:] != (points, 3) or not np.isfinite(truth).all():
         raise ValueError(f"{path}: expected finite numbers (samples, {points}, 3) in metres, found {truth.shape}")
-    return 1000 * truth[truth_rows(db_index, len(truth), path)]
+    return MM_PER_M * truth[truth_rows(db_index, len(truth), path)]
 
 
 class FreiHandEvaluator(Evaluator):
@@ -145,7 +146,7 @@ class Submission:
     """
 
     def __init__(self, path: Path, count: int, points: int, unit: str, regressor: torch.Tensor | None):
-        self.path, self.scale = path, {"mm": 1.0, "m": 1e-3}[unit]
+        self.path, self.scale = path, {"mm": 1.0, "m": 1 / MM_PER_M}[unit]
         self.decimals = 4 if unit == "mm" else 7
         self.regressor = None if regressor is None else JointRegressor(regressor)
         self._aside = hidden_beside(path)

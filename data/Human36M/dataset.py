@@ -18,6 +18,7 @@ from lib.datasets.protocol import FitCheck, Inspection, MeshSamples, NeededFile,
 from lib.datasets.storage.annotations import Detections, field, find, read_json, shown, text, whole_number
 from lib.datasets.storage.columns import BODY_COLUMNS, CAMERA_COLUMNS, People, body_fit, clamp_betas, sort_rows
 from lib.joints.tables import HUMAN36
+from lib.units import MM_PER_M
 
 SUBJECTS = {
     1: {"train": (1, 5, 6, 7, 8, 9), "test": (11,)},
@@ -111,7 +112,7 @@ class Human36M(RecordDataset):
         columns = sort_rows(columns, order)
         columns["betas"] = clamp_betas(columns["betas"])
         columns["joint_cam"] = columns["joint_cam"] @ columns["cam_R"].transpose(0, 2, 1) + columns["cam_t"][:, None]
-        columns["cam_t"] /= 1000
+        columns["cam_t"] /= MM_PER_M
         if detections is not None:
             columns["detections"] = detections.of(names[order].tolist())
         return columns, skipped

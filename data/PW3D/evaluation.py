@@ -39,7 +39,7 @@ def mesh_evaluator(dataset, joint_set, full: bool, regressor) -> Evaluator:
         Figure("smoothed acceleration error", f"{joints}; {euro}", "mm/frame^2", over_groups=True),
     ]
     smooth, model = dataset.cfg.TEST.smooth, dataset.mesh_model
-    return VideoEvaluator(
-        joint_set, regressor, tuple(figures if smooth else figures[:6]), model_regressor(model, "smpl"),
-        model_regressor(model, "human36"), groups=_videos(dataset), full=full, smooth=smooth,
-    )  # fmt: skip
+    chosen = tuple(figures if smooth else figures[:6])
+    smpl, human36 = model_regressor(model, "smpl"), model_regressor(model, "human36")
+    videos = _videos(dataset)
+    return VideoEvaluator(joint_set, regressor, chosen, smpl, human36, groups=videos, full=full, smooth=smooth)

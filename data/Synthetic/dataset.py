@@ -11,6 +11,7 @@ import math
 import numpy as np
 import torch
 
+from data.Synthetic.benchmark import read_benchmark
 from data.Synthetic.split import HELDOUT_SUBJECTS
 from lib import ROOT
 from lib.body.hand_prior import HandPosePrior
@@ -176,9 +177,7 @@ class Synthetic(PoseDataset):
         if self.hand:
             pose = self._draw_hands(limit, generator)
         else:
-            path = ROOT / "asset" / "open_benchmark" / "cmu_heldout.npz"
-            with np.load(path, allow_pickle=False) as arrays:
-                poses = arrays["poses"].astype(np.float32)[:, :SMPL_POSE]
+            poses = read_benchmark()[0].astype(np.float32)[:, :SMPL_POSE]
             pick = np.linspace(0, len(poses) - 1, min(limit, len(poses))).round().astype(int)
             pose = torch.from_numpy(poses[pick])
         return {"pose": pose, **self._draw_views(len(pose), generator)}

@@ -19,11 +19,11 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from data.build.pose_distance import heading_free_joints, thin
 from data.convert.cmu_bvh import DEFAULT_BODY, read_rest_joints
+from data.Synthetic.benchmark import BENCHMARK
 from data.Synthetic.split import in_split
-from lib import ROOT
 from lib.datasets.storage.motion_files import find_motion, read_motion
 
-DEFAULT_OUTPUT = ROOT / "asset" / "open_benchmark" / "cmu_heldout.npz"
+DEFAULT_OUTPUT = BENCHMARK
 
 
 def collect(motion: Path, rest_joints: np.ndarray, distance: float) -> dict[str, np.ndarray]:

@@ -75,8 +75,8 @@ def joints_by_vertices(joint_set: JointSet, count: int, body: str = "") -> dict[
     Raises:
         ValueError: it has none, or does not say where they are on the mesh.
     """
-    chosen = {joint: index for index, joint in enumerate(joint_set.joints[: joint_set.keypoint_num])
-              if joint_set.sources and joint_set.sources[index].vertices}  # fmt: skip
+    named = enumerate(joint_set.joints[: joint_set.keypoint_num])
+    chosen = {joint: i for i, joint in named if joint_set.sources and joint_set.sources[i].vertices}
     if not chosen:
         raise ValueError(f"joint set {joint_set.name!r} defines no joint by vertices: it needs no samples of its own")
     poses = normalised(projected_joints(joint_set.body, "train", count, own=joint_set, body=body))[joint_set.name]

@@ -27,8 +27,8 @@ from scipy.spatial.transform import Rotation, RotationSpline
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from data.build.make_benchmark import DEFAULT_OUTPUT as BENCHMARK
 from data.build.scene_paint import Body, box, draw_scene, dress, screen
+from data.Synthetic.benchmark import read_benchmark
 from lib import ROOT
 from lib.body.lbs import lbs
 from lib.files import atomic_write
@@ -94,8 +94,8 @@ def sitting_pose() -> np.ndarray:
 
 def clip_poses(clip: str) -> np.ndarray:
     """(T, 72) axis-angle poses of a clip of the open benchmark, 10 per second."""
-    with np.load(BENCHMARK, allow_pickle=False) as arrays:
-        return arrays["poses"][arrays["clip"] == clip].astype(np.float64)
+    poses, clips = read_benchmark()
+    return poses[clips == clip].astype(np.float64)
 
 
 def turn_to(poses: np.ndarray, heading: float) -> np.ndarray:

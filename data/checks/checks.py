@@ -12,8 +12,8 @@ from data.checks.report import FAIL, OK, WARN, Report
 from data.checks.view import View
 from lib.datasets.pose_dataset import RecordDataset
 from lib.mesh.mesh_model import GENDERS, MeshModel
+from lib.units import MM_PER_M
 
-MM = 1000.0
 # error of fits and detections that is doubtful, and that only wrong data can have
 FIT_MM = {"body": (60.0, 150.0), "hand": (10.0, 40.0)}
 PLACE_MM = (150.0, 500.0)
@@ -85,7 +85,7 @@ def check_sizes(model: MeshModel, view: View, report: Report) -> None:
             float(np.median(size)), *REST_SIZE[kind], "size of fits", text, "shape does not belong to this model"
         )
         if "weak" not in view.posed.rows and view.placed:
-            depth = view.fit[..., 2].mean(axis=1) / MM
+            depth = view.fit[..., 2].mean(axis=1) / MM_PER_M
             text = f"{np.median(depth):.2f} m (median) from the camera, {depth.min():.2f} to {depth.max():.2f}"
             hint = "is trans in metres, and in the frame that formats say?"
             report.within(float(np.median(depth)), *DEPTH[kind], "distance of fits", text, hint)

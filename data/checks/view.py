@@ -10,8 +10,7 @@ from lib.datasets.posed import Posed, PosedBodies
 from lib.geometry.cameras import project
 from lib.joints.joint_set import JointSet
 from lib.joints.lookup import get_joint_set
-
-MM = 1000.0
+from lib.units import MM_PER_M
 
 
 @dataclass(frozen=True)
@@ -78,7 +77,7 @@ def look(dataset: RecordDataset, indices: np.ndarray) -> View:
         found["valid"] = np.ones(found["truth"].shape[:2], dtype=bool)
     if "detections" in columns:
         known = found.get("placed", True) and not dataset.no_targets
-        targets = MM * posed.targets(detected).numpy()
+        targets = MM_PER_M * posed.targets(detected).numpy()
         found["expected"] = _project(posed, targets) if known else found.get("truth_image")
     return View(
         indices,
@@ -95,7 +94,7 @@ def look(dataset: RecordDataset, indices: np.ndarray) -> View:
 
 
 def _fit(posed: Posed, name: str) -> dict:
-    joints = MM * posed.joints(name).numpy()
+    joints = MM_PER_M * posed.joints(name).numpy()
     # weak perspective has no camera to project with
     image = posed.image(name).numpy() if "weak" in posed.rows else _project(posed, joints)
     return {"fit": joints, "fit_image": image}

@@ -21,8 +21,8 @@ from scipy.spatial.transform import Rotation
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
+from data.Synthetic.benchmark import read_benchmark
 from data.Synthetic.dataset import BETAS, FOCAL, PRINCPT, look_at_rotations
-from lib import ROOT
 from lib.body.hand_prior import HandPosePrior
 from lib.datasets.pose_dataset import stream
 from lib.datasets.posed import Posed, PosedBodies
@@ -36,9 +36,9 @@ from lib.joints.tables import SMPL
 from lib.mesh.mesh_model import MeshModel
 from lib.predictor import Pose2MeshPredictor
 from lib.render.mesh_renderer import MeshRenderer
+from lib.units import MM_PER_M
 
-BENCHMARK = ROOT / "asset" / "open_benchmark" / "cmu_heldout.npz"
-MM, DISTANCE, HANDS = 1000.0, 4.0, 10  # mm per metre, metres from the camera, number of hand poses
+DISTANCE, HANDS = 4.0, 10  # metres from the camera, number of hand poses
 SHEET_WIDTH, CAPTION = 2400, 26  # pixels: of all.png at most; height of the line above a pose
 PREDICTED, TRUE = (0.62, 0.78, 1.0), (1.0, 0.86, 0.66)  # red, green, blue of the meshes
 GROUND, PAPER, INK, LABEL = (58, 52, 48), (255, 255, 255), (40, 40, 40), (235, 235, 235)  # blue, green, red
@@ -132,8 +132,7 @@ def samples(kind: str) -> dict[str, torch.Tensor]:
         # the prior turns them every way in the camera's frame
         poses, rotations = HandPosePrior.load().sample(HANDS, stream(0)), torch.eye(3).expand(HANDS, 3, 3)
     else:
-        with np.load(BENCHMARK, allow_pickle=False) as arrays:
-            chosen = arrays["poses"][[view.row for view in VIEWS.values()]].astype(np.float64)
+        chosen = read_benchmark()[0][[view.row for view in VIEWS.values()]].astype(np.float64)
         front = Rotation.from_rotvec(chosen[:, :3]).apply([0.0, 0.0, 1.0])
         turn, elevation = np.deg2rad([(view.turn, view.elevation) for view in VIEWS.values()]).T
         angles = np.arctan2(front[:, 1], front[:, 0]) + turn, elevation, np.zeros(len(chosen))
@@ -155,12 +154,12 @@ def truth_and_input(model: MeshModel, joint_set: JointSet, root_set: JointSet) -
     """The ten meshes (B, V, 3) in mm about the root of ``root_set``; joints of ``joint_set`` (B, J, 2) in pixels."""
     bodies = PosedBodies(model, {joint_set, root_set}, whole_mesh=True)
     posed = Posed(bodies, samples(model.kind), joint_set.name)
-    return MM * posed.vertices_from(posed.joints(root_set.name)[:, root_set.root]), posed.image(joint_set.name)
+    return MM_PER_M * posed.vertices_from(posed.joints(root_set.name)[:, root_set.root]), posed.image(joint_set.name)
 
 
 def predict(predictor: Pose2MeshPredictor, root_set: JointSet, pose2d: torch.Tensor) -> torch.Tensor:
     """Meshes (B, V, 3) in mm about their own root, as the evaluation places them, of joints (B, J, 2) in pixels."""
-    mesh = MM * predictor.predict(pose2d).mesh
+    mesh = MM_PER_M * predictor.predict(pose2d).mesh
     root = torch.from_numpy(predictor.mesh_model.joint_regressor(root_set)[root_set.root])
     return mesh - torch.einsum("v,bvc->bc", root, mesh)[:, None]
 
@@ -224,8 +223,8 @@ class Painter:
         """A panel of ``shape`` (width, height); ``window`` is its centre (2,) in mm and its pixels per mm."""
         panel = np.full((*shape[::-1], 3), GROUND, dtype=np.uint8)
         used, index = np.unique(faces, return_inverse=True)  # others would spoil the range of depths
-        camera = np.concatenate([2 * MM * window[1] / shape, -window[0] / MM])
-        panel = self._renderer.render(mesh[used] / MM, index.reshape(-1, 3), panel, camera, colour)
+        camera = np.concatenate([2 * MM_PER_M * window[1] / shape, -window[0] / MM_PER_M])
+        panel = self._renderer.render(mesh[used] / MM_PER_M, index.reshape(-1, 3), panel, camera, colour)
         cv2.putText(panel, label, (6, 18), cv2.FONT_HERSHEY_SIMPLEX, 0.5, LABEL, 1, cv2.LINE_AA)
         return cv2.rectangle(panel, (0, 0), (shape[0] - 1, shape[1] - 1), PAPER, 1)
 

@@ -24,8 +24,7 @@ from lib.joints.lookup import get_joint_set
 from lib.poses import complete
 from lib.predictor import Pose2MeshPredictor
 from lib.settings.config import Config
-
-MM = 1000.0
+from lib.units import MM_PER_M
 
 
 class MissingBenchmark:
@@ -65,7 +64,7 @@ class MissingBenchmark:
     def error(self, pose2d: np.ndarray, people: np.ndarray) -> float:
         """MPVPE in mm of the network's meshes of some (mask) of the poses (N, J, 2)."""
         mesh = self.predictor.predict(pose2d[people]).mesh
-        return (mesh - self.mesh[people]).norm(dim=2).mean().item() * MM
+        return (mesh - self.mesh[people]).norm(dim=2).mean().item() * MM_PER_M
 
     def row(self, count: int) -> dict[str, float]:
         """Errors with ``count`` joints missing, over the people that ``complete`` does not refuse; pixels are per cent
@@ -116,8 +115,8 @@ def main(arguments: list[str] | None = None) -> None:
         rows = [benchmark.row(count) for count in range(7)]
         print(f"| missing joints | {' | '.join(rows[0])} |\n|{' --- |' * (len(rows[0]) + 1)}")
         for count, row in enumerate(rows):
-            print(f"| {count} | " + " | ".join(f"{value:.1f}" if key != "refused" else str(value)
-                                               for key, value in row.items()) + " |")  # fmt: skip
+            cells = (f"{value:.1f}" if key != "refused" else str(value) for key, value in row.items())
+            print(f"| {count} | {' | '.join(cells)} |")
 
 
 if __name__ == "__main__":

@@ -23,8 +23,8 @@ from lib.joints.lookup import get_joint_set
 from lib.joints.tables import JOINT_SETS
 from lib.predictor import MeshPrediction, Pose2MeshPredictor
 from lib.settings.config import Config
+from lib.units import MM_PER_M
 
-MM = 1000.0
 NOISE = {"body": 20.0, "hand": 4.0}  # mm per coordinate
 
 
@@ -45,14 +45,14 @@ class Pose3DBenchmark:
         bodies = PosedBodies(self.predictor.mesh_model, {joint_set, self.scored.name}, whole_mesh=True)
         posed = Posed(bodies, dataset.rows(np.arange(poses), stream(0)), joint_set)
         self.pose2d = posed.image(joint_set).double().numpy()
-        self.pose3d = posed.joints(joint_set).double().numpy() * MM
-        self.joints = posed.joints(self.scored.name) * MM
-        self.mesh = posed.vertices_from(posed.joints(self.scored.name)[:, self.scored.root]) * MM
+        self.pose3d = posed.joints(joint_set).double().numpy() * MM_PER_M
+        self.joints = posed.joints(self.scored.name) * MM_PER_M
+        self.mesh = posed.vertices_from(posed.joints(self.scored.name)[:, self.scored.root]) * MM_PER_M
         self.regressor = torch.from_numpy(self.predictor.mesh_model.joint_regressor(self.scored))
 
     def errors(self, prediction: MeshPrediction) -> dict[str, float]:
         """MPJPE, PA-MPJPE and MPVPE in mm; joints are regressed from the predicted mesh."""
-        mesh = prediction.mesh * MM
+        mesh = prediction.mesh * MM_PER_M
         joints = torch.einsum("jv,bvc->bjc", self.regressor, mesh)
         values = joint_protocol(joints, self.joints, self.scored.root, self.scored.eval_joints)
         values["MPVPE"] = (mesh - joints[:, self.scored.root, None] - self.mesh).norm(dim=2)

@@ -22,9 +22,10 @@ from data.build.scene_paint import CAMERA, EYE
 from lib import ROOT
 from lib.demo import DemoOptions, run_demo
 from lib.demo.options import SMOOTHING
+from lib.files import read_arrays
 from lib.mesh.mesh_model import load_mesh_model
+from lib.units import MM_PER_M
 
-MM = 1000.0
 HIPS = (11, 12)
 VIDEO = ROOT / "demo" / "demo_input_video.json"
 
@@ -34,7 +35,7 @@ def true_joints() -> list[np.ndarray]:
     model = load_mesh_model("body", "open_1723")
     regressor = model.joint_regressor("coco").astype(np.float64)
     return [
-        MM * (np.einsum("jv,tvc->tjc", regressor, make_scene.walk(model, *walk)) - EYE) @ CAMERA.T
+        MM_PER_M * (np.einsum("jv,tvc->tjc", regressor, make_scene.walk(model, *walk)) - EYE) @ CAMERA.T
         for walk in make_scene.WALKS
     ]
 
@@ -54,15 +55,14 @@ def measure(smooth: str, truth: list[np.ndarray]) -> np.ndarray:
     """(4,) mean acceleration, true acceleration, error and change of distance of a kind of smoothing."""
     with tempfile.TemporaryDirectory() as folder, contextlib.redirect_stdout(io.StringIO()):
         [file] = run_demo(DemoOptions(input_pose=VIDEO, save=("npz",), smooth=smooth, output=Path(folder)))
-        with np.load(file) as arrays:
-            people = {key: arrays[key] for key in ("joints", "track", "frame", "translation")}
+        people = read_arrays(file, ("joints", "track", "frame", "translation"))
     rows = []
     for track, true in enumerate(truth):
         chosen = people["track"] == track
         frames = np.array([int(Path(name).stem) for name in people["frame"][chosen]])
         joints, expected = relative(people["joints"][chosen, : true.shape[1]]), relative(true[frames])
         error = np.linalg.norm(joints - expected, axis=2).mean()
-        distance = MM * np.diff(people["translation"][chosen, 2]).std()
+        distance = MM_PER_M * np.diff(people["translation"][chosen, 2]).std()
         rows.append((acceleration(joints, frames), acceleration(expected, frames), error, distance))
     return np.mean(rows, axis=0)
 

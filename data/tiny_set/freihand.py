@@ -5,10 +5,11 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from data.tiny_set.people import MM, SHAPE, People, person_box, project, turn, write_json
+from data.tiny_set.people import SHAPE, People, person_box, project, turn, write_json
 from lib.body.hand import TIP_VERTICES_LAYER, hand_joints
 from lib.body.hand_prior import HandPosePrior
 from lib.body.lbs import lbs
+from lib.units import MM_PER_M
 
 SIZE, FOCAL = 224, 480.0
 DISTANCE = (0.55, 0.8)  # metres
@@ -53,7 +54,7 @@ def _write_split(folder: Path, split: str, images_in: str, detected: str, people
             hands[str(row)] = {
                 "cam_param": camera | {"R": rotation[row], "t": trans[row]},
                 "mano_param": {"pose": pose[row], "shape": shape[row]},
-                "joint_3d": MM * joints[row],
+                "joint_3d": MM_PER_M * joints[row],
             }
         else:
             # the official scale: length of the middle finger's first bone

@@ -5,8 +5,9 @@ from pathlib import Path
 import numpy as np
 
 from data.AMASS.dataset import CAMERAS
-from data.tiny_set.people import MM, People, person_box, project, write_json
+from data.tiny_set.people import People, person_box, project, write_json
 from lib.geometry.single import world2cam
+from lib.units import MM_PER_M
 
 SUBJECTS, TEST_SUBJECTS = (1, 5, 6, 7, 8, 9, 11), (9, 11)
 ACTIONS = 15
@@ -71,7 +72,7 @@ class _Clip:
         self.shape = people.shapes(1).repeat(count, axis=0)
         self.trans = people.translation(self.shape, np.array([0.0, 0.0, 0.9]) + self._aside(count))
         posed = people.pose(self.pose, self.shape, self.trans)
-        self.joints = MM * posed.human36 + self.rng.normal(0.0, JOINT_NOISE, posed.human36.shape)
+        self.joints = MM_PER_M * posed.human36 + self.rng.normal(0.0, JOINT_NOISE, posed.human36.shape)
 
     def _aside(self, count: int) -> np.ndarray:
         start = self.rng.uniform(-0.4, 0.4, (1, 2)) + np.linspace(0.0, 0.2, count)[:, None]

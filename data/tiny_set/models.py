@@ -15,7 +15,7 @@ from lib import ROOT
 from lib.body.hand import TIP_VERTICES_LAYER, TIP_VERTICES_REGRESSOR
 from lib.body.lbs import BodyParams
 from lib.body.model_file import official_name
-from lib.files import atomic_write
+from lib.files import atomic_write, read_arrays
 from lib.mesh.mesh_model import MANO_FOLDER, OPEN_FILES, OPEN_FOLDER, REGRESSOR_FILES, SMPL_FACE_VERTICES, SMPL_FOLDER
 
 # Women and men differ from the neutral body by a shape: (component, amount).
@@ -73,8 +73,7 @@ class StandIns:
 
 
 def _read(name: str) -> dict[str, np.ndarray]:
-    with np.load(ROOT / OPEN_FOLDER / OPEN_FILES[name], allow_pickle=False) as arrays:
-        return {key: arrays[key] for key in arrays.files}
+    return read_arrays(ROOT / OPEN_FOLDER / OPEN_FILES[name])
 
 
 def _hand_places(hand: dict[str, np.ndarray]) -> tuple[list[int], list[int]]:

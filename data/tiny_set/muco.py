@@ -4,8 +4,9 @@ from pathlib import Path
 
 import numpy as np
 
-from data.tiny_set.people import MM, People, Posed, person_box, project, turn, write_json
+from data.tiny_set.people import People, Posed, person_box, project, turn, write_json
 from lib.joints.tables import HUMAN36, SMPL
+from lib.units import MM_PER_M
 
 SIZE, FOCAL = 2048, 1500.0
 JOINT_NOISE = 5.0  # mm
@@ -33,7 +34,7 @@ def write_muco(root: Path, people: People, samples: int) -> None:
         shape = people.shapes(2)
         trans = people.translation(shape, np.concatenate([people.places(1, NEAR), people.places(1, FAR)]))
         pose = turn(people.views(2), people.poses(2))
-        joints = MM * muco_joints(people.pose(pose, shape, trans))
+        joints = MM_PER_M * muco_joints(people.pose(pose, shape, trans))
         joints += people.rng.normal(0.0, JOINT_NOISE, joints.shape)
         joint_img = project(joints, focal, np.full(2, SIZE / 2))
         boxes = person_box(joint_img)

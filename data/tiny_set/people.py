@@ -8,17 +8,15 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from data.Synthetic.benchmark import read_benchmark
 from data.tiny_set.models import StandIns
-from lib import ROOT
 from lib.body.lbs import BodyParams, lbs
 from lib.body.rotation import axis_angle_to_matrix, matrix_to_axis_angle, rotate_root
 from lib.files import atomic_write
 from lib.geometry.cameras import project as project_tensor
 from lib.joints.lookup import get_joint_set
 
-BENCHMARK = ROOT / "asset" / "open_benchmark" / "cmu_heldout.npz"
 POSE, SHAPE = 72, 10
-MM = 1000.0
 BOX_MARGIN = 1.2
 _DIGITS = 6
 
@@ -54,8 +52,8 @@ class People:
 
     @cached_property
     def _motion(self) -> tuple[np.ndarray, np.ndarray]:
-        with np.load(BENCHMARK, allow_pickle=False) as arrays:
-            return arrays["poses"].astype(np.float64), np.unique(arrays["clip"], return_inverse=True)[1]
+        poses, clips = read_benchmark()
+        return poses.astype(np.float64), np.unique(clips, return_inverse=True)[1]
 
     def poses(self, count: int) -> np.ndarray:
         """Real poses (count, 72) in a z-up world, from anywhere in the open benchmark."""

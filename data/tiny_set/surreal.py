@@ -4,7 +4,8 @@ from pathlib import Path
 
 import numpy as np
 
-from data.tiny_set.people import MM, People, person_box, project, turn, write_json
+from data.tiny_set.people import People, person_box, project, turn, write_json
+from lib.units import MM_PER_M
 
 WIDTH, HEIGHT, FOCAL = 320, 240, 600.0
 DISTANCE = (5.5, 7.5)  # metres
@@ -40,7 +41,7 @@ def write_surreal(root: Path, people: People, samples: int) -> None:
                     "id": annotation_id,
                     "image_id": image_id,
                     "bbox": box,
-                    "joint_cam": MM * joint_cam,
+                    "joint_cam": MM_PER_M * joint_cam,
                     "smpl_param": {"pose": pose[row], "shape": shape[row], "trans": trans[0], "gender": gender},
                 }
             )

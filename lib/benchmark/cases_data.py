@@ -23,6 +23,7 @@ from lib.evaluation.mesh import BodyEvaluator
 from lib.joints.tables import HUMAN36
 from lib.plain.dataset import PlainHuman36M
 from lib.plain.metrics import batch_errors, evaluate_meshes
+from lib.units import MM_PER_M
 
 BATCH = 64
 ROWS = 4096  # generated records
@@ -59,7 +60,7 @@ def data_case(side: str):
 
 def evaluation_case(side: str):
     """All errors of predicted meshes, batch by batch as a test meets them."""
-    target = 1000 * models.meshes(BANK, seed=1)
+    target = MM_PER_M * models.meshes(BANK, seed=1)
     generator = torch.Generator().manual_seed(2)
     turned = torch.randn(BANK, 3, 3, generator=generator) * 0.05 + torch.eye(3)
     pred = target @ turned + 20 * torch.randn(target.shape, generator=generator)

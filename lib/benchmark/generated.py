@@ -10,6 +10,7 @@ from lib.body.pose_prior import PosePrior
 from lib.datasets.pose_dataset import RecordDataset, stream
 from lib.datasets.registry import dataset_class
 from lib.mesh.mesh_model import MeshModel
+from lib.units import MM_PER_M
 
 DISTINCT = 512  # people that are posed; more rows repeat them
 SEED = 20
@@ -29,7 +30,7 @@ def generated_columns(count: int, model: MeshModel) -> dict[str, np.ndarray]:
     regressor = torch.from_numpy(model.joint_regressor("human36"))
     joints = torch.cat([regressor @ lbs(model.params(), *part)[0] for part in zip(pose.split(64), betas.split(64))])
     joints = joints + trans[:, None] + 0.005 * torch.randn(joints.shape, generator=generator)
-    joint_cam = 1000 * (joints @ cam_R.transpose(1, 2) + cam_t[:, None])
+    joint_cam = MM_PER_M * (joints @ cam_R.transpose(1, 2) + cam_t[:, None])
     columns = {
         "pose": pose, "betas": betas, "trans": trans, "cam_R": cam_R, "cam_t": cam_t, "joint_cam": joint_cam,
         "focal": torch.full((distinct, 2), FOCAL), "princpt": torch.full((distinct, 2), PRINCPT),

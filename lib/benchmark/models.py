@@ -18,6 +18,7 @@ from lib.models.skip_init import SkipInit
 from lib.plain.networks import PlainMeshNet, PlainPose2Mesh, PlainPoseNet
 from lib.settings.config import Config
 from lib.settings.reading import merge
+from lib.units import MM_PER_M
 
 Model = TypeVar("Model", bound=torch.nn.Module)
 BODY, JOINTS = "open_6890", "human36"
@@ -105,7 +106,7 @@ def regressor(name: str = JOINTS) -> torch.Tensor:
 def training_batch(batch: int) -> tuple[dict, dict, dict]:
     """Inputs, targets and masks of Pose2Mesh."""
     mesh = meshes(batch)
-    joints = 1000 * regressor() @ mesh
+    joints = MM_PER_M * regressor() @ mesh
     targets = {"mesh": mesh, "lift_pose3d": joints, "reg_pose3d": joints}
     meta = {f"{name}_valid": torch.ones_like(value[..., :1]) for name, value in targets.items()}
     return {"pose2d": poses(batch)}, targets, meta

@@ -79,7 +79,8 @@ class Row:
     def arguments(self, side: str, quick: bool, column: str = "as run") -> dict:
         if self.plain_kept is not None and not quick and (side, column) == ("plain", "memory kept"):
             return self.plain_kept
-        return getattr(self, f"quick_{side}" if quick else side)
+        full, small = {"ours": (self.ours, self.quick_ours), "plain": (self.plain, self.quick_plain)}[side]
+        return small if quick else full
 
 
 def _speed(as_run: float, kept: float | None = None) -> Target:

@@ -7,6 +7,7 @@ from torch import nn
 from lib.body.hand import TIP_VERTICES_LAYER, hand_joints
 from lib.body.lbs import BodyParams, skin
 from lib.body.rotation import axis_angle_to_matrix, nearest_rotation, rotation_from_6d
+from lib.units import MM_PER_M
 
 # the palm of MANO's mesh: its two vertices beside the wrist joint
 _PALM_VERTICES = (95, 22)
@@ -198,7 +199,7 @@ class HandLayer(_SkinnedLayer):
             palm = vertices[:, list(_PALM_VERTICES)].mean(dim=1, keepdim=True)
             joints = torch.cat([palm, joints[:, 1:]], dim=1)
         vertices, joints = self._place(vertices, joints, th_trans)
-        return vertices * 1000, joints * 1000
+        return vertices * MM_PER_M, joints * MM_PER_M
 
 
 def _is_set(flag) -> bool:

@@ -19,7 +19,7 @@ from lib.checkpoints.checkpoint import Checkpoint
 from lib.checkpoints.finding import find_checkpoint
 from lib.checkpoints.messages import reading_failure
 from lib.checkpoints.safe_types import SAFE_GLOBALS
-from lib.files import atomic_write
+from lib.files import atomic_write, hidden_beside
 from lib.graph.mesh_graph import MeshGraph
 from lib.settings.reading import merge
 
@@ -128,8 +128,7 @@ def copy_checkpoint(source: str | Path, target: str | Path) -> None:
     """
     source, target = Path(source), Path(target)
     target.parent.mkdir(parents=True, exist_ok=True)
-    aside = target.with_name(f".{target.name}.{os.getpid()}.tmp")
-    aside.unlink(missing_ok=True)
+    aside = hidden_beside(target)
     try:
         try:
             os.link(source, aside)

@@ -10,7 +10,7 @@ from lib.checkpoints.checkpoint import Checkpoint
 from lib.checkpoints.files import copy_checkpoint, identity, save_checkpoint
 from lib.checkpoints.random_state import get_rng_state, set_rng_state
 from lib.checkpoints.starting import starting_weights
-from lib.core.epoch_log import log_epoch
+from lib.core.epoch_log import TensorBoardLog, log_epoch
 from lib.core.optim import build_optimizer, build_scheduler, current_lr, resume_optimizer, resume_text, step_scheduler
 from lib.core.plots import save_plot
 from lib.core.stages import NO_SURFACE_ERROR, STAGES
@@ -134,32 +134,38 @@ class Trainer:
             print("===> Start training...")
             if tester.note:
                 print(tester.note)
+        curves = TensorBoardLog(run, self.begin_epoch) if run is not None and self.cfg.TRAIN.tensorboard else None
         for epoch in range(self.begin_epoch, self.cfg.TRAIN.end_epoch + 1):
             loss, terms = self.train_epoch(parallel, epoch)
             self.train_log.append(loss)
             error = None
             if tester is not None and run is not None:
                 tester.test(epoch, self.model, run)
-                self._log(tester, run, epoch, terms)
+                row = self._log(tester, run, epoch, terms)
+                if curves is not None:
+                    curves.add(row)
                 error = tester.joint_error
             step_scheduler(self.scheduler, distributed.broadcast_object(error))
             if main and run is not None:
                 self._save(run, epoch)
             distributed.barrier()
+        if curves is not None:
+            curves.close()
         if tester is not None and run is not None and tester.evaluator.full:
             final = run / "checkpoint" / "final.pth.tar"
             tester.report(run / "result", identity(final, self.cfg.TRAIN.end_epoch, self.options.root))
 
-    def _log(self, tester: Tester, run: Path, epoch: int, terms: dict[str, float]) -> None:
+    def _log(self, tester: Tester, run: Path, epoch: int, terms: dict[str, float]) -> dict[str, float]:
         errors = {"surface": tester.surface_error, "joint": tester.joint_error}
         for name, error in errors.items():
             self.test_log[name].append(error)
-        log_epoch(run / "log.csv", epoch, current_lr(self.optimizer), self.train_log[-1], terms, errors)
+        row = log_epoch(run / "log.csv", epoch, current_lr(self.optimizer), self.train_log[-1], terms, errors)
         graph = run / "graph"
         save_plot(self.train_log, graph / "train_loss.pdf", "Train Loss", self.stage.loss_unit)
         if tester.surface_error != NO_SURFACE_ERROR:
             save_plot(self.test_log["surface"], graph / "surface_error.pdf", "Surface Error", "mm")
         save_plot(self.test_log["joint"], graph / "joint_error.pdf", "Joint Error", "mm")
+        return row
 
     def _save(self, run: Path, epoch: int) -> None:
         folder = run / "checkpoint"

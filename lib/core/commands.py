@@ -14,6 +14,7 @@ from lib.checkpoints.files import identity, load_checkpoint
 from lib.checkpoints.finding import find_resumable, weights_path
 from lib.core.base import Options, Tester, Trainer
 from lib.core.baselines import fit_baseline
+from lib.core.epoch_log import summary_writer
 from lib.core.runs import check_run_name, create_run, run_of, seed_everything
 from lib.runtime import distributed
 from lib.runtime.memory import keep_freed_memory
@@ -50,6 +51,8 @@ def train(args: argparse.Namespace) -> None:
     cfg = load_config(args.cfg, args.set)
     _check_seed(args.seed)
     check_run_name(args.name)
+    if cfg.TRAIN.tensorboard:
+        summary_writer()  # before the data are read, which may take minutes
     distributed.launch(_train_process, distributed.parse_gpus(args.gpu), cfg, args)
 
 

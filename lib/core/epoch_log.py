@@ -1,15 +1,21 @@
-"""``log.csv`` of a run: what each epoch gave, one row per epoch."""
+"""What each epoch gave: ``log.csv`` of a run, one row per epoch, and curves for TensorBoard."""
 
 import csv
+from itertools import chain
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from lib.core.stages import NO_SURFACE_ERROR
 from lib.files import atomic_write
+from lib.runtime.optional import optional
+
+if TYPE_CHECKING:
+    from torch.utils.tensorboard import SummaryWriter
 
 
 def log_epoch(
     path: Path, epoch: int, lr: float, loss: float, terms: dict[str, float], errors: dict[str, float]
-) -> None:
+) -> dict[str, float]:
     """Add a row, in the place of an older one of the same epoch and of all later ones, which a resumed run repeats.
 
     The file is written anew as a whole, so that an interruption leaves the previous one.
@@ -19,18 +25,23 @@ def log_epoch(
         epoch: from 1.
         lr: learning rate of the epoch.
         loss: mean of its batch losses.
-        terms: means of the weighted terms that the loss is the sum of.
+        terms: means of the weighted terms that the loss is the sum of; a single one, the loss itself, has no column.
         errors: test errors by name, mm; an empty cell where there is no mesh.
+
+    Returns:
+        the row's numbers by column.
     """
-    row: dict[str, object] = {"epoch": epoch, "lr": lr, "loss": loss, **terms}
-    row |= {f"{name} error (mm)": "" if error == NO_SURFACE_ERROR else error for name, error in errors.items()}
-    rows = [old for old in _rows(path) if int(old["epoch"]) < epoch] + [row]
+    row: dict[str, float] = {"epoch": epoch, "lr": lr, "loss": loss, **(terms if len(terms) > 1 else {})}
+    tested = {f"{name} error (mm)": error for name, error in errors.items()}
+    rows = [old for old in _rows(path) if int(old["epoch"]) < epoch]
+    # terms may come and go when settings are edited before a run is resumed
+    columns = dict.fromkeys(chain(row, tested, *rows))
+    row |= {column: error for column, error in tested.items() if error != NO_SURFACE_ERROR}
     with atomic_write(path) as file:
-        # terms may come and go when settings are edited before a run is resumed
-        columns = dict.fromkeys(column for some in (row, *rows) for column in some)
         writer = csv.DictWriter(file, list(columns), lineterminator="\n")
         writer.writeheader()
-        writer.writerows(rows)
+        writer.writerows((*rows, row))
+    return row
 
 
 def _rows(path: Path) -> list[dict[str, str]]:
@@ -38,3 +49,37 @@ def _rows(path: Path) -> list[dict[str, str]]:
         return []
     with open(path, encoding="utf-8", newline="") as file:
         return [row for row in csv.DictReader(file) if (row.get("epoch") or "").isdecimal()]
+
+
+class TensorBoardLog:
+    """The numbers of ``log.csv`` for TensorBoard, in single precision: ``tensorboard --logdir experiment``.
+
+    Args:
+        run: run folder, which gets one file of events for each training and resuming.
+        first: epoch that training begins with; TensorBoard hides what an interrupted one wrote from there on.
+
+    Raises:
+        ValueError: the package is missing; says how to install it.
+    """
+
+    def __init__(self, run: Path, first: int):
+        self._writer = summary_writer()(str(run), purge_step=first)
+
+    def add(self, row: dict[str, float]) -> None:
+        """Add a row of ``log_epoch``."""
+        for name, value in row.items():
+            if name != "epoch":
+                self._writer.add_scalar(name, value, int(row["epoch"]))
+        self._writer.flush()
+
+    def close(self) -> None:
+        self._writer.close()
+
+
+def summary_writer() -> "type[SummaryWriter]":
+    """torch's writer of TensorBoard's files.
+
+    Raises:
+        ValueError: the package is missing; says how to install it.
+    """
+    return optional("torch.utils.tensorboard", "tensorboard", use="TRAIN.tensorboard").SummaryWriter

@@ -10,10 +10,10 @@ from torch import Tensor, nn
 from lib.core.loss_terms import FurtherTerms
 from lib.core.part_loss import PartLoss
 from lib.settings.config import Config
+from lib.units import MM_PER_M
 
 LOSS_NAMES = ("vertice loss", "normal loss", "edge loss", "mesh->3d joint loss", "2d->3d joint loss")
 PART_LOSS = "part loss"
-MM_PER_METRE = 1000.0
 SHORTEST = 1e-4  # metres; relative errors of shorter edges say nothing
 
 
@@ -213,7 +213,7 @@ class Pose2MeshLoss(nn.Module):
 
         vertex = coord_loss(mesh, targets["mesh"], counted)
         normal, edge = self._surface(mesh, targets["mesh"], weights, epoch)
-        joints = torch.matmul(self.joint_regressor, mesh * MM_PER_METRE)
+        joints = torch.matmul(self.joint_regressor, mesh * MM_PER_M)
         mesh_joint = self.joint_weight * coord_loss(joints, targets["reg_pose3d"], meta["reg_pose3d_valid"])
         lift_joint = self.joint_weight * coord_loss(pose3d, targets["lift_pose3d"], meta["lift_pose3d_valid"])
 

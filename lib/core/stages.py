@@ -18,6 +18,7 @@ from lib.joints.lookup import get_joint_set
 from lib.models.lifters import build_lifter
 from lib.models.pose2mesh_net import Pose2Mesh, build_pose2mesh
 from lib.settings.config import Config
+from lib.units import MM_PER_M
 
 # regions that TRAIN.detail_weight and MODEL.part_loss_weight act on, of a body and of a hand
 DETAILED = ("Hands", "Feet", "Head", "Palm", "Fingers")
@@ -186,7 +187,7 @@ class MeshStage(LiftStage):
         """``mesh`` (B, V, 3) and, unless the model has none, ``joints`` (B, J, 3), mm."""
         mesh, joints = self.forward(model, batch)
         prediction = {} if joints is None else {"joints": joints}
-        return {**prediction, "mesh": 1000 * mesh}
+        return {**prediction, "mesh": MM_PER_M * mesh}
 
     @property
     def evaluated(self) -> dict[str, int]:
@@ -201,7 +202,7 @@ class MeshStage(LiftStage):
     def evaluate(self, evaluator, prediction, batch, indices):
         targets = batch[1]
         lifted = (prediction["joints"], targets["lift_pose3d"]) if "joints" in prediction else None
-        return evaluator.update(prediction["mesh"], 1000 * targets["mesh"], targets["reg_pose3d"], indices, lifted)
+        return evaluator.update(prediction["mesh"], MM_PER_M * targets["mesh"], targets["reg_pose3d"], indices, lifted)
 
     def test_text(self, joint_error: float, surface_error: float) -> str:
         return f"surface error: {surface_error:.4f}, joint error: {joint_error:.4f}"

@@ -4,13 +4,14 @@ import numpy as np
 
 from lib.datasets.pose_dataset import RecordDataset
 from lib.datasets.storage.annotations import read_json
+from lib.units import MM_PER_M
 
 METRES_END = 50.0  # nobody is that many metres from the camera, or that few millimetres
 
 
 def millimetres(joints: np.ndarray) -> np.ndarray:
     """Camera-frame joints (N, J, 3) in mm: files have them in metres or in millimetres."""
-    return joints if np.median(joints[..., 2]) > METRES_END else 1000.0 * joints
+    return joints if np.median(joints[..., 2]) > METRES_END else MM_PER_M * joints
 
 
 def camera_joints(dataset: RecordDataset, places: np.ndarray, joint_num: int) -> dict[str, np.ndarray]:

@@ -8,6 +8,7 @@ import torch
 from lib.geometry.boxes import process_boxes, tight_boxes
 from lib.geometry.crops import apply_affine, crop_matrices
 from lib.joints.tables import HUMAN36
+from lib.units import MM_PER_M
 
 COCO_CROP = (64, 64)  # pixels, frame of the error of COCO fits
 
@@ -27,7 +28,7 @@ def distance_after_centring(points: torch.Tensor, fitted: torch.Tensor) -> torch
 
 def human36_error(posed) -> torch.Tensor:
     """Millimetres between motion-capture joints and the 17 joints regressed from the fitted mesh."""
-    return distance_after_centring(posed.rows["joint_cam"], 1000 * posed.joints("human36"))
+    return distance_after_centring(posed.rows["joint_cam"], MM_PER_M * posed.joints("human36"))
 
 
 def muco_error(posed, annotated: bool = False) -> torch.Tensor:
@@ -39,7 +40,7 @@ def muco_error(posed, annotated: bool = False) -> torch.Tensor:
             17-joint array that it had regressed from the mesh itself, so that its error is 700 mm and more for any
             person and every sample is rejected; False does the same.
     """
-    fitted = 1000 * posed.joints("human36")
+    fitted = MM_PER_M * posed.joints("human36")
     names, rows = [HUMAN36.index(name) for name in MUCO_ROWS], list(MUCO_ROWS.values())
     points = posed.rows["joint_cam"] if annotated else fitted
     return distance_after_centring(points[:, rows], fitted[:, names])

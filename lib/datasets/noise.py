@@ -206,7 +206,8 @@ def human36_noise(
     """
     device = None if generator is None else generator.device
     errors = [HUMAN36_ERRORS[name] for name in HUMAN36.joints]
-    mean, std = (torch.tensor([getattr(e, k) for e in errors], device=device) for k in ("mean", "std"))
+    mean = torch.tensor([e.mean for e in errors], device=device)
+    std = torch.tensor([e.std for e in errors], device=device)
     probability = torch.tensor([e.probability for e in errors], device=device)
     normal = torch.randn(n, len(errors), 2, generator=generator, device=device) * std + mean
     hit = torch.rand(n, len(errors), generator=generator, device=device) < probability

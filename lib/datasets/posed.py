@@ -10,6 +10,7 @@ from lib.joints.joint_set import JointSet
 from lib.joints.lookup import get_joint_set
 from lib.mesh.joint_regressor import JointRegressor
 from lib.mesh.mesh_model import GENDERS, MeshModel
+from lib.units import MM_PER_M
 
 
 class PosedBodies:
@@ -145,7 +146,7 @@ class Posed:
     def targets(self, name: str) -> torch.Tensor:
         """Joints of a set as the network shall predict them: annotated ones where there are such, else ``joints``."""
         if name == self.annotated_set:
-            return self.rows["joint_cam"] / 1000
+            return self.rows["joint_cam"] / MM_PER_M
         return self.joints(name)
 
     def image(self, name: str) -> torch.Tensor:

@@ -4,6 +4,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
+from lib.units import MM_PER_M
+
 RELEASE = "section Data of https://github.com/hongsukchoi/Pose2Mesh_RELEASE"
 
 
@@ -102,7 +104,7 @@ class MeshSamples:
 
     every: int = 500
     name: Callable = lambda records, index: str(index)
-    scale: float = 1e-3
+    scale: float = 1 / MM_PER_M
     aligned: bool = False
     truth: bool = False
 

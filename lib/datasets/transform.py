@@ -15,8 +15,7 @@ from lib.joints.lookup import get_joint_set
 from lib.joints.tables import COCO, HUMAN36
 from lib.mesh.mesh_model import MeshModel
 from lib.settings.config import Config
-
-MM = 1000.0  # the networks' edge: joints in millimetres, meshes in metres
+from lib.units import MM_PER_M
 
 
 class BodyTransform:
@@ -101,7 +100,7 @@ class BodyTransform:
         flip, rotation = flip.to(self.device), rotation.to(self.device)
         joint_img = posed.rows["detections"] if self.sources.detections else posed.image(self.input_set.name)
         pose2d = self.input_2d(joint_img, flip, rotation, generator)
-        lifted = MM * _relative(posed.targets(self.input_set.name), self.input_set.root)
+        lifted = MM_PER_M * _relative(posed.targets(self.input_set.name), self.input_set.root)
         lift = rotate_flip_3d(lifted, rotation, self.input_set.flip_pairs, flip)
         finite = torch.isfinite(lift).flatten(1).all(dim=1)
         if not finite.all():
@@ -110,7 +109,7 @@ class BodyTransform:
         if not self.with_mesh:
             return pose2d, lift, _mask(lift, "lift" in self.masked, keep)
         mesh = posed.vertices_from(posed.targets(self.root_set.name)[:, self.root_set.root])
-        reg = MM * _relative(posed.targets(self.target_set.name), self.target_set.root)
+        reg = MM_PER_M * _relative(posed.targets(self.target_set.name), self.target_set.root)
         targets = {"mesh": mesh, "lift_pose3d": lift, "reg_pose3d": reg}
         meta = {
             "mesh_valid": _mask(mesh, "mesh" in self.masked, keep),

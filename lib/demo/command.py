@@ -1,5 +1,6 @@
 """The demo's course: read, check, lift, draw, write; says what it does and what it wrote."""
 
+from functools import partial
 from pathlib import Path
 
 from lib.demo.inputs import DemoInput, load_input
@@ -53,7 +54,8 @@ def _check_sequence_options(options: DemoOptions, is_video: bool) -> None:
         raise ValueError(f"unknown smoothing {options.smooth!r}; choose one of {', '.join(SMOOTHING)}")
     if options.fps is not None and not 0 < options.fps <= 1000:
         raise ValueError(f"--fps must be between 0 and 1000 frames per second, got {options.fps:g}")
-    given = [name for name in ("smooth", "constant_shape") if getattr(options, name)]
+    wanted = {"smooth": options.smooth, "constant_shape": options.constant_shape}
+    given = [name for name, value in wanted.items() if value]
     if given and not is_video:
         raise ValueError(
             f"--{' and --'.join(given)} need frames that follow each other, these poses do not say so; if they do, "
@@ -93,7 +95,7 @@ def _check_input(source: DemoInput, options: DemoOptions) -> list[Path]:
         image = None if source.images.blank else source.images.read(number, frame)
         picture = draw_check(image, frame, sequence.source, options.joint_score)
         name = f"{'demo' if source.single else Path(frame.name).stem or source.stem}_check.png"
-        files += write_files(options.output, {name: lambda path, picture=picture: save_image(path, picture)})
+        files += write_files(options.output, {name: partial(save_image, image=picture)})
         people = select_people(frame.poses, sequence.source, options.joint_set, options.joint_score, fill=options.fill)
         for note in people.notes:
             print(f"{frame.name}: {note}")
@@ -116,7 +118,7 @@ def wrote(files: list[Path]) -> str:
     kinds: dict[tuple[Path, str], list[Path]] = {}
     for file in files:
         kinds.setdefault((file.parent, file.suffix), []).append(file)
-    parts = []
+    parts: list[str] = []
     for (_, ending), same in kinds.items():
         parts += map(str, same) if len(same) <= 2 else [f"{same[0]} and {len(same) - 1} more {ending}"]
     return ", ".join(parts)

@@ -66,7 +66,8 @@ class Images:
     """
 
     def __init__(self, size: tuple[int, int] | None = None, title: str | None = None):
-        self.size, self.title, self.fps, self.blank = size, title or "black background", None, title is None
+        self.size, self.title, self.blank = size, title or "black background", title is None
+        self.fps: float | None = None
 
     def read(self, number: int, frame: Frame) -> np.ndarray:
         """Picture (H, W, 3) uint8, blue-green-red, of the frame with this number.
@@ -132,14 +133,16 @@ class VideoImages(Images):
         super().__init__(title=str(path))
         self._path = path
         self._open()
-        self.size = tuple(int(self._stream.get(key)) for key in (cv2.CAP_PROP_FRAME_WIDTH, cv2.CAP_PROP_FRAME_HEIGHT))
-        self.count = max(0, int(self._stream.get(cv2.CAP_PROP_FRAME_COUNT)))
-        fps = self._stream.get(cv2.CAP_PROP_FPS)
+        get = self._stream.get
+        self.size = int(get(cv2.CAP_PROP_FRAME_WIDTH)), int(get(cv2.CAP_PROP_FRAME_HEIGHT))
+        self.count = max(0, int(get(cv2.CAP_PROP_FRAME_COUNT)))
+        fps = get(cv2.CAP_PROP_FPS)
         self.fps = float(fps) if 0 < fps <= 1000 else None
 
     def _open(self) -> None:
         self._stream = self._new_stream()
-        self._next, self._image = 0, None
+        self._next = 0
+        self._image: np.ndarray = np.zeros((0, 0, 3), np.uint8)  # until one is read
 
     def _new_stream(self) -> cv2.VideoCapture:
         stream = cv2.VideoCapture(str(self._path))

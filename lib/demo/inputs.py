@@ -62,11 +62,12 @@ def load_input(options: DemoOptions) -> DemoInput:
         FileNotFoundError, ValueError: options that exclude each other, missing or unusable files.
     """
     joint_set = get_joint_set(options.joint_set)
-    given = [name for name in ("input_pose", "input_pose3d", "detect") if getattr(options, name)]
+    sources = {"input_pose": options.input_pose, "input_pose3d": options.input_pose3d, "detect": options.detect}
+    given = [name for name, source in sources.items() if source]
     if len(given) > 1:
         raise ValueError(f"--{' and --'.join(given)} exclude each other; give one source of poses")
     if options.input_pose3d is not None:
-        return _from_pose3d(options, joint_set)
+        return _from_pose3d(Path(options.input_pose3d), options, joint_set)
     if options.detect:
         return _from_detector(options, joint_set)
     return _from_file(options, joint_set)
@@ -84,7 +85,7 @@ def _from_file(options: DemoOptions, joint_set: JointSet) -> DemoInput:
     sequence = read_poses(path, options.format, options.joint_set, size)
     if (options.video or isinstance(images, VideoImages)) and not sequence.is_video:
         sequence = _as_video(sequence)
-    if images is None:
+    if images is None or image_path is None:
         images = Images(_common_size(sequence))
     elif isinstance(images, StillImage) and not sequence.is_video and len(sequence.frames) > 1:
         sequence = _frame_of(sequence, Path(image_path))
@@ -162,9 +163,8 @@ def _named_pictures(images: Images, path: Path) -> Iterator[tuple[str, np.ndarra
         yield path.name, read_image(path)
 
 
-def _from_pose3d(options: DemoOptions, joint_set: JointSet) -> DemoInput:
+def _from_pose3d(path: Path, options: DemoOptions, joint_set: JointSet) -> DemoInput:
     """3D joints as people seen by a camera far away."""
-    path = Path(options.input_pose3d)
     pose3d = _load_pose3d(path, joint_set)
     low, high = pose3d[..., :2].min(axis=1), pose3d[..., :2].max(axis=1)
     extent = max(float((high - low).max()), 1e-9)

@@ -8,6 +8,7 @@ and ``<image>_mesh_<person>.obj``, and every picture also shows the people befor
 import os
 import shutil
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import cv2
@@ -93,10 +94,8 @@ class PictureResults:
     def overlay(self, image: np.ndarray, people: PeopleArrays, colours: list, count: int | None = None) -> np.ndarray:
         """The image with the first ``count`` people; nearer ones cover those behind."""
         rows = slice(count)
-        return self.renderer.render_people(
-            people.vertices[rows], people.faces, image, people.camera_image[rows], colours[rows],
-            depths=people.translation[rows, 2],
-        )  # fmt: skip
+        vertices, cameras, depths = people.vertices[rows], people.camera_image[rows], people.translation[rows, 2]
+        return self.renderer.render_people(vertices, people.faces, image, cameras, colours[rows], depths=depths)
 
     def _single(self, image, people, selection, colours, stem) -> tuple[dict[str, Writer], np.ndarray]:
         # filled joints have no score, but are shown like the others: they are what the network was given
@@ -116,7 +115,7 @@ class PictureResults:
             skeletons = vis_coco_skeleton(skeletons, selection.poses[row].T, self.joint_set.bones, colour)
             scene = self.overlay(image, people, colours, row + 1)
             for name, picture in ((f"{stem}_pose2d_{number}.png", skeletons), (f"{stem}_mesh_{number}.png", scene)):
-                writers[name] = lambda path, picture=picture: save_image(path, picture)
+                writers[name] = partial(save_image, image=picture)
         views = self._views(image, people, selection, colours, scene)
         return writers | {f"{stem}_views.png": lambda path: save_image(path, views)}, skeletons
 
@@ -136,7 +135,7 @@ class PictureResults:
             if kind == "obj":
                 for row, number in enumerate(selection.kept):
                     name = f"{stem}_mesh.obj" if single else f"{stem}_mesh_{number}.obj"
-                    writers[name] = lambda path, row=row: save_mesh(path, people.vertices[row], people.faces)
+                    writers[name] = partial(save_mesh, vertices=people.vertices[row], faces=people.faces)
             elif kind in ("glb", "ply"):
                 writers[f"{stem}_mesh.{kind}"] = lambda path: save_mesh(path, placed, people.faces, colours, names)
             elif kind == "npz":

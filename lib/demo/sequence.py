@@ -60,9 +60,7 @@ class _Job:
         return self.lifter([self.selections[number] for number in frames], names, self.size, pose3d)
 
 
-def lift_sequence(
-    source: DemoInput, lifter: Lifter, options: DemoOptions, formats: tuple[str, ...]
-) -> list[Path]:  # fmt: skip
+def lift_sequence(source: DemoInput, lifter: Lifter, options: DemoOptions, formats: tuple[str, ...]) -> list[Path]:
     """Lift all frames and write what ``formats`` asks for.
 
     Returns:
@@ -178,12 +176,11 @@ def _results(job: _Job, shapes: dict[int, torch.Tensor] | None, renderer: MeshRe
         ends = np.cumsum(counts)
         for number, start, end in zip(frames, ends - counts, ends):
             rows = slice(start, end)
-            found = start < end
             yield _frame_result(
                 job,
                 number,
-                people.take(rows) if found else None,
-                fit[rows] if found and fit is not None else None,
+                people.take(rows) if people is not None and start < end else None,
+                fit[rows] if fit is not None and start < end else None,
                 renderer,
             )
 

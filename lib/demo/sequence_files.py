@@ -113,20 +113,21 @@ class SequenceFiles:
     def _each(self, results: Iterable[FrameResult]) -> Iterator[FrameResult]:
         """Hand the results on after writing them to all files that grow frame by frame."""
         for result in results:
-            for film in self._films:
-                film.write(result.picture)
-            if "png" in self._formats:
-                self._write_picture(result)
+            if result.picture is not None:
+                self._write_picture(result.number, result.picture)
             if result.people is not None:
                 self._write_people(result, result.people)
             yield result
 
-    def _write_picture(self, result: FrameResult) -> None:
-        from lib.demo.picture_files import save_image
+    def _write_picture(self, number: int, picture: np.ndarray) -> None:
+        for film in self._films:
+            film.write(picture)
+        if "png" in self._formats:
+            from lib.demo.picture_files import save_image
 
-        folder = self._path("frames")
-        folder.mkdir(parents=True, exist_ok=True)
-        save_image(folder / f"{result.number:06d}.png", result.picture)
+            folder = self._path("frames")
+            folder.mkdir(parents=True, exist_ok=True)
+            save_image(folder / f"{number:06d}.png", picture)
 
     def _write_people(self, result: FrameResult, people: PeopleArrays) -> None:
         if self._arrays is not None:

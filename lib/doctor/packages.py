@@ -26,17 +26,18 @@ REQUIRED = {
     "filelock": "filelock",
 }
 _INSTALL = "sh requirements.sh"
-_DETECTOR, _ONNX = f"{_INSTALL} --with-detector", f"{_INSTALL} --with-onnx"
+_DETECTOR, _ONNX, _TENSORBOARD = (f"{_INSTALL} --with-{extra}" for extra in ("detector", "onnx", "tensorboard"))
 # import name: distribution, how to get it, for what it is needed
 OPTIONAL = {
     "pyrender": ("pyrender", _INSTALL, "pictures with OpenGL, faster in videos; without it NumPy draws them"),
     "av": ("av", _INSTALL, "films, mp4 and gif"),
     "onnx": ("onnx", _ONNX, "main/export.py"),
     "onnxruntime": ("onnxruntime", _ONNX, "the check of main/export.py"),
+    "tensorboard": ("tensorboard", _TENSORBOARD, "training curves, TRAIN.tensorboard"),
     "mediapipe": ("mediapipe", _DETECTOR, "poses from photos and videos, --detect"),
     "pytest": ("pytest", _INSTALL, "tests"),
 }
-REQUIREMENTS = "requirements.txt", "requirements-detector.txt", "requirements-onnx.txt"
+REQUIREMENTS = tuple(f"requirements{extra}.txt" for extra in ("", "-detector", "-onnx", "-tensorboard"))
 _TIMEOUT = 120  # seconds that one import may take
 _GL_CODE = """
 import sys

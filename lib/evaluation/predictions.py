@@ -14,18 +14,19 @@ read into memory.
 
 import json
 import os
-import secrets
 import shutil
 from pathlib import Path
 
 import numpy as np
 import torch
 
-from lib.files import atomic_write
+from lib.files import atomic_write, hidden_beside, read_array, read_arrays
 from lib.joints.lookup import get_joint_set
 
 IDENTITY = ("image", "image_id", "annotation_id", "person_id", "db_idx")
 INFO = ("dataset", "model", "joint_set", "samples", "unit")
+_HINT = "TEST.save_predictions True writes result/predictions in a run"
+_KINDS = "fiubSU"  # of arrays: numbers, and names of images
 
 
 def identity(dataset) -> dict[str, np.ndarray]:
@@ -56,7 +57,7 @@ class PredictionWriter:
 
     def __init__(self, folder: Path, info: dict, columns: dict[str, np.ndarray]):
         self.folder, self.info, self.columns = folder, info, columns
-        self._aside = folder.with_name(f".{folder.name}.{os.getpid()}-{secrets.token_hex(4)}.tmp")
+        self._aside = hidden_beside(folder)
         self._aside.mkdir(parents=True)
         self._arrays: dict[str, np.memmap] = {}
 
@@ -105,27 +106,14 @@ class Predictions:
     def __init__(self, path: str | Path):
         self.path = Path(path)
         if self.path.is_dir():
-            files = {file.stem: file for file in self.path.glob("*.npy")}
-            self.arrays = {name: self._load(file) for name, file in files.items()}
+            self.arrays = {
+                file.stem: read_array(file, "an array of saved predictions", _HINT, _KINDS, mmap_mode="r")
+                for file in self.path.glob("*.npy")
+            }
             self.info = self._read_info(self.path / "info.json")
-        elif self.path.is_file():
-            loaded = self._load(self.path)
-            if isinstance(loaded, np.ndarray):
-                raise ValueError(f"{self.path} is one array, expected a folder or an .npz file with joints or mesh")
-            with loaded:
-                self.arrays = {name: loaded[name] for name in loaded.files}
-            self.info = {name: self.arrays.pop(name).item() for name in INFO if name in self.arrays}
         else:
-            raise FileNotFoundError(
-                f"predictions {self.path} not found; TEST.save_predictions True writes result/predictions in a run"
-            )
-
-    @staticmethod
-    def _load(path: Path):
-        try:
-            return np.load(path, mmap_mode="r" if path.suffix == ".npy" else None, allow_pickle=False)
-        except Exception as error:  # numpy's readers raise what their zip and header parsers do
-            raise ValueError(f"{path}: not a file of numbers saved by numpy ({error})") from error
+            self.arrays = read_arrays(self.path, wanted="a folder or an .npz file with joints or mesh", hint=_HINT)
+            self.info = {name: self.arrays.pop(name).item() for name in INFO if name in self.arrays}
 
     @staticmethod
     def _read_info(path: Path) -> dict:

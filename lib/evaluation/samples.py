@@ -11,6 +11,7 @@ import torch
 from lib.export.obj import save_obj
 from lib.joints.joint_set import JointSet
 from lib.render.poses import vis_2d_pose, vis_3d_pose
+from lib.units import MM_PER_M
 
 PICTURES = 16  # poses that are drawn, evenly spaced over the test set
 _MARGIN = 1.1
@@ -58,7 +59,7 @@ class SampleWriter:
             save_obj(self._placed(mesh), faces, self.folder / f"{stem}.obj")
             return
         save_obj(self._placed(mesh), faces, self.folder / f"{stem}_pred.obj")
-        save_obj(self._placed(1000 * truth), faces, self.folder / f"{stem}_gt.obj")
+        save_obj(self._placed(MM_PER_M * truth), faces, self.folder / f"{stem}_gt.obj")
 
     def _placed(self, mesh: torch.Tensor) -> torch.Tensor:
         if self._root is not None:

@@ -8,7 +8,7 @@ Parts follow from the skinning weights, so they are the same pieces of the body 
 (V, 3, B), the samples innermost: vertices of a part, ends of edges and corners of triangles are then long rows.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
@@ -76,6 +76,10 @@ class Part:
         """Vertices, edges, triangles."""
         return len(self.vertices), len(self.edges), len(self.faces)
 
+    def to(self, device: torch.device | str) -> "Part":
+        """A copy on a device."""
+        return Part(self.joints, self.vertices.to(device), self.edges.to(device), self.faces.to(device))
+
 
 class SurfaceRegions:
     """Parts of a mesh by region. A part without a whole triangle is no surface and left out; so is an empty region.
@@ -126,13 +130,7 @@ class SurfaceRegions:
         """Move to a device, in place."""
         if self.between.device != torch.device(device):
             self.between = self.between.to(device)
-            self.parts = {
-                region: tuple(
-                    replace(part, **{name: getattr(part, name).to(device) for name in ("vertices", "edges", "faces")})
-                    for part in parts
-                )
-                for region, parts in self.parts.items()
-            }
+            self.parts = {region: tuple(part.to(device) for part in parts) for region, parts in self.parts.items()}
         return self
 
 

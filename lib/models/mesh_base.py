@@ -7,6 +7,7 @@ in a fraction of the time that graph convolutions need for it, which then turn t
 import torch
 from torch import Tensor, nn
 
+from lib.models.module_list import ModuleList
 from lib.models.posenet import ResidualStage
 
 
@@ -27,7 +28,7 @@ class MeshBase(nn.Module):
     ):
         super().__init__()
         self.w1 = nn.Linear(joint_channels * num_joint, width or components)
-        self.linear_stages = nn.ModuleList(ResidualStage(width, 0.0) for _ in range(stages if width else 0))
+        self.linear_stages = ModuleList(ResidualStage(width, 0.0) for _ in range(stages if width else 0))
         self.w2 = nn.Linear(width, components) if width else nn.Identity()
         self.basis = nn.Linear(components, 3 * vertex_num)
         nn.init.zeros_(self.basis.weight)

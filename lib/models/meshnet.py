@@ -18,6 +18,7 @@ from lib.models.backbones.mesh_levels import MeshLevel, SparseOperator, level_ro
 from lib.models.backbones.resize import resize_channels
 from lib.models.cpu import meshnet as cpu
 from lib.models.mesh_plan import PAPER_CHANNELS, MeshNetPlan
+from lib.models.module_list import ModuleList
 
 
 class MeshNet(nn.Module):
@@ -41,6 +42,9 @@ class MeshNet(nn.Module):
     is computed once and weighted; in evaluation they are left out. Both are exact.
     """
 
+    coarse_order: Tensor
+    output_order: Tensor
+
     def __init__(
         self, graph: MeshGraph, plan: MeshNetPlan, joint_channels: int = 5, out_channels: int = 3, padded: bool = False
     ):
@@ -52,11 +56,11 @@ class MeshNet(nn.Module):
         # Definition order fixes the order of state-dict keys and of torch's random initialisation.
         self.fc = nn.Linear(graph.joint_num * plan.channels[0][-1], self.coarse_size * plan.channels[1][0])
         pairs = [pair for block in plan.channels for pair in itertools.pairwise(block)]
-        self.cl = nn.ModuleList(ChebyGraphConv(*pair) for pair in pairs)
-        self.bn = nn.ModuleList(nn.BatchNorm1d(width) for _, width in pairs[:-1])
+        self.cl = ModuleList(ChebyGraphConv(*pair) for pair in pairs)
+        self.bn = ModuleList(nn.BatchNorm1d(width) for _, width in pairs[:-1])
 
         self.joint_laplacian = SparseOperator(graph.laplacians[-1])
-        self.levels = nn.ModuleList(MeshLevel(r, L) for r, L in zip(rows, graph.laplacians[-2::-1]))
+        self.levels = ModuleList(MeshLevel(r, L) for r, L in zip(rows, graph.laplacians[-2::-1]))
         self.register_buffer("coarse_order", torch.from_numpy(rows[0].position), persistent=False)
         output = rows[-1].representative if padded else rows[-1].representative[graph.reverse]
         self.register_buffer("output_order", torch.from_numpy(output), persistent=False)

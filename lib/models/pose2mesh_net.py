@@ -17,8 +17,7 @@ from lib.models.mesh_base import MeshBase
 from lib.models.meshnet import MeshNet, MeshNetPlan
 from lib.models.torch_operators import keep_from_data_parallel
 from lib.settings.config import Config
-
-MM_PER_M = 1000.0
+from lib.units import MM_PER_M
 
 
 class Pose2Mesh(nn.Module):

@@ -16,6 +16,7 @@ from lib.geometry.crops import swapped
 from lib.joints.joint_set import JointSet
 from lib.joints.lookup import get_joint_set
 from lib.models.cpu.dense import Linear
+from lib.models.module_list import ModuleList
 from lib.models.torch_operators import keep_from_data_parallel
 from lib.settings.config import Config
 
@@ -48,6 +49,8 @@ class Mirror(nn.Module):
     Raises:
         ValueError: a set without left and right: a mirrored right hand is a left one.
     """
+
+    order: Tensor
 
     def __init__(self, joint_set: JointSet):
         super().__init__()
@@ -96,7 +99,7 @@ class PoseNet(nn.Module):
         self.num_joint = num_joint
         self.w1 = nn.Linear(2 * num_joint, width)
         self.batch_norm1 = nn.BatchNorm1d(width)
-        self.linear_stages = nn.ModuleList(ResidualStage(width, dropout) for _ in range(stages))
+        self.linear_stages = ModuleList(ResidualStage(width, dropout) for _ in range(stages))
         self.w2 = nn.Linear(width, 3 * num_joint)
         self.mirror = mirror
         keep_from_data_parallel(self, self.UNUSED)

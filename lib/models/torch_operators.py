@@ -68,4 +68,4 @@ def keep_from_data_parallel(module: nn.Module, names: Sequence[str]) -> None:
     A torch that reads another attribute would broadcast constants for nothing, and stop at the second step, saying that
     it still waits for the gradients of unused parameters.
     """
-    module._ddp_params_and_buffers_to_ignore = list(names)
+    vars(module)["_ddp_params_and_buffers_to_ignore"] = list(names)

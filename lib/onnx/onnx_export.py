@@ -3,14 +3,12 @@
 The packages ``onnx`` and ``onnxruntime`` are optional: nothing else needs them.
 """
 
-import importlib
 import io
 import json
 import time
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -29,7 +27,9 @@ from lib.mesh.mesh_model import MeshModel
 from lib.models.export.export_form import ExportForm
 from lib.models.lifters import build_lifter
 from lib.predictor import Pose2MeshPredictor
+from lib.runtime.optional import optional
 from lib.settings.config import Config
+from lib.units import MM_PER_M
 
 TOLERANCE = 1e-4  # largest difference to PyTorch, relative to the largest number of an output
 OPSET = 17
@@ -76,20 +76,6 @@ class Comparison:
     onnx_ms: dict[int, float]
 
 
-def optional(name: str) -> ModuleType:
-    """An optional package.
-
-    Raises:
-        ValueError: not installed; says how to install it.
-    """
-    try:
-        return importlib.import_module(name)
-    except ImportError as error:
-        raise ValueError(
-            f"the package {name} is needed for this and not installed ({error}): sh requirements.sh --with-onnx"
-        ) from error
-
-
 def load_trained(
     weights: str | Path,
     stage: str = "pose2mesh",
@@ -134,7 +120,7 @@ def export_onnx(trained: Trained, path: str | Path) -> Path:
     Raises:
         ValueError: the package onnx is not installed.
     """
-    onnx = optional("onnx")
+    onnx = optional("onnx", "onnx", use="main/export.py")
     form = trained.export_form()
     names = (_INPUT, *trained.outputs)
     buffer: Any = io.BytesIO()  # the tracing exporter takes files too, which its annotation leaves out
@@ -143,9 +129,15 @@ def export_onnx(trained: Trained, path: str | Path) -> Path:
         warnings.simplefilter("ignore")  # of the tracer; the result is compared with the network instead
         # The tracing exporter needs no further package and takes seconds where the newer one takes a minute.
         torch.onnx.export(
-            form, (torch.from_numpy(example),), buffer, dynamo=False, opset_version=OPSET, input_names=[_INPUT],
-            output_names=list(trained.outputs), dynamic_axes={name: {0: "batch"} for name in names},
-        )  # fmt: skip
+            form,
+            (torch.from_numpy(example),),
+            buffer,
+            dynamo=False,
+            opset_version=OPSET,
+            input_names=[_INPUT],
+            output_names=list(trained.outputs),
+            dynamic_axes={name: {0: "batch"} for name in names},
+        )
     model = onnx.load_from_string(buffer.getvalue())
     for key, value in _metadata(trained).items():
         entry = model.metadata_props.add()
@@ -192,7 +184,7 @@ def compare(trained: Trained, path: str | Path, batches: tuple[int, ...] = (1, 6
     Raises:
         ValueError: onnxruntime is not installed, or the results differ by more than ``TOLERANCE``.
     """
-    runtime = optional("onnxruntime")
+    runtime = optional("onnxruntime", "onnx", use="the check of main/export.py")
     options = runtime.SessionOptions()
     options.intra_op_num_threads = threads
     session = runtime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
@@ -207,7 +199,7 @@ def compare(trained: Trained, path: str | Path, batches: tuple[int, ...] = (1, 6
         for name, a, b in zip(trained.outputs, found, expected):
             error, size = float(np.abs(a - b).max()), float(np.abs(b).max())
             difference[name] = max(difference[name], error / size)
-            millimetres[name] = max(millimetres[name], error * (1000 if name == "mesh" else 1))
+            millimetres[name] = max(millimetres[name], error * (MM_PER_M if name == "mesh" else 1))
         torch_ms[batch] = _milliseconds(lambda poses=keypoints: _run_torch(trained, poses)) / batch
         onnx_ms[batch] = _milliseconds(lambda poses=keypoints: session.run(None, {_INPUT: poses})) / batch
     if not max(difference.values()) <= TOLERANCE:

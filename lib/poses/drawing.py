@@ -50,9 +50,8 @@ def draw_check(
     for pose, seen in zip(points, visible):
         for a, b in table.bones:
             if seen[a] and seen[b]:
-                colour = _colour(table.joints[a]) if _colour(table.joints[a]) != _COLOURS[""] else _colour(
-                    table.joints[b]
-                )  # fmt: skip
+                first, last = _colour(table.joints[a]), _colour(table.joints[b])
+                colour = last if first == _COLOURS[""] else first
                 cv2.line(picture, pixel(pose[a]), pixel(pose[b]), colour, 2, cv2.LINE_AA)
         for joint in np.flatnonzero(seen):
             cv2.circle(picture, pixel(pose[joint]), 5, (255, 255, 255), -1, cv2.LINE_AA)

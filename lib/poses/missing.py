@@ -28,8 +28,10 @@ from lib.joints.sources import JointSource
 from .samples import sample_poses, sampled_joints
 
 JOINT_SCORE = 0.1  # scores up to this are missing joints, as in the original demo
-_TRUNK = {"body": ("L_Shoulder", "R_Shoulder", "L_Hip", "R_Hip"),
-          "hand": ("Wrist", "Index_1", "Middle_1", "Ring_1", "Pinky_1")}  # fmt: skip
+_TRUNK = {
+    "body": ("L_Shoulder", "R_Shoulder", "L_Hip", "R_Hip"),
+    "hand": ("Wrist", "Index_1", "Middle_1", "Ring_1", "Pinky_1"),
+}
 _TRUNK_NEEDED = 2
 _SMALLEST = 2.0  # pixels; a person of that size is a point
 _STRAY = 10.0  # times the median distance to the person's middle; 7.2 is the largest in the open benchmark

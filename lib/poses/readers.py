@@ -70,8 +70,8 @@ def read_poses(
     """
     path = Path(path)
     if format is not None and format not in FORMATS and format not in SOURCES:
-        raise ValueError(f"unknown format {format!r}; choose a file format, {', '.join(FORMATS)}, or the joints, "
-                         f"{', '.join(SOURCES)}")  # fmt: skip
+        known = f"a file format, {', '.join(FORMATS)}, or the joints, {', '.join(SOURCES)}"
+        raise ValueError(f"unknown format {format!r}; choose {known}")
     request = Request(joint_set, format if format in SOURCES else None, image_size)
     layout = format if format in FORMATS else None
     sequence = _read(path, layout, request)

@@ -75,7 +75,7 @@ def draw_views(
     ground = np.full((shape[1], max(round((right - left) * scale), 1), 3), _SIDE_GROUND, dtype=np.uint8)
     profile = renderer.render_people(
         turned, people.faces, ground, _window_cameras(cameras, size, window), colours, depths=people.translation[:, 2]
-    )  # fmt: skip
+    )
     gap = np.full((shape[1], _GAP, 3), _GAP_COLOUR, dtype=np.uint8)
     return np.concatenate([skeletons, gap, cut(overlay), gap, profile], axis=1)
 

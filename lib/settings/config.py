@@ -107,6 +107,7 @@ class TrainConfig:
     detail_weight: float = setting(1.0, least=0.0, resume=True)
     # new: normal and edge loss skip samples whose fit is rejected (mesh_valid 0)
     mask_mesh_losses: bool = setting(False, resume=True)
+    tensorboard: bool = False  # new: the numbers of log.csv for TensorBoard too (sh requirements.sh --with-tensorboard)
 
 
 @dataclass(frozen=True)

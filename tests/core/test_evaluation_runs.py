@@ -145,11 +145,15 @@ def test_predictions_of_other_samples_are_refused(evaluate, tmp_path):
     with pytest.raises(FileNotFoundError, match="TEST.save_predictions"):
         tester.test_predictions(tmp_path / "nowhere")
     (tmp_path / "text.npz").write_text("no archive")
-    with pytest.raises(ValueError, match="not a file of numbers"):
+    with pytest.raises(ValueError, match=r"text\.npz is no NumPy file; expected a folder or an \.npz file"):
         tester.test_predictions(tmp_path / "text.npz")
     np.save(tmp_path / "one.npy", saved["joints"])
-    with pytest.raises(ValueError, match="is one array"):
+    with pytest.raises(ValueError, match=r"one\.npy is a single array; expected a folder or an \.npz file"):
         tester.test_predictions(tmp_path / "one.npy")
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "folder" / "joints.npy").write_text("no array")
+    with pytest.raises(ValueError, match=r"joints\.npy is no NumPy file"):
+        tester.test_predictions(tmp_path / "folder")
 
 
 def test_an_error_leaves_no_half_written_predictions(tiny_root, tmp_path):

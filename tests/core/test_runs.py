@@ -181,14 +181,14 @@ def test_plots_of_any_history(tmp_path, values):
 def test_log_has_one_row_per_epoch_whatever_happened(tmp_path):
     path, errors = tmp_path / "log.csv", {"surface": 9999.9, "joint": 80.5}
     for epoch in (1, 2, 3, 2):  # stopped in the third, resumed from the first
-        log_epoch(path, epoch, 0.001 / epoch, epoch + 0.25, {"total loss": 1 / 3}, errors)
-    log_epoch(path, 3, 0.1, 2.5, {"total loss": 0.5, "part, loss": 2.0}, {"surface": 70.0, "joint": 60.0})
+        log_epoch(path, epoch, 0.001 / epoch, epoch + 0.25, {"joint loss": 1 / 3, "edge loss": 0.0}, errors)
+    log_epoch(path, 3, 0.1, 2.5, {"joint loss": 0.5, "part, loss": 2.0}, {"surface": 70.0, "joint": 60.0})
     with open(path, newline="") as file:
         rows = list(csv.DictReader(file))
     assert [row["epoch"] for row in rows] == ["1", "2", "3"]
     assert [row["surface error (mm)"] for row in rows] == ["", "", "70.0"]
     assert [row["part, loss"] for row in rows] == ["", "", "2.0"]
-    assert float(rows[1]["total loss"]) == 1 / 3
+    assert float(rows[1]["joint loss"]) == 1 / 3
     assert (rows[1]["lr"], rows[1]["loss"], rows[1]["joint error (mm)"]) == ("0.0005", "2.25", "80.5")
     assert os.listdir(tmp_path) == ["log.csv"]
 

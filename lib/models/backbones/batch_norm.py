@@ -53,6 +53,24 @@ class _WeightedBatchNormReLU(torch.autograd.Function):
         return grad_x, grad_weight, grad_bias, None, None, None
 
 
+def running_statistics(norm: nn.BatchNorm1d) -> tuple[Tensor, Tensor]:
+    """Running mean and variance (F,), which every normalisation of the networks keeps."""
+    assert norm.running_mean is not None
+    assert norm.running_var is not None
+    return norm.running_mean, norm.running_var
+
+
+@torch.no_grad()
+def update_running_statistics(norm: nn.BatchNorm1d, mean: Tensor, variance: Tensor, count: int) -> None:
+    """What a training pass of torch's does: mean and biased variance (F,) of ``count`` rows enter the running ones."""
+    assert norm.num_batches_tracked is not None
+    assert norm.momentum is not None
+    running_mean, running_variance = running_statistics(norm)
+    norm.num_batches_tracked += 1
+    running_mean.lerp_(mean, norm.momentum)
+    running_variance.lerp_(variance * (count / (count - 1)), norm.momentum)
+
+
 def batch_norm_relu(x: Tensor, norm: nn.BatchNorm1d, extra: Tensor | None = None, total: int = 0) -> Tensor:
     """relu(norm(x)) in training, over vertices and batch together.
 
@@ -68,11 +86,7 @@ def batch_norm_relu(x: Tensor, norm: nn.BatchNorm1d, extra: Tensor | None = None
     if extra is None or len(extra) == 0:
         return F.relu(norm(x.reshape(-1, x.shape[-1])), inplace=True).view_as(x)
     y, mean, var = _WeightedBatchNormReLU.apply(x.contiguous(), norm.weight, norm.bias, extra, total, norm.eps)
-    with torch.no_grad():
-        count = x.shape[1] * total
-        norm.num_batches_tracked += 1
-        norm.running_mean.lerp_(mean, norm.momentum)
-        norm.running_var.lerp_(var * (count / (count - 1)), norm.momentum)
+    update_running_statistics(norm, mean, var, x.shape[1] * total)
     return y
 
 
@@ -81,5 +95,6 @@ def conv_norm_relu(x: Tensor, laplacian: Tensor, conv: ChebyGraphConv, norm: nn.
     if norm.training:
         return batch_norm_relu(conv(x, laplacian), norm, *copies)
     # fixed statistics: one factor and one offset per channel, which cost nothing within the convolution
-    scale = norm.weight * torch.rsqrt(norm.running_var + norm.eps)
-    return conv(x, laplacian, scale, norm.bias + (conv.bias - norm.running_mean) * scale).relu_()
+    mean, variance = running_statistics(norm)
+    scale = norm.weight * torch.rsqrt(variance + norm.eps)
+    return conv(x, laplacian, scale, norm.bias + (conv.bias - mean) * scale).relu_()

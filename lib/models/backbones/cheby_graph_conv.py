@@ -25,11 +25,10 @@ from torch import Tensor, nn
 def _horner(rows: Tensor, weights: Tensor, bias: Tensor | None, laplacian: Tensor) -> Tensor:
     """bias + sum_k L^k x A_k; (V*B, F) and (K, F, F') give (V*B, F'), products with L on F' columns."""
     vertices = laplacian.shape[0]
-    result = None
-    for weight in weights.flip(0):
-        term = (rows @ weight).to(laplacian.dtype)
-        if result is not None:
-            term.view(vertices, -1).addmm_(laplacian, result.view(vertices, -1))
+    terms = ((rows @ weight).to(laplacian.dtype) for weight in weights.flip(0))
+    result = next(terms)
+    for term in terms:
+        term.view(vertices, -1).addmm_(laplacian, result.view(vertices, -1))
         result = term
     return result if bias is None else result.add_(bias)
 
@@ -81,7 +80,7 @@ class _ChebyshevSum(torch.autograd.Function):
         grad = grad.contiguous()
         grad_bias = grad.sum(0) if need_bias else None
         transposed = weights.transpose(1, 2)
-        grad_rows = products = None
+        grad_rows, products = None, []
         if ctx.linear_first:
             powers = [power.to(weights.dtype) for power in _powers(grad, len(weights), ctx.laplacian)]
             if need_weights:
@@ -108,6 +107,8 @@ class ChebyGraphConv(nn.Module):
 
     ``weight`` is (F_out, F_in * K) with column f * K + k (features vary slowest); ``bias`` is (F_out,).
     """
+
+    to_powers: Tensor
 
     def __init__(self, in_channels: int, out_channels: int, order: int = 3):
         super().__init__()

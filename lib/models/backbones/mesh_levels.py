@@ -48,7 +48,7 @@ def level_rows(graph: MeshGraph) -> list[LevelRows]:
     is_real = [np.zeros(mesh_laplacians[0].shape[0], dtype=bool)]
     is_real[0][graph.reverse] = True
     for _ in mesh_laplacians[1:]:
-        is_real.append(is_real[-1].reshape(-1, 2).any(axis=1))
+        is_real.append(is_real[-1][::2] | is_real[-1][1::2])
 
     for laplacian, real in zip(mesh_laplacians, is_real):
         _check_isolated(laplacian, ~real)
@@ -107,6 +107,10 @@ class SparseOperator(nn.Module):
     the state dict. Calling the module gives the CSR tensor, with int32 indices: what sparse libraries take as it is.
     """
 
+    starts: Tensor
+    columns: Tensor
+    values: Tensor
+
     def __init__(self, matrix: sparse.spmatrix):
         super().__init__()
         matrix = sparse.csr_matrix(matrix, dtype=np.float32)
@@ -132,6 +136,10 @@ class MeshLevel(nn.Module):
         extra: multiplicity minus one of the last representatives; all earlier ones stand for themselves only.
         real, padded_size: numbers of real vertices, which come first, and of rows of the padded level.
     """
+
+    extra: Tensor
+    parent: Tensor | None
+    parent_real: Tensor | None
 
     def __init__(self, rows: LevelRows, laplacian: sparse.csr_matrix):
         super().__init__()

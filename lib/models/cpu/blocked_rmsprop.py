@@ -31,17 +31,17 @@ class BlockedRMSprop(RMSprop):
         for group in self.param_groups:
             for param in group["params"]:
                 if param.grad is not None:
-                    self._update(param, group)
+                    self._update(param, param.grad, group)
         return loss
 
-    def _update(self, param: Tensor, group: dict) -> None:
+    def _update(self, param: Tensor, gradient: Tensor, group: dict) -> None:
         state = self.state[param]
         if not state:
             state["step"] = torch.tensor(0.0)
             state["square_avg"] = torch.zeros_like(param, memory_format=torch.preserve_format)
         state["step"] += 1
         alpha, eps, lr = group["alpha"], group["eps"], float(group["lr"])
-        blocks = (tensor.view(-1).split(BLOCK_SIZE) for tensor in (param, param.grad, state["square_avg"]))
+        blocks = (tensor.view(-1).split(BLOCK_SIZE) for tensor in (param, gradient, state["square_avg"]))
         for values, grad, mean_square in zip(*blocks):
             mean_square.mul_(alpha).addcmul_(grad, grad, value=1 - alpha)
             values.addcdiv_(grad, mean_square.sqrt().add_(eps), value=-lr)

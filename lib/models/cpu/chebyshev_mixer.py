@@ -26,6 +26,10 @@ class RowSums(nn.Module):
     Held as buffers that follow ``.to()`` but are not part of the state dict.
     """
 
+    starts: Tensor
+    columns: Tensor
+    values: Tensor
+
     def __init__(self, matrix: sparse.spmatrix, leading: int = 0):
         super().__init__()
         matrix = sparse.csr_matrix(matrix)

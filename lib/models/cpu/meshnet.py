@@ -18,6 +18,7 @@ from lib.models.backbones.resize import resize_channels
 from lib.models.cpu.chebyshev_mixer import ChebyshevMixer, RowSums, upsampling
 from lib.models.cpu.sample_major import AddUpsampled, GraphConv, conv_norm_relu, convolve, fold, samples_per_step
 from lib.models.cpu.switch import takes_fast_path
+from lib.models.module_list import ModuleList
 
 if TYPE_CHECKING:
     from lib.models.meshnet import MeshNet
@@ -54,7 +55,7 @@ class Mixers(nn.Module):
     def __init__(self, graph: MeshGraph, rows: Sequence[LevelRows], output: np.ndarray, padded: bool, order: int):
         super().__init__()
         self.joints = ChebyshevMixer(graph.laplacians[-1], order)
-        self.levels = nn.ModuleList(LevelMixers(r, L, order) for r, L in zip(rows, graph.laplacians[-2::-1]))
+        self.levels = ModuleList(LevelMixers(r, L, order) for r, L in zip(rows, graph.laplacians[-2::-1]))
         kept = rows[-1].position if padded else rows[-1].position[: rows[-1].real]
         self.output = ChebyshevMixer(graph.laplacians[0][kept][:, kept], order, rows=output)
 
@@ -91,8 +92,9 @@ def _grow(model: "MeshNet", x: Tensor, number: int, layers: list[tuple[Tensor, T
     for weights, bias in layers[: len(block) - 1]:
         y, mixer = convolve(y, weights, mixer, real).add_(bias).relu_(), mixers.stay
     x = resize_channels(x, block[-1])
-    if number:
-        x = x.index_select(1, level.parent_real if real else level.parent)
+    parent = level.parent_real if real else level.parent
+    if parent is not None:
+        x = x.index_select(1, parent)
     y += x
     layers = layers[len(block) - 1 :]
     if number + 1 < len(model.levels):

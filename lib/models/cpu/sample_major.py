@@ -11,6 +11,7 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor, nn
 
+from lib.models.backbones.batch_norm import running_statistics, update_running_statistics
 from lib.models.backbones.cheby_graph_conv import ChebyGraphConv
 from lib.models.cpu.chebyshev_mixer import ChebyshevMixer, RowSums
 from lib.models.torch_operators import batch_statistics, norm_gradients, product, relu_gradient
@@ -101,17 +102,17 @@ class GraphConvNormReLU(torch.autograd.Function):
         eps: float,
     ):
         z = x.new_empty(len(x), mixer.mix.rows, len(weight))
-        means, variances = [], []
+        sample_means, sample_variances = [], []
         weights = dense_weights(weight, mixer.order)
         for step in steps(len(x), x.shape[1], weights.shape[1]):
             part = z[step].copy_(convolve(x[step], weights, mixer))
             mean, variance = _statistics(part, extra, total)
-            means.append(mean)
-            variances.append(variance)
+            sample_means.append(mean)
+            sample_variances.append(variance)
         # the variance of all rows is the mean of the samples' variances and the variance of their means
-        means = torch.cat(means)
+        means = torch.cat(sample_means)
         mean = means.mean(0)
-        variance = torch.cat(variances).mean(0) + (means - mean).square().mean(0)
+        variance = torch.cat(sample_variances).mean(0) + (means - mean).square().mean(0)
         inverse_std = torch.rsqrt(variance + eps)
         scale = gamma * inverse_std
         shift = beta - mean * scale
@@ -186,7 +187,7 @@ def _backward(needed, x: Tensor, weight: Tensor, mixer: ChebyshevMixer, grad_of)
     grad_weights = torch.zeros_like(weights)
     for step in steps(batch, rows, columns):
         tables = _each(mixer.adjoint, grad_of(step)).view(-1, columns)
-        if need_x:
+        if grad_x is not None:
             grad_x[step].view(-1, width).copy_(product(tables, weights.t()))
         if need_weight:
             grad_weights.addmm_(x[step].reshape(-1, width).t(), tables)
@@ -231,11 +232,7 @@ def conv_norm_relu(
     y, mean, variance = GraphConvNormReLU.apply(
         x, conv.weight, conv.bias, norm.weight, norm.bias, mixer, extra, total, norm.eps
     )
-    with torch.no_grad():
-        count = len(x) * total
-        norm.num_batches_tracked += 1
-        norm.running_mean.lerp_(mean + conv.bias, norm.momentum)
-        norm.running_var.lerp_(variance * (count / (count - 1)), norm.momentum)
+    update_running_statistics(norm, mean + conv.bias.detach(), variance, len(x) * total)
     return y
 
 
@@ -243,6 +240,7 @@ def fold(conv: ChebyGraphConv, norm: nn.BatchNorm1d | None) -> tuple[Tensor, Ten
     """Dense weights (F, K*F') and bias of a layer with fixed statistics, the normalisation multiplied in."""
     if norm is None:
         return dense_weights(conv.weight, conv.order), conv.bias
-    scale = norm.weight * torch.rsqrt(norm.running_var + norm.eps)
+    mean, variance = running_statistics(norm)
+    scale = norm.weight * torch.rsqrt(variance + norm.eps)
     weights = dense_weights(conv.weight * scale[:, None], conv.order)
-    return weights, norm.bias + (conv.bias - norm.running_mean) * scale
+    return weights, norm.bias + (conv.bias - mean) * scale

@@ -7,6 +7,7 @@ levels a dense matrix product), normalisation is multiplied into the weights, an
 
 import copy
 import itertools
+from collections.abc import Sequence
 
 import numpy as np
 import torch
@@ -16,11 +17,14 @@ from torch.nn import functional as F
 
 from lib.graph.mesh_graph import MeshGraph
 from lib.joints.joint_set import JointSet
+from lib.models.backbones.cheby_graph_conv import ChebyGraphConv
 from lib.models.backbones.resize import resize_channels
-from lib.models.mesh_base import MeshBase
+from lib.models.export.perceptrons import PlainBase, PlainPoseNet, scale_and_shift
 from lib.models.meshnet import MeshNet
-from lib.models.pose2mesh_net import MM_PER_M, Pose2Mesh
+from lib.models.module_list import ModuleList
+from lib.models.pose2mesh_net import Pose2Mesh
 from lib.models.posenet import PoseNet
+from lib.units import MM_PER_M
 
 # Rows up to which a dense product is faster than a gather of neighbours (measured with onnxruntime on a CPU).
 DENSE_ROWS = 256
@@ -33,6 +37,10 @@ class NeighbourSum(nn.Module):
         matrix: (R, N).
         dense_rows: up to how many rows a dense product is used.
     """
+
+    matrix: Tensor
+    columns: Tensor
+    values: Tensor
 
     def __init__(self, matrix: sparse.spmatrix, dense_rows: int = DENSE_ROWS):
         super().__init__()
@@ -61,16 +69,19 @@ class PlainConv(nn.Module):
     """Chebyshev graph convolution with its normalisation and ReLU, (B, N, F) to (B, N, F').
 
     Args:
-        conv: trained `lib.models.backbones.cheby_graph_conv.ChebyGraphConv`.
+        conv: the trained one.
         norm: BatchNorm behind it, whose running statistics are multiplied in; None for the last layer, without ReLU.
         neighbours: product with the Laplacian.
     """
 
-    def __init__(self, conv: nn.Module, norm: nn.BatchNorm1d | None, neighbours: NeighbourSum):
+    weights: Tensor
+    bias: Tensor
+
+    def __init__(self, conv: ChebyGraphConv, norm: nn.BatchNorm1d | None, neighbours: NeighbourSum):
         super().__init__()
         weights, bias = conv.power_weights().detach(), conv.bias.detach()
         if norm is not None:
-            scale, shift = _scale_and_shift(norm)
+            scale, shift = scale_and_shift(norm)
             weights, bias = weights * scale, bias * scale + shift
         self.relu = norm is not None
         self.linear_first = conv.out_channels <= conv.in_channels
@@ -93,69 +104,33 @@ class PlainConv(nn.Module):
         return F.relu(y) if self.relu else y
 
 
-class PlainPerceptron(nn.Module):
-    """A trained residual perceptron in plain operators, (B, n) to (B, m).
+class PlainLevel(nn.Module):
+    """The convolutions of a mesh level in plain operators, behind the upsampling and around them the skip connection.
 
-    Each second normalisation of a stage is multiplied into the weights.
+    Args:
+        convs: of the level.
+        parent: (V,) row of the coarser level that each vertex copies; None at the coarsest level.
+        block: channels from the first convolution's input to the last one's output.
     """
 
-    def __init__(self, model: PoseNet | MeshBase):
+    parent: Tensor | None
+    resize: Tensor | None
+
+    def __init__(self, convs: ModuleList[PlainConv], parent: np.ndarray | None, block: Sequence[int]):
         super().__init__()
-        self.first = _linear(model.w1)
-        self.last = _linear(model.w2) if isinstance(model.w2, nn.Linear) else nn.Identity()
-        self.stages = nn.ModuleList()
-        for trained in model.linear_stages:
-            stage = nn.Module()
-            scale, shift = _scale_and_shift(trained.batch_norm1)
-            stage.register_buffer("scale", scale)
-            stage.register_buffer("shift", shift)
-            stage.inner = _linear(trained.w1, *_scale_and_shift(trained.batch_norm2))
-            stage.outer = _linear(trained.w2)
-            self.stages.append(stage)
+        self.convs = convs
+        self.register_buffer("parent", None if parent is None else torch.from_numpy(parent))
+        # linear, so its matrix is what it makes of the unit vectors
+        resize = None if block[0] == block[-1] else resize_channels(torch.eye(block[0]), block[-1])
+        self.register_buffer("resize", resize)
 
     def forward(self, x: Tensor) -> Tensor:
-        x = self.first(x)
-        for stage in self.stages:
-            y = F.relu(x * stage.scale + stage.shift)
-            x = x + stage.outer(F.relu(stage.inner(y)))
-        return self.last(x)
-
-
-class PlainPoseNet(nn.Module):
-    """A trained PoseNet in plain operators, (B, 2J) to (B, 3J); see `PoseNet.forward`."""
-
-    def __init__(self, model: PoseNet):
-        super().__init__()
-        self.lift, self.mirror = PlainPerceptron(model), model.mirror
-
-    def forward(self, pose2d: Tensor) -> Tensor:
-        return self.lift(pose2d) if self.mirror is None else self.mirror.averaged(self.lift, pose2d)
-
-
-class PlainBase(nn.Module):
-    """A trained `MeshBase` in plain operators, (B, J, 5) to (B, V, 3)."""
-
-    def __init__(self, model: MeshBase):
-        super().__init__()
-        self.components, self.basis = PlainPerceptron(model), _linear(model.basis)
-
-    def forward(self, joints: Tensor) -> Tensor:
-        return self.basis(self.components(joints.flatten(1))).unflatten(1, (-1, 3))
-
-
-def _scale_and_shift(norm: nn.BatchNorm1d) -> tuple[Tensor, Tensor]:
-    """A normalisation with fixed statistics as x * scale + shift, both (F,)."""
-    scale = (norm.weight * torch.rsqrt(norm.running_var + norm.eps)).detach()
-    return scale, (norm.bias - norm.running_mean * scale).detach()
-
-
-def _linear(layer: nn.Linear, scale: Tensor | float = 1.0, shift: Tensor | float = 0.0) -> nn.Linear:
-    """layer(x) * scale + shift as a layer of its own."""
-    plain = nn.Linear(layer.in_features, layer.out_features)
-    with torch.no_grad():
-        plain.weight.copy_((layer.weight.t() * scale).t())
-        plain.bias.copy_(layer.bias * scale + shift)
-    return plain
+        if self.parent is not None:
+            x = x.index_select(1, self.parent)
+        skip = x if self.resize is None else x @ self.resize
+        for conv in self.convs:
+            x = conv(x)
+        return x + skip
 
 
 class PlainMeshNet(nn.Module):
@@ -177,9 +152,9 @@ class PlainMeshNet(nn.Module):
         joint_block, *mesh_blocks, output_block = model.plan.channels
         layers = itertools.zip_longest(model.cl, model.bn)
 
-        def convs(count: int, matrix: sparse.spmatrix) -> nn.ModuleList:
+        def convs(count: int, matrix: sparse.spmatrix) -> ModuleList[PlainConv]:
             product = NeighbourSum(matrix, dense_rows)
-            return nn.ModuleList(PlainConv(*next(layers), product) for _ in range(count))
+            return ModuleList(PlainConv(*next(layers), product) for _ in range(count))
 
         self.joint_convs = convs(len(joint_block) - 1, graph.laplacians[-1])
         rows = _real_rows(graph)
@@ -187,16 +162,12 @@ class PlainMeshNet(nn.Module):
         kept = (rows[0][:, None] * width + np.arange(width)).ravel()
         self.fc = nn.Linear(model.fc.in_features, len(kept))
         self.fc.load_state_dict({name: value[kept] for name, value in model.fc.state_dict().items()})
-        self.levels = nn.ModuleList()
+        levels = []
         for number, (block, laplacian) in enumerate(zip(mesh_blocks, graph.laplacians[-2::-1], strict=True)):
-            level = nn.Module()
-            level.convs = convs(len(block) - 1, laplacian[rows[number]][:, rows[number]])
-            parent = None if number == 0 else torch.from_numpy(_places(rows[number - 1], rows[number] // 2))
-            level.register_buffer("parent", parent)
-            # linear, so its matrix is what it makes of the unit vectors
-            resize = None if block[0] == block[-1] else resize_channels(torch.eye(block[0]), block[-1])
-            level.register_buffer("resize", resize)
-            self.levels.append(level)
+            parent = None if number == 0 else _places(rows[number - 1], rows[number] // 2)
+            own = laplacian[rows[number]][:, rows[number]]
+            levels.append(PlainLevel(convs(len(block) - 1, own), parent, block))
+        self.levels = ModuleList(levels)
         self.output_convs = convs(len(output_block) - 1, graph.laplacians[0][rows[-1]][:, rows[-1]])
 
     def forward(self, joints: Tensor) -> Tensor:
@@ -206,12 +177,7 @@ class PlainMeshNet(nn.Module):
             x = conv(x)
         x = self.fc(x.flatten(1)).unflatten(1, (-1, self.levels[0].convs[0].weights.shape[1]))
         for level in self.levels:
-            if level.parent is not None:
-                x = x.index_select(1, level.parent)
-            skip = x if level.resize is None else x @ level.resize
-            for conv in level.convs:
-                x = conv(x)
-            x = x + skip
+            x = level(x)
         for conv in self.output_convs:
             x = conv(x)
         return x
@@ -257,8 +223,10 @@ class ExportForm(nn.Module):
         self.scaled_over = (1,) if input_scale == "axis" else (1, 2)
         lifter = network.pose_lifter if isinstance(network, Pose2Mesh) else network
         self.lifter = PlainPoseNet(lifter) if isinstance(lifter, PoseNet) else copy.deepcopy(lifter)
-        self.mesh = self.base = None
+        self.mesh: PlainMeshNet | None = None
+        self.base: PlainBase | None = None
         if isinstance(network, Pose2Mesh):
+            assert graph is not None  # weights of a mesh network hold it
             self.mesh = PlainMeshNet(network.pose2mesh, graph, dense_rows)
             self.base = None if network.mesh_base is None else PlainBase(network.mesh_base)
         self.requires_grad_(False).eval()
