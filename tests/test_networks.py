@@ -164,7 +164,7 @@ def test_two_training_steps_of_the_hand(graphs):
     model = fill(pose2mesh_net.build_pose2mesh(cfg, graphs["mano"]), seed=3).train()
     tips = np.eye(778, dtype=np.float32)[[745, 317, 445, 556, 673]]
     order = [0, 13, 14, 15, 16, 1, 2, 3, 17, 4, 5, 6, 18, 10, 11, 12, 19, 7, 8, 9, 20]
-    loss = Pose2MeshLoss(cfg, faces_of("mano"), np.concatenate([z["joint_regressor16"], tips])[order])
+    loss = Pose2MeshLoss(cfg.MODEL, cfg.TRAIN, faces_of("mano"), np.concatenate([z["joint_regressor16"], tips])[order])
     pose2d, mesh, lift, reg = (torch.from_numpy(z[key]) for key in ("pose2d", "mesh", "lift", "reg"))
     masked = torch.ones(len(mesh), 1, 1)
     masked[z["valid_rows"]] = 0

@@ -134,7 +134,8 @@ class MeshStage(LiftStage):
             weights[torch.cat(details)] = cfg.TRAIN.detail_weight
             weights /= weights.mean()
         parts = details if cfg.MODEL.part_loss_weight else ()
-        self.criterion = Pose2MeshLoss(cfg, mesh_model.faces, self.regressor, weights, parts, self.further)
+        faces = mesh_model.faces
+        self.criterion = Pose2MeshLoss(cfg.MODEL, cfg.TRAIN, faces, self.regressor, weights, parts, self.further)
 
     def _details(self) -> list[torch.Tensor]:
         """Vertex numbers of the parts whose shape is fine, see ``DETAILED``."""
