@@ -194,7 +194,7 @@ def test_every_pair_of_body_joint_sets_trains(small_config, joint_set, target):
     loss, terms = trainer.stage.loss(trainer.model, batch, 1)
     assert torch.isfinite(loss)
     evaluator = trainer.stage.evaluator()
-    evaluator.update(1000 * batch[1]["mesh"], 1000 * batch[1]["mesh"])
+    evaluator.update(1000 * batch.targets["mesh"], 1000 * batch.targets["mesh"])
     assert evaluator.metrics.mean_of_batch_means("MPJPE") < 1e-3
     assert set(terms) == set(LOSS_NAMES)
 

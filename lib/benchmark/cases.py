@@ -63,7 +63,7 @@ def training_case(side: str) -> Repeat:
         optimizer = build_optimizer(cfg.TRAIN, model.parameters())
 
         def step(batch):
-            total, _ = criterion(model(batch[0]["pose2d"]), batch[1], batch[2], epoch=1)
+            total, _ = criterion(model(batch.inputs["pose2d"]), batch.targets, batch.meta, epoch=1)
             optimizer.zero_grad()
             total.backward()
             optimizer.step()

@@ -90,7 +90,7 @@ def _train(device: str, batch: int, steps: int, result: str) -> None:
         if step == 1:  # the first one warms up
             distributed.barrier()
             start = time.perf_counter()
-        total, _ = criterion(parallel(share[0]["pose2d"]), share[1], share[2], epoch=1)
+        total, _ = criterion(parallel(share.inputs["pose2d"]), share.targets, share.meta, epoch=1)
         optimizer.zero_grad()
         total.backward()
         optimizer.step()

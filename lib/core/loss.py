@@ -196,8 +196,7 @@ class Pose2MeshLoss(nn.Module):
 
         Args:
             outputs: mesh (B, V, 3) metres and pose3d (B, J, 3) mm, both relative to the root.
-            targets: ``mesh`` (B, V, 3) metres, ``lift_pose3d`` (B, J, 3) mm, ``reg_pose3d`` (B, Jt, 3) mm.
-            meta: ``mesh_valid`` (B, V, 1), ``lift_pose3d_valid`` (B, J, 1), ``reg_pose3d_valid`` (B, Jt, 1).
+            targets, meta: of a ``lib.datasets.batch.Batch``.
             epoch: counted from 1; the edge loss acts in epochs after TRAIN.edge_loss_start.
 
         Returns:

@@ -76,14 +76,13 @@ class LiftStage:
 
     def forward(self, model, batch):
         """(B, J, 3) joints in mm, root-relative."""
-        pose2d = batch[0]
-        return model(pose2d.flatten(1)).view(len(pose2d), -1, 3)
+        return model(batch.inputs["pose2d"].flatten(1)).unflatten(1, (-1, 3))
 
     def loss(self, model, batch, epoch: int):
         """Total loss and its named, weighted terms."""
-        with self.autocast(batch[0]):
+        with self.autocast(batch.inputs["pose2d"]):
             pred = self.forward(model, batch)
-        return self.criterion(pred.float(), batch[1], batch[2])
+        return self.criterion(pred.float(), batch.targets["lift_pose3d"], batch.meta["lift_pose3d_valid"])
 
     def predict(self, model, batch) -> dict[str, torch.Tensor]:
         """What is evaluated and saved: ``joints`` (B, J, 3) mm, root-relative."""
@@ -102,7 +101,7 @@ class LiftStage:
 
     def evaluate(self, evaluator, prediction: dict[str, torch.Tensor], batch, indices):
         """Add a batch to the evaluator; (joint error, surface error) of the batch in mm."""
-        return evaluator.update(prediction["joints"], batch[1], indices=indices), NO_SURFACE_ERROR
+        return evaluator.update(prediction["joints"], batch.targets["lift_pose3d"], indices=indices), NO_SURFACE_ERROR
 
     def test_text(self, joint_error: float, surface_error: float) -> str:
         return f"joint error: {joint_error:.4f}"
@@ -170,12 +169,12 @@ class MeshStage(LiftStage):
             return
         batches = -(-BASIS_SAMPLES // loader.batch_size)
         # epoch 0: samples of their own, training counts from 1
-        meshes = [batch[1]["mesh"] for batch in itertools.islice(loader.epoch(0), batches)]
+        meshes = [batch.targets["mesh"] for batch in itertools.islice(loader.epoch(0), batches)]
         model.mesh_base.set_basis(torch.cat(meshes))
 
     def forward(self, model, batch):
         """Mesh (B, V, 3) in metres, joints (B, J, 3) in mm, both root-relative."""
-        return model(batch[0]["pose2d"])
+        return model(batch.inputs["pose2d"])
 
     def loss(self, model, batch, epoch: int):
         inputs, targets, meta = batch
@@ -200,7 +199,7 @@ class MeshStage(LiftStage):
         return dataset.evaluator(self.target_set, full, self.regressor)
 
     def evaluate(self, evaluator, prediction, batch, indices):
-        targets = batch[1]
+        targets = batch.targets
         lifted = (prediction["joints"], targets["lift_pose3d"]) if "joints" in prediction else None
         return evaluator.update(prediction["mesh"], 1000 * targets["mesh"], targets["reg_pose3d"], indices, lifted)
 

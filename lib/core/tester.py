@@ -10,6 +10,7 @@ from tqdm import tqdm
 
 from lib import ROOT
 from lib.core.stages import NO_SURFACE_ERROR, STAGES
+from lib.datasets.batch import Batch
 from lib.datasets.loader import BatchLoader
 from lib.datasets.mixing import MultipleDatasets
 from lib.datasets.registry import dataset_class
@@ -126,8 +127,7 @@ class Tester:
         seen = 0
         with open_outputs(self.dataset, self.cfg, self.stage, run if full else None) as outputs:
             for number, batch in enumerate(progress):
-                first = batch[0]["pose2d"] if isinstance(batch[0], dict) else batch[0]
-                indices = np.arange(seen, seen + len(first))
+                indices = np.arange(seen, seen + len(batch.inputs["pose2d"]))
                 seen += len(indices)
                 prediction = predict(batch, indices)
                 joint_error, surface_error = self._evaluate(prediction, batch, indices)
@@ -141,7 +141,7 @@ class Tester:
         self._results = self.evaluator.results() if full else {}
         print(f"{prefix}{self.stage.summary_text(self.joint_error, self.surface_error)}")
 
-    def _evaluate(self, prediction: dict[str, torch.Tensor], batch, indices: np.ndarray):
+    def _evaluate(self, prediction: dict[str, torch.Tensor], batch: Batch, indices: np.ndarray):
         try:
             return self.stage.evaluate(self.evaluator, prediction, batch, indices)
         except torch.linalg.LinAlgError as error:  # alignment of something that is not a pose
