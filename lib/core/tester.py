@@ -83,11 +83,6 @@ class Tester:
     def result(self) -> dict[str, float]:
         return {name: total for name, (total, _) in self._results.items()}
 
-    @property
-    def protocol(self) -> str:
-        """How the figures are measured."""
-        return "\n".join(self.evaluator.protocols())
-
     @torch.no_grad()
     def test(self, epoch: int, model, run: Path | None = None) -> None:
         """Run over the test set.
@@ -134,12 +129,12 @@ class Tester:
                 for output in outputs:
                     output.add(prediction, batch, indices)
                 if number % self.cfg.TRAIN.print_freq == 0:
-                    text = self.stage.test_text(float(joint_error), float(surface_error))
+                    text = self.stage.batch_text.format(joint=float(joint_error), surface=float(surface_error))
                     progress.set_description(f"{prefix}({number}/{len(self.loader)}) => {text}")
         self.joint_error, surface_error = self.evaluator.log_errors()
         self.surface_error = NO_SURFACE_ERROR if surface_error is None else surface_error
         self._results = self.evaluator.results() if full else {}
-        print(f"{prefix}{self.stage.summary_text(self.joint_error, self.surface_error)}")
+        print(prefix + self.stage.test_text.format(joint=self.joint_error, surface=self.surface_error))
 
     def _evaluate(self, prediction: dict[str, torch.Tensor], batch: Batch, indices: np.ndarray):
         try:
