@@ -37,7 +37,7 @@ TRANS = (0.0, 0.0, 10.0)  # metres, camera frame
 FOCAL = (1500.0, 1500.0)
 PRINCPT = (500.0, 500.0)
 
-SUBSETS = {"pose2mesh_net": ("CMU",), "posenet": ("CMU", "BML")}
+MESH_SUBSETS, SUBSETS = ("CMU",), ("CMU", "BML")  # of Pose2Mesh, of PoseNet
 FRAME_STEP = {"cmu": 60, "mpi_mosh": 10, "bmlrub": 10, "bmlmovi": 10}
 OTHER_STEP = 5
 SITE = "get it from https://amass.is.tue.mpg.de (SMPL+H G files), or convert CMU clips with data/convert/cmu_bvh.py"
@@ -53,8 +53,12 @@ class AMASS(RecordDataset):
     # PoseNet's has one subset more
     inspection = Inspection("data/**/*_poses.npz", settings={"MODEL": {"name": "posenet"}})
 
+    @property
+    def _wanted(self) -> tuple[str, ...]:
+        return MESH_SUBSETS if self.cfg.MODEL.with_mesh else SUBSETS
+
     def options(self) -> dict:
-        return {"subsets": SUBSETS[self.cfg.MODEL.name]}
+        return {"subsets": self._wanted}
 
     def _subsets(self) -> list[Path]:
         """Folders of the wanted subsets.
@@ -64,7 +68,7 @@ class AMASS(RecordDataset):
         """
         root = self.folder / "data"
         found = sorted(folder for folder in root.glob("*") if folder.is_dir())
-        wanted = SUBSETS[self.cfg.MODEL.name]
+        wanted = self._wanted
         kept = [folder for folder in found if any(key in folder.name for key in wanted)]
         if not kept:
             names = ", ".join(folder.name for folder in found) or "nothing"
@@ -78,7 +82,7 @@ class AMASS(RecordDataset):
     def needed_files(cls, split, root):
         """The clips that are there, or their pattern when there are none."""
         folder = root / "data" / cls.name / "data"
-        wanted = [path for path in sorted(folder.glob("*")) if any(key in path.name for key in SUBSETS["posenet"])]
+        wanted = [path for path in sorted(folder.glob("*")) if any(key in path.name for key in SUBSETS)]
         clips = [clip for subset in wanted for clip in find_motion(subset)]
         return [NeededFile(clip, "annotations", SITE) for clip in clips or [folder / "CMU/*/*_poses.npz"]]
 

@@ -16,8 +16,6 @@ from lib.datasets.storage.annotations import field, find, read_json, whole_numbe
 from lib.datasets.storage.columns import BODY_COLUMNS, People, body_fit, clamp_betas
 from lib.joints import tables
 
-_ALL = ("mesh", "lift", "reg")
-
 
 class COCO(RecordDataset):
     """One sample per annotated person, in file order."""
@@ -31,12 +29,7 @@ class COCO(RecordDataset):
         fit_check=FitCheck(
             error=coco_error,
             threshold=3.0,
-            masks={
-                ("pose2mesh_net", "human36"): _ALL,
-                ("pose2mesh_net", "coco"): _ALL,
-                ("posenet", "human36"): ("lift",),
-                ("posenet", "coco"): ("lift",),
-            },
+            masks=dict.fromkeys(("human36", "coco"), ("mesh", "lift_pose3d", "reg_pose3d")),
             joint_sets=("coco",),
             unit="px of a 64 x 64 crop",
         ),

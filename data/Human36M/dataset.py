@@ -58,11 +58,7 @@ class Human36M(RecordDataset):
         fit_check=FitCheck(
             error=human36_error,
             threshold=25.0,
-            masks={
-                ("pose2mesh_net", "human36"): ("mesh",),
-                ("pose2mesh_net", "coco"): ("mesh", "lift"),
-                ("posenet", "coco"): ("lift",),
-            },
+            masks={"human36": ("mesh",), "coco": ("mesh", "lift_pose3d")},
         ),
     )
     inspection = Inspection("annotations/Human36M_subject*_data.json")

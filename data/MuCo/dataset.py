@@ -20,14 +20,14 @@ from lib.joints.tables import HUMAN36
 from lib.settings.config import Config
 
 DEBUG_SAMPLES = 10_000
-_ALL = ("mesh", "lift", "reg")
 
 
 def _protocol(annotated: bool) -> Protocol:
     check = FitCheck(
         error=partial(muco_error, annotated=annotated),
         threshold=45.0,
-        masks={("pose2mesh_net", "human36"): _ALL, ("pose2mesh_net", "coco"): _ALL},
+        masks=dict.fromkeys(("human36", "coco"), ("mesh", "lift_pose3d", "reg_pose3d")),
+        without_mesh=False,
     )
     return Protocol(
         target_set="human36",

@@ -59,10 +59,11 @@ def training_case(side: str) -> Repeat:
     faces, regressor = models.mesh_model().faces, models.regressor()
     if side == "ours":
         cfg, model = models.config(), models.our_pose2mesh().train()
-        criterion, optimizer = Pose2MeshLoss(cfg, faces, regressor), build_optimizer(cfg, model.parameters())
+        criterion = Pose2MeshLoss(cfg.MODEL, cfg.TRAIN, faces, regressor)
+        optimizer = build_optimizer(cfg.TRAIN, model.parameters())
 
         def step(batch):
-            total, _ = criterion(model(batch[0]["pose2d"]), batch[1], batch[2], epoch=1)
+            total, _ = criterion(model(batch.inputs["pose2d"]), batch.targets, batch.meta, epoch=1)
             optimizer.zero_grad()
             total.backward()
             optimizer.step()
@@ -84,7 +85,7 @@ def posenet_case(side: str) -> Repeat:
     model: torch.nn.Module
     if side == "ours":
         model = models.fill(build_posenet, cfg).train()
-        criterion, optimizer = PoseNetLoss(), build_optimizer(cfg, model.parameters())
+        criterion, optimizer = PoseNetLoss(), build_optimizer(cfg.TRAIN, model.parameters())
 
         def step(pose2d, target, valid):
             total, _ = criterion(model(pose2d.flatten(1)).view(target.shape), target, valid)

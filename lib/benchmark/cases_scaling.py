@@ -82,15 +82,15 @@ def processes_case(side: str):
 def _train(device: str, batch: int, steps: int, result: str) -> None:
     keep_freed_memory()
     cfg, model = models.config(), models.our_pose2mesh().train()
-    criterion = Pose2MeshLoss(cfg, models.mesh_model().faces, models.regressor())
-    optimizer = build_optimizer(cfg, model.parameters())
+    criterion = Pose2MeshLoss(cfg.MODEL, cfg.TRAIN, models.mesh_model().faces, models.regressor())
+    optimizer = build_optimizer(cfg.TRAIN, model.parameters())
     parallel = distributed.wrap(model, device)
     share = models.training_batch(batch // distributed.world_size())
     for step in range(steps + 1):
         if step == 1:  # the first one warms up
             distributed.barrier()
             start = time.perf_counter()
-        total, _ = criterion(parallel(share[0]["pose2d"]), share[1], share[2], epoch=1)
+        total, _ = criterion(parallel(share.inputs["pose2d"]), share.targets, share.meta, epoch=1)
         optimizer.zero_grad()
         total.backward()
         optimizer.step()

@@ -8,6 +8,7 @@ from zlib import crc32
 import numpy as np
 import torch
 
+from lib.datasets.batch import Batch
 from lib.graph.mesh_graph import MeshGraph
 from lib.joints.joint_set import JointSet
 from lib.joints.lookup import get_joint_set
@@ -103,10 +104,10 @@ def regressor(name: str = JOINTS) -> torch.Tensor:
     return torch.from_numpy(mesh_model().joint_regressor(name))
 
 
-def training_batch(batch: int) -> tuple[dict, dict, dict]:
-    """Inputs, targets and masks of Pose2Mesh."""
+def training_batch(batch: int) -> Batch:
+    """A batch of Pose2Mesh."""
     mesh = meshes(batch)
     joints = MM_PER_M * regressor() @ mesh
     targets = {"mesh": mesh, "lift_pose3d": joints, "reg_pose3d": joints}
     meta = {f"{name}_valid": torch.ones_like(value[..., :1]) for name, value in targets.items()}
-    return {"pose2d": poses(batch)}, targets, meta
+    return Batch({"pose2d": poses(batch)}, targets, meta)

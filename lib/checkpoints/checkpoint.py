@@ -76,14 +76,19 @@ class Checkpoint:
     # ------------------------------------------------------------------------------------------------ what they are
 
     @property
+    def with_mesh(self) -> bool:
+        """Whether they make meshes: those of a Pose2Mesh, not of a PoseNet alone."""
+        return any(key.startswith(_POSENET_PREFIX) for key in self.state)
+
+    @property
     def stage(self) -> str:
-        """``pose2mesh_net``, or ``posenet`` where there is no MeshNet, as MODEL.name says it."""
-        return POSE2MESH if any(key.startswith(_POSENET_PREFIX) for key in self.state) else POSENET
+        """``pose2mesh_net`` or ``posenet``, as MODEL.name says it."""
+        return POSE2MESH if self.with_mesh else POSENET
 
     @property
     def posenet(self) -> "Checkpoint":
         """The PoseNet inside a Pose2Mesh; itself when there is nothing else."""
-        if self.stage == POSENET:
+        if not self.with_mesh:
             return self
         lifter = (item for item in self.state.items() if item[0].startswith(_POSENET_PREFIX))
         state = OrderedDict((key.removeprefix(_POSENET_PREFIX), value) for key, value in lifter)
@@ -219,7 +224,7 @@ class Checkpoint:
         own = model.state_dict()
         holds_posenet = any(key.startswith(_POSENET_PREFIX) for key in own)
         state = self.state if holds_posenet else self.posenet.state
-        if holds_posenet and self.stage == POSENET:
+        if holds_posenet and not self.with_mesh:
             state = OrderedDict((f"{_POSENET_PREFIX}{key}", value) for key, value in state.items())
         fitting = {key: value for key, value in state.items() if key in own and own[key].shape == value.shape}
         if not fitting:

@@ -20,7 +20,6 @@ from lib import ROOT
 from lib.settings.agreement import followed, same_experiment, weights_fit
 from lib.settings.config import Config
 from lib.settings.reading import load_config
-from lib.settings.setting import POSE2MESH
 
 Wish = Literal["named", "best", "last"]
 FOLDER_ORDER = ("final.pth.tar", "best.pth.tar", "checkpoint/final.pth.tar", "checkpoint/best.pth.tar")
@@ -180,7 +179,7 @@ def find_resumable(experiment: str | Path, cfg: Config, root: Path = ROOT) -> Pa
     """
     if cfg.TRAIN.resume_path:
         return find_checkpoint(cfg.TRAIN.resume_path, Path(experiment), root, "TRAIN.resume_path", wish="last")
-    decided = cfg.TRAIN.init_path or (cfg.MODEL.name == POSE2MESH and cfg.MODEL.posenet_pretrained)
+    decided = cfg.TRAIN.init_path or (cfg.MODEL.with_mesh and cfg.MODEL.posenet_pretrained)
 
     def same(stored: Config) -> bool:
         return same_experiment(followed(cfg, stored)[0] if decided else cfg, stored)

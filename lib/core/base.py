@@ -52,8 +52,8 @@ class Trainer:
         self.stage.criterion.to(options.device)
         if distributed.is_main():
             print(f"# of model parameters: {count_parameters(self.model)}")
-        self.optimizer = build_optimizer(cfg, self.model.parameters())
-        self.scheduler = build_scheduler(cfg, self.optimizer)
+        self.optimizer = build_optimizer(cfg.TRAIN, self.model.parameters())
+        self.scheduler = build_scheduler(cfg.TRAIN, self.optimizer)
         self.begin_epoch = cfg.TRAIN.begin_epoch
         self.train_log: list[float] = []
         self.test_log: dict[str, list[float]] = {"surface": [], "joint": []}
@@ -75,8 +75,8 @@ class Trainer:
 
     def _go_on(self, checkpoint: Checkpoint) -> None:
         print("==> Loading checkpoint")
-        resume_optimizer(self.cfg, self.optimizer, checkpoint.optimizer)
-        self.scheduler = build_scheduler(self.cfg, self.optimizer, checkpoint.scheduler)
+        resume_optimizer(self.cfg.TRAIN, self.optimizer, checkpoint.optimizer)
+        self.scheduler = build_scheduler(self.cfg.TRAIN, self.optimizer, checkpoint.scheduler)
         self.begin_epoch = checkpoint.epoch + 1
         self.train_log = list(checkpoint.train_log)
         self.test_log |= {key: list(values) for key, values in checkpoint.test_log.items()}

@@ -83,11 +83,12 @@ def fit_baseline(name: str, cfg: Config, options: Options) -> Baseline:
     """Fit a baseline on ``FIT_SAMPLES`` samples of the training set (test-time 2D errors included)."""
     dataset = build_dataset(cfg, options, "train")
     loader = BatchLoader(dataset, cfg.TEST.batch_size, shuffle=True, seed=options.seed)
-    with_mesh = cfg.MODEL.name == "pose2mesh_net"
+    with_mesh = cfg.MODEL.with_mesh
+    target = "mesh" if with_mesh else "lift_pose3d"
     inputs, targets, count = [], [], 0
     for batch in loader.epoch(1):
-        inputs.append((batch[0]["pose2d"] if with_mesh else batch[0]).flatten(1))
-        targets.append((batch[1]["mesh"] if with_mesh else batch[1]).flatten(1))
+        inputs.append(batch.inputs["pose2d"].flatten(1))
+        targets.append(batch.targets[target].flatten(1))
         count += len(inputs[-1])
         if count >= FIT_SAMPLES:
             break

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from lib.core.loss_terms import FurtherTerms
 from lib.core.part_loss import PartLoss
-from lib.settings.config import Config
+from lib.settings.config import ModelConfig, TrainConfig
 from lib.units import MM_PER_M
 
 LOSS_NAMES = ("vertice loss", "normal loss", "edge loss", "mesh->3d joint loss", "2d->3d joint loss")
@@ -146,8 +146,9 @@ class Pose2MeshLoss(nn.Module):
     A module only so that faces and regressor follow ``.to(device)``; it has no parameters and an empty state dict.
 
     Args:
-        cfg: reads MODEL.normal_loss_weight, edge_loss_weight, joint_loss_weight, TRAIN.edge_loss_start, edge_loss and
-            mask_mesh_losses. As published, rejected fits (``mesh_valid`` 0) still act on normals and edges.
+        model: weights of the losses.
+        train: edge_loss, edge_loss_start and mask_mesh_losses. As published, rejected fits (``mesh_valid`` 0) still act
+            on normals and edges.
         faces: (F, 3) vertex indices.
         joint_regressor: (Jt, V) weights that turn mesh vertices into the target joints.
         vertex_weights: (V,) how much each vertex counts, 1 on average; a face counts as the mean of its corners. None:
@@ -163,7 +164,8 @@ class Pose2MeshLoss(nn.Module):
 
     def __init__(
         self,
-        cfg: Config,
+        model: ModelConfig,
+        train: TrainConfig,
         faces: np.ndarray | Tensor,
         joint_regressor: np.ndarray | Tensor,
         vertex_weights: Tensor | None = None,
@@ -171,15 +173,15 @@ class Pose2MeshLoss(nn.Module):
         further: FurtherTerms | None = None,
     ):
         super().__init__()
-        self.normal_weight = cfg.MODEL.normal_loss_weight
-        self.edge_weight = cfg.MODEL.edge_loss_weight
-        self.joint_weight = cfg.MODEL.joint_loss_weight
-        self.edge_loss_start = cfg.TRAIN.edge_loss_start
-        self.part_weight = cfg.MODEL.part_loss_weight
+        self.normal_weight = model.normal_loss_weight
+        self.edge_weight = model.edge_loss_weight
+        self.joint_weight = model.joint_loss_weight
+        self.edge_loss_start = train.edge_loss_start
+        self.part_weight = model.part_loss_weight
         self.part_loss = PartLoss(parts) if parts else None
         self.further = further
-        self.relative_edges = cfg.TRAIN.edge_loss == "relative"
-        self.mask_mesh_losses = cfg.TRAIN.mask_mesh_losses
+        self.relative_edges = train.edge_loss == "relative"
+        self.mask_mesh_losses = train.mask_mesh_losses
         self.register_buffer("faces", torch.as_tensor(faces, dtype=torch.int64).clone(), persistent=False)
         regressor = torch.as_tensor(joint_regressor, dtype=torch.float32).clone()
         self.register_buffer("joint_regressor", regressor, persistent=False)
@@ -194,8 +196,7 @@ class Pose2MeshLoss(nn.Module):
 
         Args:
             outputs: mesh (B, V, 3) metres and pose3d (B, J, 3) mm, both relative to the root.
-            targets: ``mesh`` (B, V, 3) metres, ``lift_pose3d`` (B, J, 3) mm, ``reg_pose3d`` (B, Jt, 3) mm.
-            meta: ``mesh_valid`` (B, V, 1), ``lift_pose3d_valid`` (B, J, 1), ``reg_pose3d_valid`` (B, Jt, 1).
+            targets, meta: of a ``lib.datasets.batch.Batch``.
             epoch: counted from 1; the edge loss acts in epochs after TRAIN.edge_loss_start.
 
         Returns:

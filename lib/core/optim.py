@@ -10,12 +10,12 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import CosineAnnealingLR, LRScheduler, MultiStepLR, ReduceLROnPlateau
 
 from lib.models.cpu.blocked_rmsprop import BlockedRMSprop
-from lib.settings.config import Config
+from lib.settings.config import TrainConfig
 
 STATE_OF = {"rmsprop": "square_avg", "adam": "exp_avg", "adamw": "exp_avg", "sgd": "momentum_buffer"}
 
 
-def build_optimizer(cfg: Config, params: Iterable[torch.nn.Parameter]) -> Optimizer:
+def build_optimizer(train: TrainConfig, params: Iterable[torch.nn.Parameter]) -> Optimizer:
     """Optimizer over the trainable ones among ``params``.
 
     ``rmsprop`` (published): alpha 0.99, eps 1e-8, no momentum, no weight decay. ``adam``: torch defaults. ``adamw``:
@@ -24,7 +24,6 @@ def build_optimizer(cfg: Config, params: Iterable[torch.nn.Parameter]) -> Optimi
     Raises:
         ValueError: unknown TRAIN.optimizer, or nothing to train.
     """
-    train = cfg.TRAIN
     trainable = [p for p in params if p.requires_grad]
     if not trainable:
         raise ValueError("the model has no trainable parameters")
@@ -47,7 +46,7 @@ def build_optimizer(cfg: Config, params: Iterable[torch.nn.Parameter]) -> Optimi
     raise ValueError(f"TRAIN.optimizer: {kind!r} is not one of {', '.join(STATE_OF)}")
 
 
-def build_scheduler(cfg: Config, optimizer: Optimizer, state: dict | None = None) -> LRScheduler:
+def build_scheduler(train: TrainConfig, optimizer: Optimizer, state: dict | None = None) -> LRScheduler:
     """Learning-rate schedule, stepped once after each epoch with ``step_scheduler``.
 
     ``step``: times lr_factor after each epoch of lr_step (milestone m acts from epoch m+1). ``plateau`` (also spelled
@@ -61,7 +60,6 @@ def build_scheduler(cfg: Config, optimizer: Optimizer, state: dict | None = None
     Raises:
         ValueError: unknown TRAIN.scheduler, or ``state`` belongs to another one.
     """
-    train = cfg.TRAIN
     scheduler: LRScheduler
     if train.scheduler == "step":
         scheduler = MultiStepLR(optimizer, milestones=train.lr_step, gamma=train.lr_factor)
@@ -72,7 +70,7 @@ def build_scheduler(cfg: Config, optimizer: Optimizer, state: dict | None = None
     else:
         raise ValueError(f"TRAIN.scheduler: {train.scheduler!r} is not one of step, plateau, cosine")
     if state is not None:
-        _load_scheduler(cfg, state, scheduler)
+        _load_scheduler(train, state, scheduler)
     return scheduler
 
 
@@ -98,7 +96,7 @@ def current_lr(optimizer: Optimizer) -> float:
     return float(optimizer.param_groups[-1]["lr"])
 
 
-def resume_optimizer(cfg: Config, optimizer: Optimizer, saved: dict | None) -> None:
+def resume_optimizer(train: TrainConfig, optimizer: Optimizer, saved: dict | None) -> None:
     """Continue an optimizer with the moments and the learning rate of a checkpoint.
 
     Args:
@@ -113,12 +111,12 @@ def resume_optimizer(cfg: Config, optimizer: Optimizer, saved: dict | None) -> N
             "this checkpoint holds weights only, no optimizer state: training cannot be resumed from it. Use a "
             "checkpoint{N}.pth.tar of a run, or start anew from its weights"
         )
-    buffer, groups = STATE_OF[cfg.TRAIN.optimizer], optimizer.param_groups
+    buffer, groups = STATE_OF[train.optimizer], optimizer.param_groups
     stored = {name for state in saved["state"].values() for name in state}
     known = stored.intersection(STATE_OF.values())
     if known and buffer not in known:
         found = " or ".join(name for name, mark in STATE_OF.items() if mark in known)
-        raise ValueError(f"the checkpoint was trained with {found}, TRAIN.optimizer says {cfg.TRAIN.optimizer}")
+        raise ValueError(f"the checkpoint was trained with {found}, TRAIN.optimizer says {train.optimizer}")
     counts = [[len(group["params"]) for group in some] for some in (saved["param_groups"], groups)]
     if counts[0] != counts[1]:
         raise ValueError(f"the optimizer state is for {counts[0]} parameters, the model trains {counts[1]}")
@@ -144,7 +142,7 @@ def resume_text(epoch: int, optimizer: Optimizer, scheduler: LRScheduler) -> str
     return line
 
 
-def _load_scheduler(cfg: Config, saved: dict, scheduler: LRScheduler) -> None:
+def _load_scheduler(train: TrainConfig, saved: dict, scheduler: LRScheduler) -> None:
     known = set(scheduler.state_dict())
     marks = {MultiStepLR: "milestones", ReduceLROnPlateau: "patience", CosineAnnealingLR: "T_max"}
     if marks[type(scheduler)] not in saved:
@@ -153,9 +151,9 @@ def _load_scheduler(cfg: Config, saved: dict, scheduler: LRScheduler) -> None:
     state = {key: value for key, value in saved.items() if key in known}
     stretched = isinstance(scheduler, CosineAnnealingLR) and saved["T_max"] != scheduler.T_max
     if isinstance(scheduler, MultiStepLR):
-        state.update(milestones=Counter(cfg.TRAIN.lr_step), gamma=cfg.TRAIN.lr_factor)
+        state.update(milestones=Counter(train.lr_step), gamma=train.lr_factor)
     elif isinstance(scheduler, ReduceLROnPlateau):
-        state.update(factor=cfg.TRAIN.lr_factor)
+        state.update(factor=train.lr_factor)
     elif isinstance(scheduler, CosineAnnealingLR):
         state.update(T_max=scheduler.T_max)
     scheduler.load_state_dict(state)

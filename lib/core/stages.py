@@ -3,21 +3,25 @@
 import itertools
 
 import torch
+from torch import Tensor
 
 from lib import ROOT
 from lib.checkpoints.checkpoint import Checkpoint
 from lib.checkpoints.graphs import configured_graph, with_rows_of
 from lib.core.loss import Pose2MeshLoss, PoseNetLoss
 from lib.core.loss_terms import FurtherTerms
+from lib.datasets.batch import Batch
 from lib.datasets.loader import BatchLoader
-from lib.evaluation.lift import LiftEvaluator
-from lib.evaluation.mesh import MeshEvaluator
+from lib.evaluation.evaluator import Evaluator
 from lib.evaluation.surface_metrics import SurfaceRegions
 from lib.graph.mesh_graph import MeshGraph
+from lib.joints.joint_set import JointSet
 from lib.joints.lookup import get_joint_set
+from lib.mesh.mesh_model import MeshModel
 from lib.models.lifters import build_lifter
 from lib.models.pose2mesh_net import Pose2Mesh, build_pose2mesh
 from lib.settings.config import Config
+from lib.settings.setting import POSE2MESH, POSENET
 from lib.units import MM_PER_M
 
 # regions that TRAIN.detail_weight and MODEL.part_loss_weight act on, of a body and of a hand
@@ -26,33 +30,42 @@ BASIS_SAMPLES = 3000  # meshes that principal components are computed from
 NO_SURFACE_ERROR = 9999.9  # logged where there is no mesh, as the original does
 
 
-class LiftStage:
-    """PoseNet: 2D joints to 3D joints.
+class Stage:
+    """What training and testing ask of a stage.
+
+    Args:
+        cfg: settings.
+        mesh_model: mesh of the data.
 
     Attributes:
         joint_set: joints of the input and of PoseNet.
+        further: terms of MODEL.loss_terms, None without.
+        criterion: computes the loss.
         graph: mesh graph of the model that was built; None before, and without a mesh.
-        regressor: (J, V) of the joints that are compared with those of the mesh, None without a mesh.
+        compared_set: joints whose error is the joint error.
+        regressor: (J, V) of those joints where they are the mesh's; None without a mesh.
+        evaluated: the prediction that figures are computed from, and its number of points.
         loss_unit: of the total loss; empty for a weighted sum of several units.
+        batch_text, test_text: errors in mm of a batch and of a test, to be formatted with ``joint`` and ``surface``.
     """
 
-    regressor: torch.Tensor | None = None
-    loss_unit = "mm"
+    criterion: torch.nn.Module
+    graph: MeshGraph | None = None
+    compared_set: JointSet
+    regressor: Tensor | None = None
+    evaluated: dict[str, int]
+    loss_unit: str
+    batch_text: str
+    test_text: str
 
-    def __init__(self, cfg: Config, mesh_model):
-        self.cfg = cfg
-        self.mesh_model = mesh_model
+    def __init__(self, cfg: Config, mesh_model: MeshModel):
+        self.cfg, self.mesh_model = cfg, mesh_model
         self.joint_set = get_joint_set(cfg.DATASET.input_joint_set)
         self.further = FurtherTerms(cfg, mesh_model) if cfg.MODEL.loss_terms else None
-        self.criterion: torch.nn.Module = PoseNetLoss(cfg.TRAIN.lift_loss, self.further)
-        self.graph: MeshGraph | None = None
 
     def build_model(self, initial: Checkpoint | None = None, posenet: Checkpoint | None = None) -> torch.nn.Module:
         """The network of a new training, with the weights that it starts from (``starting_weights``)."""
-        model = build_lifter(self.cfg)
-        if initial is not None:
-            print(initial.warm_start(model))
-        return model
+        raise NotImplementedError
 
     def trained_model(self, checkpoint: Checkpoint) -> torch.nn.Module:
         """The network of a checkpoint, built with its graph and filled with its weights.
@@ -60,64 +73,84 @@ class LiftStage:
         Raises:
             ValueError: the weights are for another mesh, or do not fit the network that the settings describe.
         """
+        raise NotImplementedError
+
+    def restrict(self, model) -> None:
+        """Leave out of training what the settings say."""
+
+    def begin(self, model, loader: BatchLoader) -> None:
+        """Compute what a new network needs of training data before the first epoch."""
+
+    def loss(self, model, batch: Batch, epoch: int) -> tuple[Tensor, dict[str, Tensor]]:
+        """Total loss and its named, weighted terms."""
+        raise NotImplementedError
+
+    def predict(self, model, batch: Batch) -> dict[str, Tensor]:
+        """What is evaluated and saved, in mm, root-relative."""
+        raise NotImplementedError
+
+    def evaluator(self, dataset, full: bool = True) -> Evaluator:
+        """The evaluator of a data set."""
+        return dataset.evaluator(self.compared_set, full, self.regressor)
+
+    def evaluate(self, evaluator, prediction: dict[str, Tensor], batch: Batch, indices):
+        """Add a batch to the evaluator; (joint error, surface error) of the batch in mm."""
+        raise NotImplementedError
+
+    def _autocast(self, batch: Batch) -> torch.autocast:
+        """Reduced precision of the training forward pass, if the settings ask for it."""
+        enabled = self.cfg.TRAIN.precision == "bf16"
+        return torch.autocast(batch.inputs["pose2d"].device.type, dtype=torch.bfloat16, enabled=enabled)
+
+
+class LiftStage(Stage):
+    """PoseNet: 2D joints to 3D joints."""
+
+    loss_unit = "mm"
+    batch_text = "joint error: {joint:.4f}"
+    test_text = "MPJPE: {joint:.4f}"
+
+    def __init__(self, cfg: Config, mesh_model: MeshModel):
+        super().__init__(cfg, mesh_model)
+        self.compared_set = self.joint_set
+        self.evaluated = {"joints": self.joint_set.joint_num}
+        self.criterion = PoseNetLoss(cfg.TRAIN.lift_loss, self.further)
+
+    def build_model(self, initial: Checkpoint | None = None, posenet: Checkpoint | None = None) -> torch.nn.Module:
+        model = build_lifter(self.cfg)
+        if initial is not None:
+            print(initial.warm_start(model))
+        return model
+
+    def trained_model(self, checkpoint: Checkpoint) -> torch.nn.Module:
         model = build_lifter(self.cfg)
         checkpoint.posenet.load_into(model)
         return model
 
-    def restrict(self, model: torch.nn.Module) -> None:
-        """Leave out of training what the settings say: nothing of PoseNet."""
+    def _lift(self, model, batch: Batch) -> Tensor:
+        return model(batch.inputs["pose2d"].flatten(1)).unflatten(1, (-1, 3))
 
-    def begin(self, model: torch.nn.Module, loader: BatchLoader) -> None:
-        """What is computed from training data before the first epoch: nothing for PoseNet."""
+    def loss(self, model, batch: Batch, epoch: int) -> tuple[Tensor, dict[str, Tensor]]:
+        with self._autocast(batch):
+            joints = self._lift(model, batch)
+        return self.criterion(joints.float(), batch.targets["lift_pose3d"], batch.meta["lift_pose3d_valid"])
 
-    def autocast(self, tensor: torch.Tensor):
-        """Reduced precision of the training forward pass, if the settings ask for it."""
-        enabled = self.cfg.TRAIN.precision == "bf16"
-        return torch.autocast(tensor.device.type, dtype=torch.bfloat16, enabled=enabled)
+    def predict(self, model, batch: Batch) -> dict[str, Tensor]:
+        """``joints`` (B, J, 3) mm, root-relative."""
+        return {"joints": self._lift(model, batch)}
 
-    def forward(self, model, batch):
-        """(B, J, 3) joints in mm, root-relative."""
-        pose2d = batch[0]
-        return model(pose2d.flatten(1)).view(len(pose2d), -1, 3)
-
-    def loss(self, model, batch, epoch: int):
-        """Total loss and its named, weighted terms."""
-        with self.autocast(batch[0]):
-            pred = self.forward(model, batch)
-        return self.criterion(pred.float(), batch[1], batch[2])
-
-    def predict(self, model, batch) -> dict[str, torch.Tensor]:
-        """What is evaluated and saved: ``joints`` (B, J, 3) mm, root-relative."""
-        return {"joints": self.forward(model, batch)}
-
-    @property
-    def evaluated(self) -> dict[str, int]:
-        """The prediction that figures are computed from, and its number of points."""
-        return {"joints": self.joint_set.joint_num}
-
-    def evaluator(self, dataset=None, full: bool = True):
-        """The evaluator of a data set; None: the one of data sets without a published protocol."""
-        if dataset is None:
-            return LiftEvaluator(self.joint_set, full=full)
-        return dataset.evaluator(self.joint_set, full)
-
-    def evaluate(self, evaluator, prediction: dict[str, torch.Tensor], batch, indices):
-        """Add a batch to the evaluator; (joint error, surface error) of the batch in mm."""
-        return evaluator.update(prediction["joints"], batch[1], indices=indices), NO_SURFACE_ERROR
-
-    def test_text(self, joint_error: float, surface_error: float) -> str:
-        return f"joint error: {joint_error:.4f}"
-
-    def summary_text(self, joint_error: float, surface_error: float) -> str:
-        return f"MPJPE: {joint_error:.4f}"
+    def evaluate(self, evaluator, prediction: dict[str, Tensor], batch: Batch, indices):
+        return evaluator.update(prediction["joints"], batch.targets["lift_pose3d"], indices), NO_SURFACE_ERROR
 
 
-class MeshStage(LiftStage):
+class MeshStage(Stage):
     """PoseNet and MeshNet together: 2D joints to 3D joints and mesh."""
 
     loss_unit = ""
+    batch_text = "surface error: {surface:.4f}, joint error: {joint:.4f}"
+    test_text = "MPVPE: {surface:.2f}, MPJPE: {joint:.2f}"
 
-    def __init__(self, cfg: Config, mesh_model):
+    def __init__(self, cfg: Config, mesh_model: MeshModel):
         super().__init__(cfg, mesh_model)
         if cfg.AUG.flip or cfg.AUG.rotate_factor:
             raise ValueError(
@@ -125,9 +158,11 @@ class MeshStage(LiftStage):
                 "PoseNet only (MODEL.name posenet)"
             )
         self._cache = ROOT / cfg.DATASET.cache if cfg.DATASET.cache else None  # of graphs
-        self.target_set = get_joint_set(cfg.DATASET.target_joint_set)
+        self.compared_set = get_joint_set(cfg.DATASET.target_joint_set)
         # derived joints are means of other joints, so their rows are means of rows
-        self.regressor = torch.from_numpy(self.target_set.add_derived(mesh_model.joint_regressor(self.target_set)))
+        regressor = self.compared_set.add_derived(mesh_model.joint_regressor(self.compared_set))
+        self.regressor = torch.from_numpy(regressor)
+        self.evaluated = {"mesh": mesh_model.vertex_num}
         details = self._details() if cfg.TRAIN.detail_weight != 1 or cfg.MODEL.part_loss_weight else []
         weights = None
         if cfg.TRAIN.detail_weight != 1 and sum(map(len, details)) < mesh_model.vertex_num:  # all of a hand is detail
@@ -135,9 +170,10 @@ class MeshStage(LiftStage):
             weights[torch.cat(details)] = cfg.TRAIN.detail_weight
             weights /= weights.mean()
         parts = details if cfg.MODEL.part_loss_weight else ()
-        self.criterion = Pose2MeshLoss(cfg, mesh_model.faces, self.regressor, weights, parts, self.further)
+        faces = mesh_model.faces
+        self.criterion = Pose2MeshLoss(cfg.MODEL, cfg.TRAIN, faces, regressor, weights, parts, self.further)
 
-    def _details(self) -> list[torch.Tensor]:
+    def _details(self) -> list[Tensor]:
         """Vertex numbers of the parts whose shape is fine, see ``DETAILED``."""
         parts = SurfaceRegions.of(self.mesh_model).parts
         return [part.vertices for region in DETAILED for part in parts.get(region, ())]
@@ -160,55 +196,34 @@ class MeshStage(LiftStage):
         checkpoint.load_into(model)
         return model
 
-    def restrict(self, model) -> None:
+    def restrict(self, model: Pose2Mesh) -> None:
         if self.cfg.TRAIN.mesh_part == "base":
             model.train_base_alone()
 
-    def begin(self, model, loader: BatchLoader) -> None:
+    def begin(self, model: Pose2Mesh, loader: BatchLoader) -> None:
         """Give a new base of MeshNet the principal components of training meshes."""
         if model.mesh_base is None or not model.mesh_base.is_fresh:
             return
         batches = -(-BASIS_SAMPLES // loader.batch_size)
         # epoch 0: samples of their own, training counts from 1
-        meshes = [batch[1]["mesh"] for batch in itertools.islice(loader.epoch(0), batches)]
+        meshes = [batch.targets["mesh"] for batch in itertools.islice(loader.epoch(0), batches)]
         model.mesh_base.set_basis(torch.cat(meshes))
 
-    def forward(self, model, batch):
-        """Mesh (B, V, 3) in metres, joints (B, J, 3) in mm, both root-relative."""
-        return model(batch[0]["pose2d"])
+    def loss(self, model, batch: Batch, epoch: int) -> tuple[Tensor, dict[str, Tensor]]:
+        with self._autocast(batch):
+            mesh, joints = model(batch.inputs["pose2d"])
+        return self.criterion((mesh.float(), joints.float()), batch.targets, batch.meta, epoch)
 
-    def loss(self, model, batch, epoch: int):
-        inputs, targets, meta = batch
-        with self.autocast(inputs["pose2d"]):
-            mesh, pose3d = model(inputs["pose2d"])
-        return self.criterion((mesh.float(), pose3d.float()), targets, meta, epoch)
-
-    def predict(self, model, batch) -> dict[str, torch.Tensor]:
-        """``mesh`` (B, V, 3) and, unless the model has none, ``joints`` (B, J, 3), mm."""
-        mesh, joints = self.forward(model, batch)
+    def predict(self, model, batch: Batch) -> dict[str, Tensor]:
+        """``mesh`` (B, V, 3) and, unless the model lifts none, ``joints`` (B, J, 3); mm, root-relative."""
+        mesh, joints = model(batch.inputs["pose2d"])
         prediction = {} if joints is None else {"joints": joints}
         return {**prediction, "mesh": MM_PER_M * mesh}
 
-    @property
-    def evaluated(self) -> dict[str, int]:
-        return {"mesh": self.mesh_model.vertex_num}
-
-    def evaluator(self, dataset=None, full: bool = True):
-        if dataset is None:
-            assert self.regressor is not None  # made with the stage
-            return MeshEvaluator(self.target_set, self.regressor, full=full)
-        return dataset.evaluator(self.target_set, full, self.regressor)
-
-    def evaluate(self, evaluator, prediction, batch, indices):
-        targets = batch[1]
+    def evaluate(self, evaluator, prediction: dict[str, Tensor], batch: Batch, indices):
+        targets = batch.targets
         lifted = (prediction["joints"], targets["lift_pose3d"]) if "joints" in prediction else None
         return evaluator.update(prediction["mesh"], MM_PER_M * targets["mesh"], targets["reg_pose3d"], indices, lifted)
 
-    def test_text(self, joint_error: float, surface_error: float) -> str:
-        return f"surface error: {surface_error:.4f}, joint error: {joint_error:.4f}"
 
-    def summary_text(self, joint_error: float, surface_error: float) -> str:
-        return f"MPVPE: {surface_error:.2f}, MPJPE: {joint_error:.2f}"
-
-
-STAGES = {"posenet": LiftStage, "pose2mesh_net": MeshStage}
+STAGES: dict[str, type[Stage]] = {POSENET: LiftStage, POSE2MESH: MeshStage}  # by MODEL.name

@@ -10,6 +10,7 @@ from tqdm import tqdm
 
 from lib import ROOT
 from lib.core.stages import NO_SURFACE_ERROR, STAGES
+from lib.datasets.batch import Batch
 from lib.datasets.loader import BatchLoader
 from lib.datasets.mixing import MultipleDatasets
 from lib.datasets.registry import dataset_class
@@ -82,11 +83,6 @@ class Tester:
     def result(self) -> dict[str, float]:
         return {name: total for name, (total, _) in self._results.items()}
 
-    @property
-    def protocol(self) -> str:
-        """How the figures are measured."""
-        return "\n".join(self.evaluator.protocols())
-
     @torch.no_grad()
     def test(self, epoch: int, model, run: Path | None = None) -> None:
         """Run over the test set.
@@ -126,22 +122,21 @@ class Tester:
         seen = 0
         with open_outputs(self.dataset, self.cfg, self.stage, run if full else None) as outputs:
             for number, batch in enumerate(progress):
-                first = batch[0]["pose2d"] if isinstance(batch[0], dict) else batch[0]
-                indices = np.arange(seen, seen + len(first))
+                indices = np.arange(seen, seen + len(batch.inputs["pose2d"]))
                 seen += len(indices)
                 prediction = predict(batch, indices)
                 joint_error, surface_error = self._evaluate(prediction, batch, indices)
                 for output in outputs:
                     output.add(prediction, batch, indices)
                 if number % self.cfg.TRAIN.print_freq == 0:
-                    text = self.stage.test_text(float(joint_error), float(surface_error))
+                    text = self.stage.batch_text.format(joint=float(joint_error), surface=float(surface_error))
                     progress.set_description(f"{prefix}({number}/{len(self.loader)}) => {text}")
         self.joint_error, surface_error = self.evaluator.log_errors()
         self.surface_error = NO_SURFACE_ERROR if surface_error is None else surface_error
         self._results = self.evaluator.results() if full else {}
-        print(f"{prefix}{self.stage.summary_text(self.joint_error, self.surface_error)}")
+        print(prefix + self.stage.test_text.format(joint=self.joint_error, surface=self.surface_error))
 
-    def _evaluate(self, prediction: dict[str, torch.Tensor], batch, indices: np.ndarray):
+    def _evaluate(self, prediction: dict[str, torch.Tensor], batch: Batch, indices: np.ndarray):
         try:
             return self.stage.evaluate(self.evaluator, prediction, batch, indices)
         except torch.linalg.LinAlgError as error:  # alignment of something that is not a pose

@@ -1,6 +1,7 @@
 """Batches of indices and the loop over them: the same order and random numbers for any number of workers."""
 
 import os
+from collections.abc import Iterator
 from functools import cached_property
 from typing import Any
 
@@ -9,6 +10,7 @@ import torch
 from torch.utils.data import DataLoader
 from torch.utils.data import Dataset as TorchDataset
 
+from lib.datasets.batch import Batch
 from lib.datasets.mixing import MultipleDatasets
 from lib.datasets.pose_dataset import PoseDataset, stream
 
@@ -70,12 +72,6 @@ def available_cores() -> int:
     return os.cpu_count() or 1
 
 
-def _to_device(part, device):
-    if isinstance(part, dict):
-        return {key: value.to(device, non_blocking=True) for key, value in part.items()}
-    return part.to(device, non_blocking=True)
-
-
 class BatchLoader:
     """Iterates over a data set's batches of one epoch.
 
@@ -134,7 +130,7 @@ class BatchLoader:
     def __len__(self) -> int:
         return self._length
 
-    def epoch(self, epoch: int):
+    def epoch(self, epoch: int) -> Iterator[Batch]:
         """Yield the batches of an epoch on the device."""
         rows_only = self.device.type != "cpu"
         keys = (self.seed, epoch, self.rank)
@@ -149,4 +145,4 @@ class BatchLoader:
             if rows_only:
                 rows, seed = item
                 item = self.dataset.finish(rows, generator.manual_seed(seed), self.device)
-            yield tuple(_to_device(part, self.device) for part in item)
+            yield item.to(self.device)

@@ -9,6 +9,8 @@ that they do not depend on workers, processes or resumes.
 import numpy as np
 import torch
 
+from lib.datasets.batch import Batch
+
 
 def sample_of(which: np.ndarray, index: np.ndarray, lengths: np.ndarray | list[int], uniform: np.ndarray) -> np.ndarray:
     """The sample that a draw takes from its data set.
@@ -92,15 +94,14 @@ class MultipleDatasets:
                 parts.append((number, places, dataset.rows(samples, generator)))
         return parts
 
-    def finish(self, rows: list, generator: torch.Generator, device="cpu"):
+    def finish(self, rows: list, generator: torch.Generator, device="cpu") -> Batch:
         """One batch, samples in the order of the positions; entries that only some data sets have are left out."""
         batches = [self.datasets[number].finish(part, generator, device) for number, _, part in rows]
-        order = torch.from_numpy(np.argsort(np.concatenate([places for _, places, _ in rows]), kind="stable"))
-        return tuple(_merge(parts, order) for parts in zip(*batches, strict=True))
+        places = np.concatenate([places for _, places, _ in rows])
+        order = torch.from_numpy(np.argsort(places, kind="stable")).to(device)
+        return Batch(*(_merge(parts, order) for parts in zip(*batches, strict=True)))
 
 
-def _merge(parts, order: torch.Tensor):
-    if isinstance(parts[0], dict):
-        shared = [key for key in parts[0] if all(key in part for part in parts)]
-        return {key: _merge([part[key] for part in parts], order) for key in shared}
-    return torch.cat(parts)[order.to(parts[0].device)]
+def _merge(parts: tuple[dict[str, torch.Tensor], ...], order: torch.Tensor) -> dict[str, torch.Tensor]:
+    shared = [key for key in parts[0] if all(key in part for part in parts)]
+    return {key: torch.cat([part[key] for part in parts])[order] for key in shared}

@@ -11,6 +11,7 @@ import torch
 from torch.utils.data import Dataset
 
 from lib import ROOT
+from lib.datasets.batch import Batch
 from lib.datasets.posed import Posed
 from lib.datasets.protocol import Inspection, MeshSamples, NeededFile, Protocol
 from lib.datasets.storage.columns import report_skipped
@@ -117,7 +118,7 @@ class PoseDataset(Dataset):
         """Body parameters and cameras of the samples, see ``BodyTransform.assemble``."""
         raise NotImplementedError
 
-    def finish(self, rows: dict[str, torch.Tensor], generator: torch.Generator, device="cpu"):
+    def finish(self, rows: dict[str, torch.Tensor], generator: torch.Generator, device="cpu") -> Batch:
         """Rows to a batch, on a device.
 
         Raises:
@@ -138,17 +139,22 @@ class PoseDataset(Dataset):
         """What a sample is called in messages; see column ``sample`` of ``rows``."""
         return f"sample {sample}"
 
-    def batch(self, indices, generator: torch.Generator, device="cpu"):
+    def batch(self, indices, generator: torch.Generator, device="cpu") -> Batch:
         """The batch of some samples, in order; the same generator state gives the same batch."""
         return self.finish(self.rows(np.asarray(indices), generator), generator, device)
 
     def __getitem__(self, index: int):
-        """One sample, shaped as in ``BodyTransform.assemble`` without the batch axis."""
+        """One sample in the form of the original's items: a ``Batch`` without the batch axis, as ``(inputs, targets,
+        meta)``; for PoseNet just ``(pose2d, lift_pose3d, lift_pose3d_valid)``.
+        """
         if not -len(self) <= index < len(self):
             raise IndexError(f"{self.name} has {len(self)} samples, asked for {index}")
         index %= len(self)
-        parts = self.batch([index], stream(self.seed, 0, index))
-        return tuple({k: v[0] for k, v in part.items()} if isinstance(part, dict) else part[0] for part in parts)
+        batch = self.batch([index], stream(self.seed, 0, index))
+        inputs, targets, meta = ({key: value[0] for key, value in part.items()} for part in batch)
+        if self.cfg.MODEL.with_mesh:
+            return inputs, targets, meta
+        return inputs["pose2d"], targets["lift_pose3d"], meta["lift_pose3d_valid"]
 
     def column(self, name: str) -> np.ndarray:
         """A column of the records that an evaluation needs.
@@ -212,7 +218,7 @@ class RecordDataset(PoseDataset):
                 f"{self.name} has no {own} joints as input, only {', '.join(allowed)} (DATASET.input_joint_set)"
             )
         target = self.protocol.target_set
-        if cfg.MODEL.name == "pose2mesh_net" and target not in ("", cfg.DATASET.target_joint_set):
+        if cfg.MODEL.with_mesh and target not in ("", cfg.DATASET.target_joint_set):
             raise ValueError(
                 f"{self.name} compares meshes by {target} joints: set DATASET.target_joint_set to {target!r}, not "
                 f"{get_joint_set(cfg.DATASET.target_joint_set).name!r}"

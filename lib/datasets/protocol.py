@@ -16,15 +16,17 @@ class FitCheck:
     Attributes:
         error: ``error(posed) -> (B,)``, see ``lib/datasets/fit_errors.py``; ``posed``: ``lib.datasets.posed.Posed``.
         threshold: larger errors are masked; millimetres, or pixels of a 64 x 64 crop.
-        masks: (MODEL.name, input joint set) -> the targets that are masked, of ``mesh``, ``lift``, ``reg``. Pairs that
-            are missing are not checked.
+        masks: input joint set -> the targets that are masked, see ``lib.datasets.batch.Batch``. With input joint sets
+            that are missing nothing is checked.
+        without_mesh: PoseNet, which has no mesh to learn, is trained with the check too.
         joint_sets: regressors that ``error`` asks for.
         unit: of error and threshold, in words.
     """
 
     error: Callable
     threshold: float
-    masks: Mapping[tuple[str, str], tuple[str, ...]]
+    masks: Mapping[str, tuple[str, ...]]
+    without_mesh: bool = True
     joint_sets: tuple[str, ...] = ("human36",)
     unit: str = "mm"
 

@@ -6,6 +6,7 @@ module; none of them repeats a step of it.
 
 import torch
 
+from lib.datasets.batch import Batch
 from lib.datasets.input2d import Input2D, Sources2D
 from lib.datasets.posed import Posed, PosedBodies
 from lib.datasets.protocol import Protocol
@@ -36,7 +37,7 @@ class BodyTransform:
         self.device = torch.device(device)
         self.protocol = protocol or Protocol()
         self.sources = sources
-        self.with_mesh = cfg.MODEL.name == "pose2mesh_net"
+        self.with_mesh = cfg.MODEL.with_mesh
         self.input_set = get_joint_set(cfg.DATASET.input_joint_set)
         self.target_set = get_joint_set(self.protocol.target_set or cfg.DATASET.target_joint_set)
         for joint_set in (self.input_set, self.target_set):
@@ -46,9 +47,10 @@ class BodyTransform:
                 )
         # the mesh is relative to the root of the target joints; with coco targets to human36's pelvis, as published
         self.root_set = HUMAN36 if self.target_set.name == COCO.name else self.target_set
-        self.masked: tuple[str, ...] = ()
-        if self.protocol.fit_check is not None:
-            self.masked = self.protocol.fit_check.masks.get((cfg.MODEL.name, self.input_set.name), ())
+        check = self.protocol.fit_check
+        masks = check.masks.get(self.input_set.name, ()) if check and (self.with_mesh or check.without_mesh) else ()
+        self.masked = [target for target in masks if self.with_mesh or target == "lift_pose3d"]
+        self.check = check if self.masked else None
         # PoseNet needs joints only: then just the vertices that regressors read are posed
         self.bodies = PosedBodies(model, self._needed_sets(), whole_mesh=self.with_mesh, device=self.device)
         crop_size = cfg.MODEL.input_shape[1], cfg.MODEL.input_shape[0]
@@ -57,10 +59,9 @@ class BodyTransform:
     def _needed_sets(self) -> list[JointSet]:
         needed = [self.input_set, *((self.target_set, self.root_set) if self.with_mesh else ())]
         needed = [joint_set for joint_set in needed if joint_set.name != self.protocol.annotated_set]
-        check = self.protocol.fit_check if self.masked else None
-        return needed + [get_joint_set(name) for name in (check.joint_sets if check else ())]
+        return needed + [get_joint_set(name) for name in (self.check.joint_sets if self.check else ())]
 
-    def __call__(self, rows: dict[str, torch.Tensor], generator: torch.Generator, train: bool):
+    def __call__(self, rows: dict[str, torch.Tensor], generator: torch.Generator, train: bool) -> Batch:
         """One batch, augmented when ``train``; see ``assemble``."""
         aug = self.cfg.AUG if train and self.protocol.augment else None
         flip, rotation = sample_augmentation(
@@ -76,7 +77,7 @@ class BodyTransform:
         }
         return Posed(self.bodies, rows, self.input_set.name, self.protocol.annotated_set)
 
-    def assemble(self, rows: dict[str, torch.Tensor], flip, rotation, generator: torch.Generator):
+    def assemble(self, rows: dict[str, torch.Tensor], flip, rotation, generator: torch.Generator) -> Batch:
         """One batch with given augmentation.
 
         Args:
@@ -87,11 +88,6 @@ class BodyTransform:
                 keypoints (B, 17, 3), detections (B, J, 2) pixels.
             flip: (B,) bool. rotation: (B,) degrees.
             generator: source of the 2D errors.
-
-        Returns:
-            PoseNet stage: ``(pose2d (B, J, 2), pose3d (B, J, 3) mm root-relative, valid (B, J, 1))``.
-            Pose2Mesh stage: dicts ``inputs {pose2d}``, ``targets {mesh (B, V, 3) metres root-relative, lift_pose3d
-            (B, J, 3) mm, reg_pose3d (B, Jt, 3) mm}``, ``meta {mesh_valid, lift_pose3d_valid, reg_pose3d_valid}``.
 
         Raises:
             BadSamples: 2D poses or 3D joints that cannot be used.
@@ -105,33 +101,18 @@ class BodyTransform:
         finite = torch.isfinite(lift).flatten(1).all(dim=1)
         if not finite.all():
             raise BadSamples("body parameters that give joints without finite coordinates", ~finite)
-        keep = self._kept(posed)
-        if not self.with_mesh:
-            return pose2d, lift, _mask(lift, "lift" in self.masked, keep)
-        mesh = posed.vertices_from(posed.targets(self.root_set.name)[:, self.root_set.root])
-        reg = MM_PER_M * _relative(posed.targets(self.target_set.name), self.target_set.root)
-        targets = {"mesh": mesh, "lift_pose3d": lift, "reg_pose3d": reg}
-        meta = {
-            "mesh_valid": _mask(mesh, "mesh" in self.masked, keep),
-            "lift_pose3d_valid": _mask(lift, "lift" in self.masked, keep),
-            "reg_pose3d_valid": _mask(reg, "reg" in self.masked, keep),
-        }
-        return {"pose2d": pose2d}, targets, meta
-
-    def _kept(self, posed: Posed) -> torch.Tensor | None:
-        """(B,) bool: the fit is close enough to supervise; None when nothing is checked."""
-        check = self.protocol.fit_check if self.masked else None
-        return None if check is None else check.error(posed) <= check.threshold
+        targets = {"lift_pose3d": lift}
+        if self.with_mesh:
+            mesh = posed.vertices_from(posed.targets(self.root_set.name)[:, self.root_set.root])
+            reg = MM_PER_M * _relative(posed.targets(self.target_set.name), self.target_set.root)
+            targets = {"mesh": mesh, "lift_pose3d": lift, "reg_pose3d": reg}
+        meta = {f"{name}_valid": torch.ones_like(target[..., :1]) for name, target in targets.items()}
+        if self.check is not None:
+            kept = self.check.error(posed) <= self.check.threshold
+            for name in self.masked:
+                meta[f"{name}_valid"] *= kept[:, None, None]
+        return Batch({"pose2d": pose2d}, targets, meta)
 
 
 def _relative(joints: torch.Tensor, root: int) -> torch.Tensor:
     return joints - joints[:, root, None]
-
-
-def _mask(like: torch.Tensor, masked: bool, keep: torch.Tensor | None) -> torch.Tensor:
-    """(B, N, 1) ones, zero for the samples that are not kept."""
-    valid = torch.ones_like(like[..., :1])
-    if not masked:
-        return valid
-    assert keep is not None  # where something is masked, fits are checked
-    return valid * keep[:, None, None]

@@ -105,7 +105,7 @@ def _weights(name: str, path: Path, root: Path) -> Finding:
         checkpoint = load_checkpoint(path)
         joints = f"{checkpoint.joint_set.name} joints" if checkpoint.settings else "of the original release"
         text = f"{path.name}, {path.stat().st_size / 1e6:.0f} MB, {joints}"
-        if checkpoint.stage == "posenet":
+        if not checkpoint.with_mesh:
             return Finding(OK, name, f"{text}, PoseNet")
         if checkpoint.graph is None:
             rows = coarse_size(checkpoint.state)

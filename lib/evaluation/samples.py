@@ -37,18 +37,14 @@ class SampleWriter:
             self._root = torch.from_numpy(dataset.mesh_model.joint_regressor("smpl")[:1])
 
     def add(self, prediction: dict[str, torch.Tensor], batch, indices: np.ndarray) -> None:
-        """Write what is due of a batch: ``prediction`` and the data set's batch, millimetres and metres."""
-        inputs, targets = batch[0], batch[1]
-        with_mesh = isinstance(inputs, dict)
-        pose2d = inputs["pose2d"] if with_mesh else inputs
-        target = targets.get("lift_pose3d") if with_mesh else targets
-        if self.dataset.no_targets:
-            target = None  # dummies
+        """Write what is due of a ``lib.datasets.batch.Batch``; the prediction is in millimetres."""
+        targets = batch.targets
+        truth = None if self.dataset.no_targets else targets["lift_pose3d"]  # else they are dummies
         for row, index in enumerate(indices.tolist()):
             if "mesh" in prediction and index % self.rule.every == 0:
                 self._write_mesh(index, prediction["mesh"][row], targets["mesh"][row])
             if index in self.drawn:
-                self._draw(index, pose2d[row], prediction.get("joints"), target, row)
+                self._draw(index, batch.inputs["pose2d"][row], prediction.get("joints"), truth, row)
 
     def close(self, complete: bool) -> None:
         """Nothing is left to be done."""

@@ -90,7 +90,7 @@ class Pose2MeshPredictor:
         else:
             raise ValueError("name a joint set, or weights to take it from")
         checkpoint = load_checkpoint(self.weights)
-        if checkpoint.stage != POSE2MESH:
+        if not checkpoint.with_mesh:
             raise ValueError(f"{self.weights} holds {checkpoint.stage} weights; a mesh needs those of {POSE2MESH}")
         cfg, trained = checkpoint.trained, checkpoint.joint_set
         self.joint_set = trained if wanted is None else wanted

@@ -12,7 +12,6 @@ from lib.joints.lookup import get_joint_set
 from lib.joints.tables import JOINT_SETS
 from lib.mesh.mesh_model import MeshModel, load_mesh_model
 from lib.settings.config import Config
-from lib.settings.setting import POSE2MESH
 
 # folders below experiment/: weights of the original release, and those for the open models that ship with this one
 ORIGINAL_WEIGHTS = {
@@ -61,7 +60,7 @@ def _own_weights(joint_set: JointSet, root: str | Path) -> Path:
     def takes(stored: Config) -> bool:
         own = get_joint_set(stored.DATASET.input_joint_set)
         same = all(getattr(own, key) == getattr(joint_set, key) for key in ("joints", "body", "derived", "root"))
-        return same and stored.MODEL.name == POSE2MESH
+        return same and stored.MODEL.with_mesh
 
     places = dict.fromkeys(Path(folder).resolve() / "experiment" for folder in (root, ROOT))
     found = (newest_checkpoint(place, takes, "best", folders="*") for place in places)

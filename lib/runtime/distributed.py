@@ -217,15 +217,6 @@ def broadcast_object(value, source: int = 0):
     return box[0]
 
 
-def gather_objects(value) -> list:
-    """The picklable objects of all processes in order of rank, in every process."""
-    if not active():
-        return [value]
-    boxes = [None] * world_size()
-    dist.all_gather_object(boxes, value)
-    return boxes
-
-
 def wrap(model: nn.Module, device: str | torch.device) -> nn.Module:
     """The model on its device; in a group, with gradients averaged over the processes after each backward pass.
 
@@ -240,10 +231,3 @@ def wrap(model: nn.Module, device: str | torch.device) -> nn.Module:
     # waits for its gradient
     ids = [device] if device.type == "cuda" else None
     return DistributedDataParallel(model, device_ids=ids)
-
-
-def unwrap(model: nn.Module) -> nn.Module:
-    """The network itself, without data-parallel wrappers."""
-    while isinstance(model, (DistributedDataParallel, nn.DataParallel)):
-        model = model.module
-    return model

@@ -10,7 +10,7 @@ import dataclasses
 from dataclasses import dataclass, field
 from typing import Literal
 
-from lib.settings.setting import BOTH, POSE2MESH, setting
+from lib.settings.setting import BOTH, POSE2MESH, WITH_MESH, setting
 
 
 @dataclass(frozen=True)
@@ -74,6 +74,11 @@ class ModelConfig:
     graph_levels: int = setting(0, least=0, resume=True, fits=(POSE2MESH,))
     # new: legacy = L / (2 lmax) - I as released, textbook = 2 L / lmax - I
     laplacian_scaling: Literal["legacy", "textbook"] = setting("legacy", resume=True, fits=(POSE2MESH,))
+
+    @property
+    def with_mesh(self) -> bool:
+        """Whether the stage makes meshes, so that its batches have them."""
+        return WITH_MESH[self.name]
 
 
 @dataclass(frozen=True)

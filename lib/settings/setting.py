@@ -6,6 +6,8 @@ from typing import Literal
 
 POSENET, POSE2MESH = "posenet", "pose2mesh_net"
 BOTH = (POSENET, POSE2MESH)
+# whether a stage makes meshes: all that others than lib/core/stages.py know of what its name means
+WITH_MESH = {POSENET: False, POSE2MESH: True}
 
 
 @dataclass(frozen=True)

@@ -124,7 +124,7 @@ def criterion(weights=None, parts=(), **changes):
         cfg = cfg.changed(**{"MODEL" if hasattr(cfg.MODEL, name) else "TRAIN": {name: value}})
     ring = torch.arange(60)
     faces = torch.stack([ring, ring.roll(1), ring.roll(2)], 1)
-    return Pose2MeshLoss(cfg, faces, torch.full((2, 60), 1 / 60), weights, parts)
+    return Pose2MeshLoss(cfg.MODEL, cfg.TRAIN, faces, torch.full((2, 60), 1 / 60), weights, parts)
 
 
 def terms(loss, pred, true, epoch=99, valid=None):

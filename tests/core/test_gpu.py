@@ -47,5 +47,5 @@ def test_batches_of_a_gpu_repeat_and_do_not_depend_on_workers():
         next(BatchLoader(Synthetic("train", cfg), 8, workers=workers, seed=3, device="cuda").epoch(1))
         for workers in (0, 2)
     ]
-    assert torch.equal(batches[0][0]["pose2d"], batches[1][0]["pose2d"])
-    assert torch.equal(batches[0][1]["mesh"], batches[1][1]["mesh"])
+    assert torch.equal(batches[0].inputs["pose2d"], batches[1].inputs["pose2d"])
+    assert torch.equal(batches[0].targets["mesh"], batches[1].targets["mesh"])

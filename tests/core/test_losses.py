@@ -6,7 +6,7 @@ import torch
 
 from lib.core.loss import LOSS_NAMES, Pose2MeshLoss, PoseNetLoss, coord_loss, edge_length_loss, get_loss
 from lib.core.loss import normal_vector_loss as normal_loss
-from lib.settings.config import Config
+from lib.settings.config import Config, ModelConfig, TrainConfig
 from tests.helpers import assert_close, golden
 from tests.support.rotations import random_rotation
 
@@ -109,7 +109,7 @@ def test_total_of_the_mesh_stage(data):
     regressor, outputs, targets, meta = mesh_batch(data)
     cfg = Config()
     cfg = cfg.changed(TRAIN={"edge_loss_start": 7})
-    criterion = Pose2MeshLoss(cfg, data["faces"].numpy(), regressor.numpy())
+    criterion = Pose2MeshLoss(cfg.MODEL, cfg.TRAIN, data["faces"].numpy(), regressor.numpy())
     mesh, pose3d = outputs
     joints = torch.einsum("jv,bvc->bjc", regressor, mesh * 1000)
     expected = {
@@ -134,7 +134,7 @@ def test_edge_loss_starts_after_its_epoch(data):
     regressor, outputs, targets, meta = mesh_batch(data)
     cfg = Config()
     cfg = cfg.changed(TRAIN={"edge_loss_start": 7})
-    criterion = Pose2MeshLoss(cfg, data["faces"], regressor)
+    criterion = Pose2MeshLoss(cfg.MODEL, cfg.TRAIN, data["faces"], regressor)
     before, parts = criterion(outputs, targets, meta, epoch=7)
     after, later = criterion(outputs, targets, meta, epoch=8)
     assert parts["edge loss"].item() == 0
@@ -151,7 +151,9 @@ def test_rejected_fits_shape_the_mesh_unless_masked(data):
     kept = [0, 2, 3]
     for masked in (False, True):
         cfg = cfg.changed(TRAIN={"mask_mesh_losses": masked})
-        total, parts = Pose2MeshLoss(cfg, data["faces"], regressor)((mesh, pose3d), targets, meta, epoch=16)
+        total, parts = Pose2MeshLoss(cfg.MODEL, cfg.TRAIN, data["faces"], regressor)(
+            (mesh, pose3d), targets, meta, epoch=16
+        )
         (gradient,) = torch.autograd.grad(total, mesh)
         assert (gradient[1] == 0).all() == masked
         # the rejected sample stays in the denominator, as in the coordinate losses
@@ -163,7 +165,7 @@ def test_rejected_fits_shape_the_mesh_unless_masked(data):
 
 def test_criterion_has_no_state_and_follows_the_dtype_of_the_model(data):
     regressor, *_ = mesh_batch(data)
-    criterion = Pose2MeshLoss(Config(), data["faces"].numpy(), regressor)
+    criterion = Pose2MeshLoss(ModelConfig(), TrainConfig(), data["faces"].numpy(), regressor)
     assert not criterion.state_dict()
     assert not list(criterion.parameters())
     assert criterion.to(torch.float64).joint_regressor.dtype == torch.float64

@@ -75,9 +75,9 @@ def test_people_behind_the_camera_are_used_as_published(unusable):
     data.restore()
     data.put("val.json", ("annotations", 3, "smpl_param", "trans"), [0.0, 0.0, -4.0])
     data.settings["use_gt_input"] = True
-    pose2d, lift, _ = data.build().batch(range(8), stream(0))
-    assert torch.isfinite(pose2d).all()
-    assert torch.isfinite(lift).all()
+    batch = data.build().batch(range(8), stream(0))
+    assert torch.isfinite(batch.inputs["pose2d"]).all()
+    assert torch.isfinite(batch.targets["lift_pose3d"]).all()
 
 
 @pytest.fixture

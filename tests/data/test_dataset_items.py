@@ -41,7 +41,7 @@ def test_reference_items_are_there():
 
 @pytest.mark.parametrize("group", GROUPS, ids=".".join)
 def test_items_equal_the_original(group, reference_root, reference_models):
-    name, split, _, _, kind = group
+    name, split, _, model, kind = group
     dataset = build(group, reference_root, reference_models)
     random_input = split == "train" and "noise" in kind
     items = golden_items()[group]
@@ -52,7 +52,7 @@ def test_items_equal_the_original(group, reference_root, reference_models):
         dataset.finish(rows, stream(0))
         flip, rotation = augmentation(kind, number)
         sample = dataset.transform.assemble(rows, torch.tensor([flip]), torch.tensor([rotation]), stream(0))
-        found = item_parts(sample)
+        found = item_parts(sample, model)
         for part, expected in parts.items():
             key = part.partition("@")[0]
             if key == "meta.dummy" or (random_input and key in ("img", "inputs.pose2d")):
@@ -72,17 +72,16 @@ def test_noise_free_items_do_not_depend_on_the_stream(reference_root, reference_
     torch.testing.assert_close(first, second, rtol=0, atol=0)
     spoilt_there = golden_items()["Human36M", "test", "human36", "pose2mesh_net", "noise_or_det"]
     for number in (0, 1):
-        assert_close(first[0][number], spoilt_there[number]["inputs.pose2d"], 1e-5)
+        assert_close(first.inputs["pose2d"][number], spoilt_there[number]["inputs.pose2d"], 1e-5)
 
 
 def test_noisy_inputs_differ_from_clean_ones_by_detector_errors(reference_root, reference_models):
     for name in ("Human36M", "COCO", "MuCo", "AMASS"):
         for input_set in ("human36", "coco"):
+            groups = ((name, "train", input_set, "posenet", kind) for kind in ("gt", "noise"))
             clean, noisy = (
-                build((name, "train", input_set, "posenet", kind), reference_root, reference_models).batch(
-                    range(4), stream(0)
-                )[0]
-                for kind in ("gt", "noise")
+                build(group, reference_root, reference_models).batch(range(4), stream(0)).inputs["pose2d"]
+                for group in groups
             )
             distance = (clean - noisy).norm(dim=-1)
             assert 0.005 < distance.median() < 0.3, (name, input_set)
@@ -94,7 +93,7 @@ def test_derived_joints_stay_clean_unless_asked(name, reference_root, reference_
     group = (name, "train", "coco", "posenet", "noise")
     for derive_noisy in (False, True):
         dataset = build(group, reference_root, reference_models, derive_noisy=derive_noisy)
-        pose = dataset.batch(np.zeros(64, dtype=int), stream(0))[0]
+        pose = dataset.batch(np.zeros(64, dtype=int), stream(0)).inputs["pose2d"]
         middle = 0.5 * (pose[:, 11] + pose[:, 12])
         off = (pose[:, 17] - middle).norm(dim=-1)
         assert (off.max() < 1e-5) == derive_noisy
@@ -140,8 +139,8 @@ def test_fitting_errors_equal_the_original(reference_root, reference_models, inf
 
 def test_muco_samples_count_once_their_check_is_mended(reference_root, reference_models):
     group = ("MuCo", "train", "coco", "pose2mesh_net", "gt")
-    published = build(group, reference_root, reference_models).batch(range(4), stream(0))[2]
-    mended = build(group, reference_root, reference_models, muco_fit_check="annotated").batch(range(4), stream(0))[2]
+    published = build(group, reference_root, reference_models).batch(range(4), stream(0)).meta
+    mended = build(group, reference_root, reference_models, muco_fit_check="annotated").batch(range(4), stream(0)).meta
     for name in ("mesh_valid", "lift_pose3d_valid", "reg_pose3d_valid"):
         assert published[name].max() == 0
         assert mended[name].min() == 1

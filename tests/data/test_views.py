@@ -54,8 +54,9 @@ def test_published_settings_draw_what_they_always_drew(small_config, joint_set):
     cfg = small_config("posenet", joint_set, joint_set, DATASET={"use_gt_input": False}, SYNTHETIC=drawing)
     dataset, generator = dataset_class("Synthetic")("train", cfg), stream(21)
     rows = dataset.rows(np.arange(8), generator)
-    pose2d, pose3d, _ = dataset.finish(rows, generator)
-    found = (rows["pose"][:, 3:], rows["betas"], rows["cam_R"], rows["trans"], pose2d, pose3d)
+    batch = dataset.finish(rows, generator)
+    found = (rows["pose"][:, 3:], rows["betas"], rows["cam_R"], rows["trans"])
+    found += batch.inputs["pose2d"], batch.targets["lift_pose3d"]
     *expected, following = BEFORE[joint_set]
     assert [mean_size(values) for values in found[:3]] == pytest.approx(expected[:3], rel=1e-6)
     assert rows["trans"].double().mean().item() == pytest.approx(expected[3], rel=1e-6)

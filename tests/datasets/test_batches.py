@@ -11,6 +11,7 @@ from data.AMASS.dataset import CAMERAS
 from data.Synthetic.dataset import look_at_rotations
 from lib.body.lbs import lbs
 from lib.body.pose_prior import mirror_pose
+from lib.datasets.batch import Batch
 from lib.datasets.input2d import JITTER_STD
 from lib.datasets.loader import BatchLoader, index_batches
 from lib.datasets.mixing import MultipleDatasets
@@ -27,6 +28,11 @@ SETS = ["human36", "coco", "smpl", "mano"]
 
 def synthetic(cfg, mode="train", **options):
     return dataset_class("Synthetic")(mode, cfg, **options)
+
+
+def poses(batch):
+    """2D input and 3D target."""
+    return batch.inputs["pose2d"], batch.targets["lift_pose3d"]
 
 
 @pytest.mark.parametrize("joint_set", SETS)
@@ -65,11 +71,12 @@ def test_batch_contract(small_config, joint_set):
 @pytest.mark.parametrize("joint_set", SETS)
 def test_posenet_batch_is_the_same_data_without_the_mesh(small_config, joint_set):
     full = synthetic(small_config("pose2mesh_net", joint_set)).batch(range(4), stream(3))
-    pose2d, lift, valid = synthetic(small_config("posenet", joint_set, joint_set)).batch(range(4), stream(3))
+    batch = synthetic(small_config("posenet", joint_set, joint_set)).batch(range(4), stream(3))
+    assert [list(part) for part in batch] == [["pose2d"], ["lift_pose3d"], ["lift_pose3d_valid"]]
     # posing only the vertices that the regressor reads gives the joints of the full mesh
-    torch.testing.assert_close(lift, full[1]["lift_pose3d"], atol=2e-2, rtol=0)
-    torch.testing.assert_close(pose2d, full[0]["pose2d"], atol=1e-4, rtol=0)
-    assert valid.shape == (4, len(lift[0]), 1)
+    torch.testing.assert_close(batch.targets["lift_pose3d"], full.targets["lift_pose3d"], atol=2e-2, rtol=0)
+    torch.testing.assert_close(batch.inputs["pose2d"], full.inputs["pose2d"], atol=1e-4, rtol=0)
+    assert batch.meta["lift_pose3d_valid"].shape == full.meta["lift_pose3d_valid"].shape
 
 
 def test_mesh_and_regressed_joints_share_the_root(small_config):
@@ -86,7 +93,7 @@ def test_input_is_the_projection_of_the_pose(small_config):
     cfg = small_config("posenet", "coco", "coco")
     dataset = synthetic(cfg)
     rows = dataset.rows(np.arange(6), stream(4))
-    pose2d, _, _ = dataset.finish(rows, stream(4))
+    pose2d = dataset.finish(rows, stream(4)).inputs["pose2d"]
     model = dataset.mesh_model
     rotation = Rotation.from_matrix(rows["cam_R"].double().numpy()) * Rotation.from_rotvec(
         rows["pose"][:, :3].double().numpy()
@@ -104,8 +111,8 @@ def test_flip_augmentation_mirrors_input_and_target(small_config):
     plain = small_config("posenet", "coco", "coco")
     flipping = small_config("posenet", "coco", "coco", AUG={"flip": True})
     rows = synthetic(plain).rows(np.arange(64), stream(5))
-    pose2d, lift, _ = synthetic(plain).finish(rows, stream(6))
-    pose2d_flip, lift_flip, _ = synthetic(flipping).finish(rows, stream(6))
+    pose2d, lift = poses(synthetic(plain).finish(rows, stream(6)))
+    pose2d_flip, lift_flip = poses(synthetic(flipping).finish(rows, stream(6)))
     order = list(range(COCO.joint_num))
     for a, b in COCO.flip_pairs:
         order[a], order[b] = b, a
@@ -122,16 +129,16 @@ def test_errors_change_inputs_but_not_targets(small_config):
     noisy = small_config("posenet", "coco", "coco", DATASET={"use_gt_input": False})
     half = small_config("posenet", "coco", "coco", DATASET={"use_gt_input": False}, SYNTHETIC={"clean_share": 0.5})
     rows = synthetic(clean).rows(np.arange(400), stream(7))
-    base, target, _ = synthetic(clean).finish(rows, stream(8))
+    base, target = poses(synthetic(clean).finish(rows, stream(8)))
     for cfg, low, high in ((noisy, 400, 400), (half, 150, 250)):
-        pose2d, lift, _ = synthetic(cfg).finish(rows, stream(8))
+        pose2d, lift = poses(synthetic(cfg).finish(rows, stream(8)))
         torch.testing.assert_close(lift, target)
         assert low <= ((pose2d - base).abs().amax(dim=(1, 2)) > 1e-3).sum() <= high
 
 
 def test_derived_joints_follow_the_noisy_keypoints(small_config):
     cfg = small_config("posenet", "coco", "coco", DATASET={"use_gt_input": False})
-    pose2d, _, _ = synthetic(cfg).batch(range(32), stream(9))
+    pose2d = synthetic(cfg).batch(range(32), stream(9)).inputs["pose2d"]
     torch.testing.assert_close(pose2d, COCO.add_derived(pose2d[:, :17]), atol=1e-4, rtol=0)
 
 
@@ -145,25 +152,31 @@ def test_same_stream_same_batch(small_config):
     first = synthetic(cfg).batch(range(8), stream(1, 2, 3))
     second = synthetic(cfg).batch(range(8), stream(1, 2, 3))
     other = synthetic(cfg).batch(range(8), stream(1, 2, 4))
-    torch.testing.assert_close(first[1]["mesh"], second[1]["mesh"], rtol=0, atol=0)
-    assert not torch.equal(first[1]["mesh"], other[1]["mesh"])
+    torch.testing.assert_close(first.targets["mesh"], second.targets["mesh"], rtol=0, atol=0)
+    assert not torch.equal(first.targets["mesh"], other.targets["mesh"])
 
 
 def test_single_items_come_from_the_same_code(small_config):
     dataset = synthetic(small_config("pose2mesh_net", "coco"), mode="test")
     inputs, targets, meta = dataset[3]
-    batch = dataset.batch([3], stream(0))
-    torch.testing.assert_close(inputs["pose2d"], batch[0]["pose2d"][0])
+    torch.testing.assert_close(inputs["pose2d"], dataset.batch([3], stream(0)).inputs["pose2d"][0])
     assert targets["mesh"].shape == (dataset.mesh_model.vertex_num, 3)
     assert meta["mesh_valid"].shape == (dataset.mesh_model.vertex_num, 1)
     with pytest.raises(IndexError):
         dataset[len(dataset)]
 
 
+def test_single_items_of_posenet_are_tensors_as_in_the_original(small_config):
+    dataset = synthetic(small_config("posenet", "coco", "coco"), mode="test")
+    batch = dataset.batch([3], stream(0))
+    parts = batch.inputs["pose2d"], batch.targets["lift_pose3d"], batch.meta["lift_pose3d_valid"]
+    torch.testing.assert_close(dataset[3], tuple(part[0] for part in parts), rtol=0, atol=0)
+
+
 def test_test_split_does_not_depend_on_the_seed(small_config):
     cfg = small_config()
     first, second = (synthetic(cfg, mode="test", seed=seed).batch(range(4), stream(0)) for seed in (1, 2))
-    torch.testing.assert_close(first[1], second[1], rtol=0, atol=0)
+    torch.testing.assert_close(first.targets, second.targets, rtol=0, atol=0)
 
 
 @pytest.mark.parametrize("workers", [0, 2])
@@ -174,7 +187,7 @@ def test_loader_gives_the_same_batches_for_any_number_of_workers(small_config, w
     other = list(BatchLoader(dataset, 16, shuffle=shuffle, workers=workers, seed=1).epoch(3))
     assert len(plain) == len(other) == 4
     for a, b in zip(plain, other):
-        torch.testing.assert_close(a[1], b[1], rtol=0, atol=0)
+        torch.testing.assert_close(a.targets, b.targets, rtol=0, atol=0)
 
 
 def test_streams_differ_by_every_key_and_by_their_number():
@@ -185,9 +198,9 @@ def test_streams_differ_by_every_key_and_by_their_number():
 
 def test_epochs_and_seeds_differ(small_config):
     dataset = synthetic(small_config("posenet", "coco", "coco"))
-    first = next(iter(BatchLoader(dataset, 16, seed=1).epoch(1)))
-    for seed, epoch in ((1, 2), (2, 1)):
-        assert not torch.equal(first[1], next(iter(BatchLoader(dataset, 16, seed=seed).epoch(epoch)))[1])
+    batches = (next(BatchLoader(dataset, 16, seed=seed).epoch(epoch)) for seed, epoch in ((1, 1), (1, 2), (2, 1)))
+    first, *others = (batch.targets["lift_pose3d"] for batch in batches)
+    assert not any(torch.equal(first, other) for other in others)
 
 
 def test_a_last_single_sample_joins_the_batch_before():
@@ -222,7 +235,7 @@ class Numbers:
 
     def finish(self, rows, generator, device="cpu"):
         values = torch.as_tensor(rows)
-        return torch.full_like(values, self.tag), {"value": values}
+        return Batch({"tag": torch.full_like(values, self.tag)}, {"value": values}, {})
 
 
 def test_mixing_follows_the_original_law():
@@ -243,9 +256,9 @@ def test_mixing_follows_the_original_law():
 def test_mixing_keeps_the_order_of_the_indices():
     sets = MultipleDatasets([Numbers(0, 5), Numbers(1, 3)], make_same_len=False)
     assert len(sets) == 8
-    tags, values = sets.finish(sets.rows(np.array([7, 0, 5, 4]), stream(0)), stream(0))
-    assert tags.tolist() == [1, 0, 1, 0]
-    assert values["value"].tolist() == [2, 0, 0, 4]
+    batch = sets.finish(sets.rows(np.array([7, 0, 5, 4]), stream(0)), stream(0))
+    assert batch.inputs["tag"].tolist() == [1, 0, 1, 0]
+    assert batch.targets["value"].tolist() == [2, 0, 0, 4]
     with pytest.raises(ValueError, match="train_list is empty"):
         MultipleDatasets([])
 

@@ -138,11 +138,11 @@ def test_batches_are_the_projections_with_that_scale(small_config, scale):
     cfg = small_config("posenet", "human36", DATASET={"input_scale": scale})
     dataset = dataset_class("Synthetic")("train", cfg)
     rows = dataset.rows(np.arange(6), stream(4))
-    pose2d, lift, _ = dataset.finish(rows, stream(5))
+    batch = dataset.finish(rows, stream(5))
     pixels = dataset.transform.posed(rows).image("human36")
-    torch.testing.assert_close(pose2d, standardise(pixels, scale), atol=1e-5, rtol=0)
+    torch.testing.assert_close(batch.inputs["pose2d"], standardise(pixels, scale), atol=1e-5, rtol=0)
     plain = dataset_class("Synthetic")("train", small_config("posenet", "human36"))
-    assert torch.equal(plain.finish(rows, stream(5))[1], lift)
+    assert torch.equal(plain.finish(rows, stream(5)).targets["lift_pose3d"], batch.targets["lift_pose3d"])
 
 
 @pytest.mark.parametrize("scale", SCALES)

@@ -8,6 +8,7 @@ import pytest
 import torch
 from scipy.stats import chisquare
 
+from lib.datasets.batch import Batch
 from lib.datasets.loader import BatchLoader
 from lib.datasets.mixing import MultipleDatasets, sample_of
 from lib.datasets.pose_dataset import stream
@@ -37,7 +38,7 @@ class Numbers:
 
     def finish(self, rows, generator, device="cpu"):
         values, noise = rows
-        return torch.full_like(values, self.tag), {"value": values, "noise": noise}
+        return Batch({"tag": torch.full_like(values, self.tag)}, {"value": values, "noise": noise}, {})
 
 
 def mixed(lengths=LENGTHS, **options):
@@ -50,7 +51,7 @@ def epoch_of(dataset, batch_size=6, epoch=2, **options):
 
 def pairs(batches):
     """(data set, sample) of each row, batch by batch."""
-    return [list(zip(tags.tolist(), parts["value"].tolist())) for tags, parts in batches]
+    return [list(zip(batch.inputs["tag"].tolist(), batch.targets["value"].tolist())) for batch in batches]
 
 
 def flat(batches):
@@ -108,7 +109,7 @@ def test_a_uniform_number_next_to_one_stays_inside_the_data_set():
 def test_each_data_set_has_an_equal_share_of_an_epoch_and_a_random_share_of_a_batch():
     sets = mixed((4000, 1000, 10))
     batches = epoch_of(sets, batch_size=63, shuffle=True)
-    tags = [batch[0] for batch in batches]
+    tags = [batch.inputs["tag"] for batch in batches]
     total = torch.bincount(torch.cat(tags), minlength=3)
     assert total.sum() == len(sets) == 12000
     assert chisquare(total.numpy()).pvalue > 1e-3
@@ -137,18 +138,18 @@ def test_processes_share_the_samples_of_one(processes, lengths):
     together = [flat(parts) for parts in zip(*(pairs(share) for share in shares), strict=True)]
     assert flat(together) == flat(pairs(alone))
     assert together[:-1] == pairs(alone)[: len(together) - 1]  # a small last batch may have joined the one before
-    noise = torch.cat([batch[1]["noise"] for share in shares for batch in share])
+    noise = torch.cat([batch.targets["noise"] for share in shares for batch in share])
     assert len(noise.unique()) == len(noise)  # no process repeats another's
 
 
 def test_a_batch_that_cannot_be_halved_is_used_whole():
     shares = [epoch_of(mixed((9, 9, 9)), batch_size=10, rank=rank, world_size=2) for rank in range(2)]
-    assert [[len(tags) for tags, _ in share] for share in shares] == [[5, 5, 5], [4, 4, 4]]
+    assert [[len(batch.inputs["tag"]) for batch in share] for share in shares] == [[5, 5, 5], [4, 4, 4]]
 
 
 def test_a_last_batch_too_small_for_the_processes_joins_the_one_before():
     shares = [epoch_of(Numbers(0, 19), batch_size=8, rank=rank, world_size=2) for rank in range(2)]
-    assert [[len(tags) for tags, _ in share] for share in shares] == [[4, 6], [4, 5]]
+    assert [[len(batch.inputs["tag"]) for batch in share] for share in shares] == [[4, 6], [4, 5]]
     with pytest.raises(ValueError, match="3 samples are less than two for each of 2 processes"):
         epoch_of(Numbers(0, 3), batch_size=8, world_size=2)
 
@@ -176,10 +177,11 @@ def test_an_empty_data_set_is_named():
 
 def test_a_batch_keeps_its_order_and_the_entries_that_all_have():
     sets = mixed(make_same_len=False)
-    sets.datasets[1].finish = lambda rows, generator, device: (torch.full_like(rows[0], 1), {"value": rows[0]})
-    tags, parts = sets.finish(sets.rows(np.array([8, 0, 12, 7]), stream(0)), stream(0))
-    assert tags.tolist() == [1, 0, 2, 1]
-    assert {key: value.tolist() for key, value in parts.items()} == {"value": [1, 0, 2, 0]}
+    finish = sets.datasets[1].finish
+    sets.datasets[1].finish = lambda *arguments: finish(*arguments)._replace(targets={"value": arguments[0][0]})
+    batch = sets.finish(sets.rows(np.array([8, 0, 12, 7]), stream(0)), stream(0))
+    assert batch.inputs["tag"].tolist() == [1, 0, 2, 1]
+    assert {key: value.tolist() for key, value in batch.targets.items()} == {"value": [1, 0, 2, 0]}
 
 
 def test_real_batches_are_the_same_for_any_number_of_workers(small_config):
@@ -192,8 +194,8 @@ def test_real_batches_are_the_same_for_any_number_of_workers(small_config):
 
 def test_one_data_set_has_the_batches_it_always_had():
     """Figures that were published with one data set stay reproducible."""
-    tags, parts = epoch_of(Numbers(0, 20), batch_size=5, shuffle=True)[3]
-    assert tags.tolist() == [0] * 5
+    batch = epoch_of(Numbers(0, 20), batch_size=5, shuffle=True)[3]
+    assert batch.inputs["tag"].tolist() == [0] * 5
     order = torch.randperm(20, generator=stream(4, 2))
-    assert parts["value"].tolist() == order[15:].tolist()
-    torch.testing.assert_close(parts["noise"], torch.rand(5, generator=stream(4, 2, 0, 3)), rtol=0, atol=0)
+    assert batch.targets["value"].tolist() == order[15:].tolist()
+    torch.testing.assert_close(batch.targets["noise"], torch.rand(5, generator=stream(4, 2, 0, 3)), rtol=0, atol=0)

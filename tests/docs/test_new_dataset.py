@@ -65,8 +65,7 @@ def test_a_new_data_set_trains_and_tests(new_set, small_config, name, capsys):
     assert f"MyData test: {len(train)} samples; left out: 1 without an SMPL fit" in capsys.readouterr().out
     pose2d = {}
     for what, dataset in {"detected": tester.dataset, "projected": train}.items():
-        sample = dataset.batch([0], stream(0))[0]
-        pose2d[what] = sample if name == "posenet" else sample["pose2d"]
+        pose2d[what] = dataset.batch([0], stream(0)).inputs["pose2d"]
         assert pose2d[what].shape == (1, 19, 2)
     assert not torch.equal(*pose2d.values())
     cfg = cfg.changed(DATASET={"train_list": ["MyData"]}, TRAIN={"end_epoch": 1})

@@ -76,7 +76,7 @@ def test_lifted_joints_and_those_of_the_mesh_are_compared_with_the_same_targets(
     target_set = get_joint_set(cfg.DATASET.target_joint_set)
     regressor = torch.from_numpy(target_set.add_derived(dataset.mesh_model.joint_regressor(target_set)))
     evaluator = dataset.evaluator(target_set, True, regressor)
-    targets = dataset.batch(np.arange(7), stream(0))[1]
+    targets = dataset.batch(np.arange(7), stream(0)).targets
     mesh, joints = 1000 * targets["mesh"], targets["lift_pose3d"]
     wrong = joints.clone()
     wrong[:, input_set.eval_joints[1], 0] += len(input_set.eval_joints)  # one joint of so many: a mean of 1 mm

@@ -142,7 +142,7 @@ def test_predictions_on_the_open_benchmark():
     cfg = load_checkpoint(predictor.weights).trained.changed(SYNTHETIC={"test_samples": 1000, "any_view_share": 0.0})
     items = dataset_class("Synthetic")("test", cfg).batch(np.arange(0, 960, 40), torch.Generator().manual_seed(0))
     with torch.inference_mode():
-        mesh, _ = predictor.network(items[0]["pose2d"].float())
+        mesh, _ = predictor.network(items.inputs["pose2d"].float())
     fit = fit_params(mesh, predictor.mesh_model)
     assert fit.residual.mean() < 0.015
     assert fit.betas.abs().max() < 5

@@ -84,7 +84,7 @@ def meshes():
 
     names = {"input_joint_set": "mano", "target_joint_set": "mano", "train_list": ["Synthetic"]}
     cfg = merge({"DATASET": names, "MODEL": {"name": "pose2mesh_net", "body": "open_hand"}})
-    return dataset_class("Synthetic")("train", cfg).batch(range(200), stream(3))[1]["mesh"]
+    return dataset_class("Synthetic")("train", cfg).batch(range(200), stream(3)).targets["mesh"]
 
 
 def rebuilt(part, meshes):
@@ -130,10 +130,10 @@ def test_more_components_than_meshes():
 def test_training_begins_with_the_components_of_drawn_meshes(settings, tmp_path):
     trainer = started(settings({"base_components": 40}), tmp_path)
     part = trainer.model.mesh_base
-    drawn = torch.cat([batch[1]["mesh"] for batch in trainer.loader.epoch(1)])
+    drawn = torch.cat([batch.targets["mesh"] for batch in trainer.loader.epoch(1)])
     error = (rebuilt(part, drawn)[0] - drawn).norm(dim=2).mean()
     assert error < 0.2 * (drawn - drawn.mean(0)).norm(dim=2).mean()  # of other samples than it was made from
-    expected = torch.cat([batch[1]["mesh"] for batch in trainer.loader.epoch(0)]).mean(0)
+    expected = torch.cat([batch.targets["mesh"] for batch in trainer.loader.epoch(0)]).mean(0)
     assert_close(part.basis.bias.detach().view(-1, 3), expected)
 
 

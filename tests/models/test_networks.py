@@ -176,7 +176,7 @@ def test_two_training_steps(graphs, name, file):
         }
     )
     model = fill(pose2mesh_net.build_pose2mesh(cfg, graphs[name]), seed=3).train()
-    loss = Pose2MeshLoss(cfg, faces_of(name), regressor_of(name, z))
+    loss = Pose2MeshLoss(cfg.MODEL, cfg.TRAIN, faces_of(name), regressor_of(name, z))
     pose2d, mesh, lift, reg = (torch.from_numpy(z[key]) for key in ("pose2d", "mesh", "lift", "reg"))
     masked = torch.ones(len(mesh), 1, 1)
     masked[z["valid_rows"]] = 0

@@ -99,8 +99,8 @@ def our_step(hand, model, lr=1e-3):
     """``step(batch)`` of the fast code: its total loss as a number, the gradients left in place."""
     cfg = merge({"TRAIN": {"edge_loss_start": 0, "lr": lr}})
     dtype = next(model.parameters()).dtype
-    criterion = Pose2MeshLoss(cfg, hand.faces, hand.joint_regressor("mano")).to(dtype)
-    optimizer = build_optimizer(cfg, model.train().parameters())
+    criterion = Pose2MeshLoss(cfg.MODEL, cfg.TRAIN, hand.faces, hand.joint_regressor("mano")).to(dtype)
+    optimizer = build_optimizer(cfg.TRAIN, model.train().parameters())
 
     def step(batch):
         total, _ = criterion(model(batch[0]["pose2d"]), batch[1], batch[2], epoch=1)

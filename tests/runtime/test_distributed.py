@@ -30,7 +30,8 @@ def batch():
 def train_two_steps(device, path):
     """Two SGD steps, each process on its share of the batch; rank 0 stores the outcome."""
     rank, processes = distributed.rank(), distributed.world_size()
-    model = distributed.wrap(Net(), device)
+    network = Net()
+    model = distributed.wrap(network, device)
     optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
     x, y = (part.chunk(processes)[rank] for part in batch())
     for _ in range(2):
@@ -38,12 +39,15 @@ def train_two_steps(device, path):
         loss = (model(x) - y).square().mean()
         loss.backward()
         optimizer.step()
+    everywhere = [(rank, distributed.is_main(), distributed.rank_seed(100))] * processes
+    if processes > 1:
+        torch.distributed.all_gather_object(everywhere, everywhere[rank])
     outcome = {
-        "weight": distributed.unwrap(model).layer.weight.detach(),
+        "weight": network.layer.weight.detach(),
         "loss": distributed.all_reduce_mean(loss),
-        "unused": distributed.unwrap(model).unused.weight.grad,
+        "unused": network.unused.weight.grad,
         "from_zero": distributed.broadcast_object({"rank": rank}),
-        "all": distributed.gather_objects((rank, distributed.is_main(), distributed.rank_seed(100))),
+        "all": everywhere,
         "device": device,
     }
     distributed.barrier()
@@ -108,9 +112,7 @@ def test_helpers_without_a_group():
     model = nn.Linear(2, 2)
     assert (distributed.rank(), distributed.world_size(), distributed.is_main()) == (0, 1, True)
     assert distributed.wrap(model, "cpu") is model
-    assert distributed.unwrap(nn.DataParallel(model)) is model
     assert distributed.broadcast_object("x") == "x"
-    assert distributed.gather_objects("x") == ["x"]
     assert distributed.all_reduce_mean(torch.tensor(2.0)).item() == 2
     distributed.barrier()
 

@@ -7,8 +7,8 @@ from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
-import torch
 
+from lib.datasets.batch import Batch
 from lib.datasets.registry import dataset_class
 from lib.mesh.mesh_model import (
     MANO_FOLDER,
@@ -20,7 +20,7 @@ from lib.settings.reading import merge
 from tests.helpers import SHARED, shared_path
 
 TARGET_SETS = {"SURREAL": "smpl", "FreiHAND": "mano"}
-POSENET_PARTS = ("img", "cam", "valid")
+POSENET_PARTS = {"inputs.pose2d": "img", "targets.lift_pose3d": "cam", "meta.lift_pose3d_valid": "valid"}
 
 
 def make_root(folder: Path) -> Path:
@@ -78,12 +78,11 @@ def build(group: tuple[str, ...], root: Path, models: dict, **dataset):
     return dataset_class(name)(split, cfg, model=mesh_model, root=root)
 
 
-def item_parts(sample: tuple) -> dict[str, np.ndarray]:
-    """An item of either model under the golden names."""
-    if isinstance(sample[0], torch.Tensor):
-        return {name: part[0].numpy() for name, part in zip(POSENET_PARTS, sample, strict=True)}
-    groups = zip(("inputs", "targets", "meta"), sample, strict=True)
-    return {f"{group}.{name}": value[0].numpy() for group, values in groups for name, value in values.items()}
+def item_parts(batch: Batch, model: str) -> dict[str, np.ndarray]:
+    """The first sample of a batch under the golden names of a model."""
+    groups = batch._asdict().items()
+    parts = {f"{group}.{name}": value[0].numpy() for group, values in groups for name, value in values.items()}
+    return {name: parts.pop(key) for key, name in POSENET_PARTS.items()} | parts if model == "posenet" else parts
 
 
 def stored_form(part: str, value: np.ndarray, vertices: np.ndarray) -> np.ndarray:

@@ -65,7 +65,7 @@ def test_amass_protocol(tmp_path, small_config):
     assert len(dataset_class("AMASS")("train", small_config("pose2mesh_net"), root=tmp_path)) == 4 * (1 + 3)
     dataset = dataset_class("AMASS")("train", small_config("posenet", "coco", "coco"), root=tmp_path)
     assert len(dataset) == 4 * (1 + 3 + 3)
-    _, lift, _ = dataset.batch(range(4), stream(0))
+    lift = dataset.batch(range(4), stream(0)).targets["lift_pose3d"]
     # the same upright rest pose from four sides: the same heights, other widths
     torch.testing.assert_close(lift[0].norm(dim=1), lift[2].norm(dim=1), atol=1e-2, rtol=0)
     assert (lift[0, :, 0] - lift[2, :, 0]).abs().max() > 100
