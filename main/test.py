@@ -1,6 +1,7 @@
 """Test a trained PoseNet or Pose2Mesh.
 
     python main/test.py --cfg asset/yaml/pose2mesh_cocoJ_test_open.yml
+    python main/test.py --weights experiment/exp_11-22_14-00-00
     python main/test.py --cfg asset/yaml/pose2mesh_cocoJ_test_open.yml --baseline linear
     python main/test.py --cfg asset/yaml/pose2mesh_cocoJ_test_open.yml --predictions RUN/result/predictions
 
@@ -22,7 +23,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description="Test Pose2Mesh", epilog=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--cfg", help="YAML file of asset/yaml (default: the settings of lib/settings/config.py)")
+    parser.add_argument(
+        "--cfg", help="YAML file of asset/yaml (default: that of --weights, else lib/settings/config.py)"
+    )
     parser.add_argument(
         "--set", nargs="+", default=[], metavar="KEY=VALUE", help="replace settings, e.g. TRAIN.lr=0.01 TEST.vis=True"
     )

@@ -115,7 +115,5 @@ class FreiHAND(RecordDataset):
         return FreiHandEvaluator(joints, meshes, regressor, full)
 
     def writers(self, run, regressor=None):
-        if (np.diff(self.records["db_idx"]) < 0).any():
-            print("pred.json: rows are in the order of image ids, the benchmark's server expects that of db_idx")
-        points = MANO.joint_num if regressor is None else self.mesh_model.vertex_num
-        return [Submission(run / "pred.json", len(self), points, self.cfg.TEST.freihand_unit, regressor)]
+        points, numbers = MANO.joint_num if regressor is None else self.mesh_model.vertex_num, self.column("db_idx")
+        return [Submission(run / "pred.json", numbers, points, self.cfg.TEST.freihand_unit, regressor)]

@@ -133,19 +133,22 @@ class FreiHandEvaluator(Evaluator):
 
 
 class Submission:
-    """``pred.json``: a list of joints (N, 21, 3) and meshes (N, V, 3), rows in the order of the data set (image id).
+    """``pred.json``: a list of joints (N, 21, 3) and meshes (N, V, 3), rows in the order of db_idx: the server's.
 
-    PoseNet has no mesh: its joints are written twice, as released. Meshes wait in a hidden file, not in memory.
+    The original's rows are in the order of the data set (image id). Where that is another one, a file of the same name
+    with ``_image_id`` has it. PoseNet has no mesh: its joints are written twice, as released. Meshes wait in a hidden
+    file, not in memory.
 
     Args:
         path: file to write.
-        count: number of samples.
+        db_index: (N,) of the samples.
         points: rows of a mesh (of a pose, for PoseNet).
         unit: ``mm`` or ``m``.
         regressor: (21, V) for meshes; None for PoseNet.
     """
 
-    def __init__(self, path: Path, count: int, points: int, unit: str, regressor: torch.Tensor | None):
+    def __init__(self, path: Path, db_index: np.ndarray, points: int, unit: str, regressor: torch.Tensor | None):
+        count, self._order = len(db_index), np.argsort(db_index, kind="stable")
         self.path, self.scale = path, {"mm": 1.0, "m": 1 / MM_PER_M}[unit]
         self.decimals = 4 if unit == "mm" else 7
         self.regressor = None if regressor is None else JointRegressor(regressor)
@@ -161,21 +164,27 @@ class Submission:
         self._points[indices] = points.cpu().numpy()
 
     def close(self, complete: bool) -> None:
-        """Write the file, when all samples came."""
+        """Write the files, when all samples came."""
         try:
             if complete:
-                with atomic_write(self.path) as stream:
-                    stream.write("[")
-                    self._write(stream, self._joints)
-                    stream.write(", ")
-                    self._write(stream, self._points)
-                    stream.write("]")
+                self._write_file(self.path, self._order)
+                as_read = np.arange(len(self._order))
+                if not np.array_equal(self._order, as_read):
+                    self._write_file(self.path.with_stem(f"{self.path.stem}_image_id"), as_read)
         finally:
             del self._points
             self._aside.unlink(missing_ok=True)
 
-    def _write(self, stream, values: np.ndarray) -> None:
-        for number, row in enumerate(values):
-            rounded = (row.astype(np.float64) * self.scale).round(self.decimals)
+    def _write_file(self, path: Path, order: np.ndarray) -> None:
+        with atomic_write(path) as stream:
+            stream.write("[")
+            self._write(stream, self._joints, order)
+            stream.write(", ")
+            self._write(stream, self._points, order)
+            stream.write("]")
+
+    def _write(self, stream, values: np.ndarray, order: np.ndarray) -> None:
+        for number, place in enumerate(order):
+            rounded = (values[place].astype(np.float64) * self.scale).round(self.decimals)
             stream.write(f"{', ' if number else '['}{json.dumps(rounded.tolist())}")
         stream.write("]")

@@ -11,7 +11,7 @@ from pathlib import Path
 import torch
 
 from lib.checkpoints.files import identity, load_checkpoint
-from lib.checkpoints.finding import find_resumable, weights_path
+from lib.checkpoints.finding import find_checkpoint, find_resumable, weights_path
 from lib.core.base import Options, Tester, Trainer
 from lib.core.baselines import fit_baseline
 from lib.core.epoch_log import summary_writer
@@ -94,8 +94,16 @@ def _train_process(device: str, cfg: Config, args: argparse.Namespace) -> None:
 
 
 def test(args: argparse.Namespace) -> None:
-    """Evaluate weights, a baseline or saved predictions on the first test set."""
-    cfg = load_config(args.cfg, args.set)
+    """Evaluate weights, a baseline or saved predictions on the first test set.
+
+    ``--weights`` without ``--cfg`` are tested with the settings of their training.
+    """
+    trained = None
+    if args.weights and not args.cfg:
+        trained = load_checkpoint(
+            find_checkpoint(args.weights, Path(args.experiment), Path(args.root), "--weights")
+        ).trained
+    cfg = load_config(args.cfg, args.set, trained)
     _check_seed(args.seed)
     seed_everything(args.seed)
     device = distributed.first_device(distributed.parse_gpus(args.gpu))

@@ -227,7 +227,8 @@ class Pose2MeshPredictor:
             mesh = self.network.mesh(network_input, pose3d)
         joints = self.regress(mesh)
         box, target = camera_crop(pose2d)
-        camera, residual = fit_weak_perspective(joints, target)
+        known = self.joint_set.keypoint_num  # derived joints are means of others, which would count twice
+        camera, residual = fit_weak_perspective(joints[:, :known], target[:, :known])
         return pose2d, mesh, joints * MM_PER_M, pose3d, camera, box, residual
 
     def _joined(self, parts: list[tuple[torch.Tensor, ...]]) -> MeshPrediction:

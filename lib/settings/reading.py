@@ -111,14 +111,15 @@ def _nearest(key: str, valid: list[str]) -> str:
     return f"; did you mean {match[0]}?" if match else f"; valid keys: {', '.join(valid)}"
 
 
-def load_config(path: str | Path | None = None, changes: Sequence[str] = ()) -> Config:
+def load_config(path: str | Path | None = None, changes: Sequence[str] = (), without: Config | None = None) -> Config:
     """Read a YAML file over the defaults.
 
     Args:
-        path: YAML file, or the name of a shipped one (``pose2mesh_cocoJ_test_open``); None gives the defaults, an
-            empty file too.
+        path: YAML file, or the name of a shipped one (``pose2mesh_cocoJ_test_open``); None gives ``without``, an
+            empty file the defaults.
         changes: ``SECTION.key=value`` texts that replace entries of the file, values in YAML
             (``TRAIN.lr=0.01``, ``DATASET.train_list=[Human36M, COCO]``).
+        without: settings that are changed where there is no file; None means the defaults.
 
     Raises:
         FileNotFoundError: no such file.
@@ -126,7 +127,9 @@ def load_config(path: str | Path | None = None, changes: Sequence[str] = ()) -> 
             other as ``base``.
     """
     path = None if path is None else _shipped(Path(path))
-    values, source = ({}, "configuration") if path is None else (_file(path, ()), str(path))
+    values, source = (without or Config()).to_dict(), "configuration"
+    if path is not None:
+        values, source = _file(path, ()), str(path)
     merge(values, source)  # errors of the file are the file's
     for change in changes:
         name, separator, text = change.partition("=")

@@ -283,3 +283,17 @@ def test_command_evaluates_predictions(evaluate, tiny_root, tmp_path):
     assert done.returncode == 2
     assert "absent not found" in done.stderr
     assert len(list((tmp_path / "again").iterdir())) == 1
+
+
+def test_weights_without_a_config_are_tested_with_their_own_settings(tiny_root, tmp_path):
+    cfg = config("Human36M", "posenet")
+    trainer = Trainer(cfg, Options(experiment=tmp_path, root=tiny_root))
+    run = create_run(tmp_path, cfg)
+    trainer.fit(run)
+    command = ["test", "--weights", run, "--root", tiny_root, "--experiment", tmp_path]
+    with_config = run_script(*command, "--cfg", run / "config.yml")
+    alone = run_script(*command, "--set", "TEST.batch_size=5")
+    assert [line for line in alone.stdout.splitlines() if ">> tot" in line] == [
+        line for line in with_config.stdout.splitlines() if ">> tot" in line
+    ]
+    assert "Human36M" in alone.stdout

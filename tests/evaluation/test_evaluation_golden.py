@@ -97,7 +97,9 @@ def test_freihand_submission(arrays, reference_root, reference_models, tmp_path)
     dataset, _ = evaluator_of("FreiHAND", "pose2mesh_net", reference_root, reference_models)
     (pred,) = pieces(arrays, "FreiHAND", "pred_mesh")
     regressor = torch.from_numpy(dataset.mesh_model.joint_regressor("mano"))
-    submission = Submission(tmp_path / "pred.json", len(dataset), dataset.mesh_model.vertex_num, "mm", regressor)
+    submission = Submission(
+        tmp_path / "pred.json", np.arange(len(dataset)), dataset.mesh_model.vertex_num, "mm", regressor
+    )
     submission.add({"mesh": pred}, None, np.arange(len(pred)))
     submission.close(True)
     joints, meshes = (np.array(part) for part in json.loads((tmp_path / "pred.json").read_text()))

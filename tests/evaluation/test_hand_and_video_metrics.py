@@ -168,7 +168,7 @@ def test_perfect_hands_get_full_marks(hands):
 @pytest.mark.parametrize("unit", ["mm", "m"])
 def test_submission_in_either_unit(tmp_path, unit):
     poses = torch.randn(3, 21, 3) * 100
-    submission = Submission(tmp_path / "pred.json", 3, 21, unit, None)
+    submission = Submission(tmp_path / "pred.json", np.arange(3), 21, unit, None)
     submission.add({"joints": poses[2:]}, None, np.array([2]))
     submission.add({"joints": poses[:2]}, None, np.array([0, 1]))
     submission.close(True)
@@ -178,8 +178,17 @@ def test_submission_in_either_unit(tmp_path, unit):
     assert [path.name for path in tmp_path.iterdir()] == ["pred.json"]
 
 
+def test_submission_has_the_server_s_order_and_keeps_the_original_s_beside_it(tmp_path):
+    poses = torch.randn(3, 21, 3) * 100
+    submission = Submission(tmp_path / "pred.json", np.array([7, 2, 4]), 21, "mm", None)
+    submission.add({"joints": poses}, None, np.arange(3))
+    submission.close(True)
+    assert_close(json.loads((tmp_path / "pred.json").read_text())[0], poses[[1, 2, 0]])
+    assert_close(json.loads((tmp_path / "pred_image_id.json").read_text())[0], poses)
+
+
 def test_interrupted_submission_leaves_nothing(tmp_path):
-    submission = Submission(tmp_path / "pred.json", 2, 21, "mm", None)
+    submission = Submission(tmp_path / "pred.json", np.arange(2), 21, "mm", None)
     submission.close(False)
     assert list(tmp_path.iterdir()) == []
 

@@ -10,7 +10,7 @@ import lib.predictor.weights as weights_module
 from lib.checkpoints.checkpoint import Checkpoint
 from lib.checkpoints.files import load_checkpoint, save_checkpoint
 from lib.demo import sample_pose_path
-from lib.geometry.camera_fit import project, project_to_image
+from lib.geometry.camera_fit import fit_weak_perspective, project, project_to_image
 from lib.geometry.crops import standardise
 from lib.joints.lookup import get_joint_set
 from lib.joints.tables import JOINT_SETS
@@ -30,6 +30,12 @@ def test_shipped_samples_load(joint_set):
     assert poses.shape == (1, get_joint_set(joint_set).joint_num, 3)
     expected = sample(joint_set)
     assert_close(poses[0, : len(expected), :2], expected)
+
+
+def test_the_sample_of_the_original_s_readme_is_there():
+    sequence = read_poses(ROOT / "demo" / "h36m_joint_input.npy", joint_set="human36")
+    assert np.load(ROOT / "demo" / "h36m_joint_input.npy").dtype == np.int64  # as the original's
+    assert np.abs(sequence.frames[0].poses[0, :, :2] - sample("human36")).max() <= 0.5
 
 
 def test_coco_files_may_leave_out_pelvis_and_neck(tmp_path):
@@ -74,9 +80,15 @@ def test_prediction_shapes_and_units(predictor):
     joints = regressor @ prediction.mesh[0]
     assert_close(prediction.joints[0, :17], 1000 * joints)
     assert_close(prediction.joints[0, 17], 500 * (joints[11] + joints[12]))
-    target = camera_crop(prediction.pose2d.double())[1]
-    errors = (project(prediction.camera.double(), prediction.joints.double() / 1000) - target).abs().mean((1, 2))
+
+
+def test_the_camera_is_fitted_to_keypoints_and_not_to_joints_derived_from_them(predictor):
+    prediction = predictor.predict(sample()[None])
+    target = camera_crop(prediction.pose2d.double())[1][:, :17]
+    joints = prediction.joints.double()[:, :17] / 1000
+    errors = (project(prediction.camera.double(), joints) - target).abs().mean((1, 2))
     assert_close(errors, prediction.residual, 1e-4)
+    assert_close(fit_weak_perspective(joints, target)[1], errors, 1e-4)  # no camera is nearer to the keypoints
 
 
 def test_batches_equal_single_poses(predictor):
