@@ -41,19 +41,21 @@ def filter_people(
     for joint, (a, b) in get_joint_set(joint_set).derived:
         scores[:, joint] = scores[:, a] * scores[:, b]
     visible = (scores > joint_score) & np.isfinite(poses[..., :2]).all(axis=2)
+    points = np.where(visible[..., None], poses[..., :2].astype(np.float64), 0.0)
     reasons: list[str | None] = []
     kept: list[int] = []
     for person, total in enumerate(scores.sum(axis=1)):
         reason = None
         if total < person_score:
             reason = f"scores sum to {total:.2f}, less than {person_score:g}"
-        for other in kept if reason is None else ():
-            both = visible[person] & visible[other]
-            if both.any():
-                distance = np.abs(poses[person, both, :2] - poses[other, both, :2]).mean()
-                if distance < duplicate_distance:
-                    reason = f"the same as person {other}: {distance:.1f} pixels apart"
-                    break
+        elif kept:
+            both = visible[person] & visible[kept]
+            apart = (np.abs(points[person] - points[kept]).mean(axis=2) * both).sum(axis=1)
+            shared = both.sum(axis=1)
+            same = np.flatnonzero((shared > 0) & (apart < duplicate_distance * shared))
+            if len(same):
+                first = same[0]
+                reason = f"the same as person {kept[first]}: {apart[first] / shared[first]:.1f} pixels apart"
         if reason is None:
             kept.append(person)
         reasons.append(reason)

@@ -130,3 +130,24 @@ def test_check_picture_refuses_other_joints_and_takes_empty_frames():
     with pytest.raises(ValueError, match="coco17 has 17 joints, the poses have 18"):
         draw_check(None, Frame("a", np.ones((1, 18, 3), np.float32)), "coco17")
     assert draw_check(None, Frame("a", np.zeros((0, 17, 3), np.float32)), "coco17").shape[2] == 3
+
+
+def test_a_crowd_is_filtered_as_one_by_one():
+    """Each is left out who lies on somebody kept before."""
+    rng = np.random.default_rng(4)
+    poses = np.concatenate([rng.uniform(0, 400, (120, 24, 2)), rng.uniform(0, 1, (120, 24, 1))], axis=2)
+    poses[60:, :, :2] = poses[:60, :, :2] + rng.uniform(0, 40, (60, 1, 1))  # half of them near another one
+    poses[:, :, :2] = np.where(poses[..., 2:] > 0.2, poses[..., :2], np.nan)
+    expected, kept = [], []
+    for person, pose in enumerate(poses):
+        for other in kept:
+            both = (pose[:, 2] > 0.2) & (poses[other, :, 2] > 0.2)
+            if both.any() and np.abs(pose[both, :2] - poses[other, both, :2]).mean() < 20:
+                expected.append(f"the same as person {other}")
+                break
+        else:
+            kept.append(person)
+            expected.append(None)
+    found = filter_people(poses, "smpl", joint_score=0.2, person_score=0)
+    assert [reason and reason.partition(":")[0] for reason in found] == expected
+    assert 10 < len(kept) < 110
