@@ -2,7 +2,6 @@
 
 import contextlib
 import os
-import secrets
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import IO, Literal
@@ -16,7 +15,7 @@ _NUMPY, _ZIP = b"\x93NUMPY", b"PK"  # first bytes of .npy and .npz
 def hidden_beside(path: str | Path) -> Path:
     """A name of its own, hidden beside ``path``, for what is renamed to ``path`` when it is complete."""
     path = Path(path)
-    return path.with_name(f".{path.name}.{os.getpid()}-{secrets.token_hex(4)}.tmp")
+    return path.with_name(f".{path.name}.{os.getpid()}-{os.urandom(4).hex()}.tmp")
 
 
 @contextlib.contextmanager

@@ -6,7 +6,7 @@
 
 The file takes detected keypoints in pixels, (B, keypoints, 2) with any B, and gives pose3d (B, J, 3) in mm and mesh
 (B, V, 3) in metres; derived joints and the normalisation are inside. Its metadata hold joint names, units and faces.
-Needs two more packages: pip install onnx onnxruntime
+Needs a few more packages: sh requirements.sh --with-onnx
 """
 
 import argparse

@@ -1,4 +1,4 @@
-"""Two things every learned model must beat, tested by the very same test: the mean, and simple lifters.
+"""What every learned model must beat, tested by the very same test: mean, linear map, nearest training sample.
 
 Each is fitted on samples of the configured training set and then stands in for the network.
 """

@@ -19,7 +19,3 @@ class Batch(NamedTuple):
     inputs: dict[str, torch.Tensor]
     targets: dict[str, torch.Tensor]
     meta: dict[str, torch.Tensor]
-
-    def to(self, device: torch.device) -> "Batch":
-        """The batch on a device; tensors that are there already are not copied."""
-        return Batch(*({key: value.to(device, non_blocking=True) for key, value in part.items()} for part in self))

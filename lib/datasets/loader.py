@@ -145,4 +145,4 @@ class BatchLoader:
             if rows_only:
                 rows, seed = item
                 item = self.dataset.finish(rows, generator.manual_seed(seed), self.device)
-            yield item.to(self.device)
+            yield item

@@ -12,7 +12,7 @@ from scipy import sparse
 from lib.body.model_file import find_model_file, load_model_arrays, read_model_file, require_model_file
 from smplpytorch.pytorch.smpl_layer import SMPL_Layer
 from tests.helpers import shared_path
-from tests.support.model_builders import NEUTRAL, Chumpy, Python2, same, small_body
+from tests.support.files.model_builders import NEUTRAL, Chumpy, Python2, same, small_body
 
 
 @pytest.fixture

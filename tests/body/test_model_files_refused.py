@@ -8,7 +8,7 @@ import pytest
 from scipy import sparse
 
 from lib.body.model_file import load_model_arrays, read_model_file
-from tests.support.model_builders import Python2, same, small_body
+from tests.support.files.model_builders import Python2, same, small_body
 
 
 class Call:

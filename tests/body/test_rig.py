@@ -92,7 +92,7 @@ def test_too_few_joints_are_refused_in_one_line(tmp_path):
         MeshModel("small", "body", tmp_path / "small.npz", ROOT, "small")
 
 
-def test_a_rig_of_55_joints_trains_and_predicts(tmp_path, small_config):
+def test_a_rig_of_55_joints_trains_and_predicts(tmp_path, small_config, run_demo):
     from lib.core.base import Options, Trainer
     from lib.core.runs import create_run
     from lib.datasets.pose_dataset import stream
@@ -109,3 +109,6 @@ def test_a_rig_of_55_joints_trains_and_predicts(tmp_path, small_config):
     Trainer(cfg, Options(experiment=tmp_path)).fit(run)
     predictor = Pose2MeshPredictor(None, run / "checkpoint", "cpu")
     assert predictor(np.random.default_rng(0).normal(size=(2, 24, 2))).mesh.shape == (2, 1723, 3)
+    assert run_demo("--joint_set", "smpl", "--weights", run / "checkpoint", "--save", "npz") == 0
+    with np.load(tmp_path / "result" / "demo_mesh.npz") as result:
+        assert result["vertices"].shape == (1, 1723, 3)

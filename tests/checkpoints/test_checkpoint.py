@@ -19,7 +19,7 @@ from lib.joints.tables import COCO
 from lib.models.posenet import PoseNet
 from lib.settings.config import Config
 from tests.helpers import ROOT, assert_close, golden
-from tests.support.checkpoint_files import ORIGINAL, original, small_posenet
+from tests.support.files.checkpoint_files import ORIGINAL, original, small_posenet
 
 ORIGINAL_KEYS = ["epoch", "model_state_dict", "optim_state_dict", "scheduler_state_dict", "train_log", "test_log"]
 

@@ -11,7 +11,7 @@ import torch
 from lib.checkpoints.checkpoint import Checkpoint
 from lib.checkpoints.files import load_checkpoint
 from lib.models.posenet import PoseNet
-from tests.support.checkpoint_files import ORIGINAL, original, small_posenet
+from tests.support.files.checkpoint_files import ORIGINAL, original, small_posenet
 
 # ---------------------------------------------------------------------------------------------------- refused files
 

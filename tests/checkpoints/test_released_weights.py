@@ -24,8 +24,8 @@ from lib.settings.config import Config
 from lib.settings.reading import load_config
 from tests.helpers import ROOT, assert_close, golden, write_config
 from tests.support.demo_inputs import sample
+from tests.support.files.released_files import TRAINED_ON, state_dict, write_model_files, write_release
 from tests.support.named_weights import named_weights
-from tests.support.released_files import TRAINED_ON, state_dict, write_model_files, write_release
 
 # the stand-in for MANO has the right numbers of vertices and faces, but coarsens to 1152 rows instead of 1088
 pytestmark = pytest.mark.filterwarnings("ignore:the faces of the MANO file")

@@ -1,6 +1,6 @@
 import pytest
 
-from tests.support.damaged_files import Damaged
+from tests.support.files.damaged_files import Damaged
 
 
 @pytest.fixture

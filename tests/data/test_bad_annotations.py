@@ -9,7 +9,7 @@ import pytest
 
 from lib.datasets.registry import dataset_class
 from lib.settings.reading import merge
-from tests.support.damaged_files import JSON_SETS, MISSING, SPLITS, mesh_model, places, put
+from tests.support.files.damaged_files import JSON_SETS, MISSING, SPLITS, mesh_model, places, put
 
 NAN = float("nan")
 

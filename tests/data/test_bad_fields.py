@@ -7,7 +7,7 @@ import pytest
 
 from lib.datasets.registry import dataset_class
 from lib.settings.reading import merge
-from tests.support.damaged_files import MISSING, mesh_model
+from tests.support.files.damaged_files import MISSING, mesh_model
 
 NAN = float("nan")
 FIRST = ("annotations", 0)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.support.damaged_files import DETECTED, JSON_SETS, MISSING
+from tests.support.files.damaged_files import DETECTED, JSON_SETS, MISSING
 
 NAN, INF = float("nan"), float("inf")
 NO_AREA = ([5, 5, 0, 9], [5, 5, 9, 0.5], [5, 5, -3, 9], [5, 5, 1, 1], [0, 0, 0, 0])

@@ -13,7 +13,7 @@ from lib.datasets.pose_dataset import stream
 from lib.mesh.mesh_model import REGRESSOR_FILES
 from lib.settings.reading import merge
 from tests.helpers import write_config
-from tests.support.damaged_files import MISSING, Damaged
+from tests.support.files.damaged_files import MISSING, Damaged
 
 # data set -> file, keys and value that leave no usable 2D pose or 3D joints, and what the error calls the record
 UNUSABLE = {

@@ -82,7 +82,7 @@ def test_the_guide_is_short_and_names_what_is_there():
         assert (ROOT / name).exists(), name
 
 
-def test_a_new_lifter_trains_resumes_tests_and_predicts(tmp_path, small_config, lifter, capsys):
+def test_a_new_lifter_trains_resumes_tests_and_predicts(tmp_path, small_config, lifter, run_demo, capsys):
     training = {"optimizer": "rmsprop", "end_epoch": 3}
     cfg = small_config("posenet", MODEL={"lifter": "transformer", **SMALL}, TRAIN=training)
     trainer, run = fit(cfg, tmp_path / "posenet")
@@ -113,6 +113,7 @@ def test_a_new_lifter_trains_resumes_tests_and_predicts(tmp_path, small_config, 
         expected = (result.pose3d, result.mesh) if stage == "pose2mesh" else (result.pose3d,)
         for values, wanted in zip(found if stage == "pose2mesh" else (found,), expected, strict=True):
             torch.testing.assert_close(values, wanted, rtol=1e-4, atol=1e-3)
+    assert run_demo("--weights", mesh_run / "checkpoint", "--save", "npz") == 0
 
 
 def test_a_new_lifter_becomes_an_onnx_file(tmp_path, small_config, lifter):
@@ -145,7 +146,7 @@ def test_wrong_lifters_are_named(tmp_path, small_config, lifter):
 
 
 @pytest.mark.parametrize("name", ["posenet", "pose2mesh_net"])
-def test_a_new_loss_term_is_trained_with_and_logged(tmp_path, small_config, written, monkeypatch, name):
+def test_a_new_loss_term_is_trained_with_and_logged(tmp_path, small_config, written, monkeypatch, run_demo, name):
     module, line = written("lib/core/bone_loss.py")
     monkeypatch.setitem(LOSS_TERMS, line[1], getattr(module, line[2]))
     (weight,) = re.findall(rf"`MODEL.loss_terms: {{{line[1]}: ([\d.]+)}}`", GUIDE.read_text(encoding="utf-8"))
@@ -160,6 +161,8 @@ def test_a_new_loss_term_is_trained_with_and_logged(tmp_path, small_config, writ
     plain, _ = fit(small_config(name, MODEL=model, **settings), tmp_path)
     assert plain.train_log[0] != trainer.train_log[0]
     assert load_checkpoint(run / "checkpoint").trained.MODEL.loss_terms == {line[1]: float(weight)}
+    if name == "pose2mesh_net":
+        assert run_demo("--weights", run / "checkpoint", "--save", "npz") == 0
 
 
 def test_unknown_loss_terms_and_weights_are_named(tmp_path, small_config):

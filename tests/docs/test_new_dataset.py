@@ -57,7 +57,7 @@ def new_set(tmp_path, tiny_root, monkeypatch):
 
 
 @pytest.mark.parametrize("name", ["posenet", "pose2mesh_net"])
-def test_a_new_data_set_trains_and_tests(new_set, small_config, name, capsys):
+def test_a_new_data_set_trains_tests_and_gives_weights_to_the_demo(new_set, small_config, run_demo, name, capsys):
     settings = {"use_gt_input": False, "cache": str(new_set / "cache"), "test_list": ["MyData"]}
     cfg = small_config(name, "coco", DATASET=settings, MODEL={"body": "auto"})
     train = dataset_class("MyData")("train", cfg, root=new_set)
@@ -70,10 +70,13 @@ def test_a_new_data_set_trains_and_tests(new_set, small_config, name, capsys):
     assert not torch.equal(*pose2d.values())
     cfg = cfg.changed(DATASET={"train_list": ["MyData"]}, TRAIN={"end_epoch": 1})
     trainer = base.Trainer(cfg, base.Options(root=new_set, experiment=new_set))
-    trainer.fit(create_run(new_set, cfg))
+    run = create_run(new_set, cfg)
+    trainer.fit(run)
     assert {"MPJPE", "PA-MPJPE"} <= set(trainer.tester.result)
     assert "Protocol of each figure" in capsys.readouterr().out
     assert dataset_class("MyData")("train", cfg, root=new_set).records.folder is not None  # from the cache
+    if name == "pose2mesh_net":
+        assert run_demo("--weights", run / "checkpoint", "--root", new_set, "--save", "npz") == 0
 
 
 def test_a_new_data_set_is_verified(new_set, tmp_path, capsys):

@@ -194,7 +194,7 @@ def test_body25_matches_openpose(open_model):
     assert max(heel[1], big[1], small[1]) < template[:, 1].min() + 0.02
 
 
-def test_settings_carry_the_set_and_weights_keep_it(tmp_path, small_config):
+def test_settings_carry_the_set_and_weights_keep_it(tmp_path, small_config, run_demo):
     path = tmp_path / "sets" / "mine.yml"
     path.parent.mkdir()
     write(path)
@@ -206,6 +206,9 @@ def test_settings_carry_the_set_and_weights_keep_it(tmp_path, small_config):
     (run / "checkpoint").mkdir(parents=True)
     trainer = Trainer(cfg, Options(experiment=tmp_path))
     trainer.fit(run)
+    np.save(tmp_path / "pose.npy", np.array([[50, 20], [50, 50], [80, 60], [20, 60]]))  # Middle is derived
+    options = ["--input_pose", tmp_path / "pose.npy", "--joint_set", path, "--save", "npz"]
+    assert run_demo(*options, "--weights", run / "checkpoint") == 0
     shutil.rmtree(path.parent)  # the file is not needed any more
     assert load_config(tmp_path / "config.yml") == cfg
     checkpoint = load_checkpoint(run / "checkpoint" / "final.pth.tar")

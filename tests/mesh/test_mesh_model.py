@@ -18,7 +18,7 @@ from lib.mesh.mesh_model import (
 )
 from lib.mesh.smpl import SMPL
 from tests.helpers import golden, shared_path
-from tests.support.model_builders import NEUTRAL, small_body, small_hand
+from tests.support.files.model_builders import NEUTRAL, small_body, small_hand
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ import pytest
 
 from lib.poses import read_poses
 from tests.helpers import ROOT
-from tests.support import pose_files as files
+from tests.support.files import pose_files as files
 
 
 def check(sequence, source: str, frames: dict, video: bool = False, tolerance: float = 2e-3):

@@ -5,7 +5,7 @@ import pytest
 
 from lib.poses import read_poses
 from lib.poses.readers import JSON_FORMATS
-from tests.support import pose_files as files
+from tests.support.files import pose_files as files
 
 POSES = files.people(2)
 CONTENTS = {

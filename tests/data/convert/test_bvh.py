@@ -7,7 +7,7 @@ import pytest
 from scipy.spatial.transform import Rotation
 
 from data.convert.bvh import parse_bvh, read_bvh
-from tests.support.bvh_clips import positions_of, tiny
+from tests.support.files.bvh_clips import positions_of, tiny
 
 
 def test_hierarchy_and_header():

@@ -11,7 +11,7 @@ from data.build.pose_distance import heading_free_joints, remove_heading, thin
 from data.convert import cmu_bvh, retarget
 from data.convert.bvh import parse_bvh, read_bvh
 from data.Synthetic.split import HELDOUT_SUBJECTS, UNKNOWN_SUBJECT, in_split
-from tests.support.bvh_clips import REST, cmu_text, tiny
+from tests.support.files.bvh_clips import REST, cmu_text, tiny
 
 
 @pytest.fixture

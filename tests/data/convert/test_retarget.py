@@ -7,7 +7,7 @@ from scipy.spatial.transform import Rotation
 from data.convert import retarget
 from data.convert.bvh import parse_bvh
 from lib.joints.tables import SMPL
-from tests.support.bvh_clips import REST, cmu_text, positions_of, tiny
+from tests.support.files.bvh_clips import REST, cmu_text, positions_of, tiny
 
 JOINT = {name: index for index, name in enumerate(SMPL.joints)}
 
