@@ -2,6 +2,7 @@
 
 import filecmp
 import math
+import shutil
 from pathlib import Path
 
 import torch
@@ -149,6 +150,7 @@ class Trainer:
             self.train_log.append(loss)
             error = None
             if tester is not None and run is not None:
+                self._forget_unfinished_test(run)
                 tester.test(epoch, self.model, run)
                 row = self._log(tester, run, epoch, terms)
                 if curves is not None:
@@ -189,8 +191,15 @@ class Trainer:
             if complete_report(run / "result", weights):
                 return
             print("the results of the final test are missing: testing")
+            self._forget_unfinished_test(run)
             tester.test(end, self.model, run)
         tester.report(run / "result", weights)
+
+    @staticmethod
+    def _forget_unfinished_test(run: Path) -> None:
+        """Remove predictions of a final test that was interrupted before its figures: they would count as another's."""
+        if not (run / "result" / "metrics.json").is_file():
+            shutil.rmtree(run / "result" / "predictions", ignore_errors=True)
 
     def _log(self, tester: Tester, run: Path, epoch: int, terms: dict[str, float]) -> dict[str, float]:
         errors = {"surface": tester.surface_error, "joint": tester.joint_error}
