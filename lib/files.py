@@ -1,7 +1,9 @@
 """Files: written whole or not at all; NumPy's read without executing anything; YAML without doubled keys."""
 
 import contextlib
+import errno
 import os
+import shutil
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import IO, Literal
@@ -9,6 +11,8 @@ from typing import IO, Literal
 import numpy as np
 import yaml
 
+# what a disk answers that takes no more, and one that takes nothing
+_REFUSED = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS, errno.EACCES, errno.EPERM)
 _NUMPY, _ZIP = b"\x93NUMPY", b"PK"  # first bytes of .npy and .npz
 
 
@@ -30,6 +34,7 @@ def atomic_write(path: str | Path, mode: str = "w") -> Iterator[IO]:
         mode: ``"w"`` (text, UTF-8, newlines as given) or ``"wb"``.
 
     Raises:
+        OSError: the disk is full or does not let itself be written; says which file, why and how much room there is.
         ValueError: another mode.
     """
     if mode not in ("w", "wb"):
@@ -44,9 +49,27 @@ def atomic_write(path: str | Path, mode: str = "w") -> Iterator[IO]:
             stream.flush()
             os.fsync(stream.fileno())
         os.replace(aside, path)
+    except Exception as error:
+        refused = _refusal(error, aside)
+        if refused is None:
+            raise
+        free = shutil.disk_usage(path.parent).free / 1e6
+        raise type(refused)(
+            f"{path} cannot be written: {refused.strerror} ({free:.1f} MB are free there). Nothing of it is left "
+            "half-written; a file that had this name is as it was"
+        ) from error
     finally:
         aside.unlink(missing_ok=True)
     _sync_folder(path.parent)
+
+
+def _refusal(error: BaseException | None, aside: Path) -> OSError | None:
+    """The system's refusal to write ``aside`` behind an error; libraries raise their own while they clean up."""
+    while error is not None:
+        if isinstance(error, OSError) and error.errno in _REFUSED and error.filename in (None, str(aside)):
+            return error
+        error = error.__cause__ or error.__context__
+    return None
 
 
 def _sync_folder(folder: Path) -> None:

@@ -38,6 +38,7 @@ def load_checkpoint(path: str | Path) -> Checkpoint:
 
     Raises:
         FileNotFoundError: no such file.
+        PermissionError: it may not be read.
         ValueError: file cut short or damaged; file that wants to run code (the message names what was refused); file
             of another program; settings or graph that this version does not know.
     """
@@ -45,6 +46,8 @@ def load_checkpoint(path: str | Path) -> Checkpoint:
     try:
         with torch.serialization.safe_globals(list(SAFE_GLOBALS)):
             content = torch.load(path, map_location="cpu", weights_only=True)
+    except (PermissionError, MemoryError):
+        raise  # neither says anything about the file
     except Exception as error:
         raise ValueError(reading_failure(path, error)) from error
     content = _recognised(content, path)
@@ -95,6 +98,9 @@ def save_checkpoint(path: str | Path, checkpoint: Checkpoint) -> None:
     Args:
         path: file, by custom ``checkpoint{N}.pth.tar``, ``best.pth.tar`` or ``final.pth.tar``.
         checkpoint: what to write; its ``source`` is not stored.
+
+    Raises:
+        OSError: see ``atomic_write``; says how large the checkpoint is.
     """
     settings, graph = checkpoint.settings, checkpoint.graph
     content = {
@@ -108,8 +114,19 @@ def save_checkpoint(path: str | Path, checkpoint: Checkpoint) -> None:
         "config": None if settings is None else settings.to_dict(),
         "rng": checkpoint.rng,
     }
-    with atomic_write(path, "wb") as stream:
-        torch.save(content, stream)
+    try:
+        with atomic_write(path, "wb") as stream:
+            torch.save(content, stream)
+    except OSError as error:
+        raise type(error)(f"{error}; it needs {_tensor_bytes(content) / 1e6:.1f} MB") from error
+
+
+def _tensor_bytes(value) -> int:
+    """Bytes of the tensors in nested dicts and lists."""
+    if isinstance(value, Tensor):
+        return value.nbytes
+    parts = value.values() if isinstance(value, dict) else value if isinstance(value, (list, tuple)) else ()
+    return sum(map(_tensor_bytes, parts))
 
 
 def _plain(value):

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Literal
 
 from lib import ROOT
-from lib.settings.agreement import followed, same_experiment, weights_fit
+from lib.settings.agreement import weights_fit
 from lib.settings.config import Config
 from lib.settings.reading import load_config
 
@@ -73,35 +73,44 @@ def checkpoint_at(path: Path, wish: Wish = "named") -> Path | None:
     if path.name == "final.pth.tar":
         candidates.append(path.with_name("best.pth.tar"))
     found = next((candidate for candidate in candidates if candidate.is_file()), None)
-    last = None if wish == "named" else _last(path)
+    last = None if wish == "named" else next(iter(newest_first(path)), None)
     return last or found if wish == "last" else found or last
 
 
-def _last(run: Path) -> Path | None:
-    """The checkpoint of a run folder with the most epochs: its ``final`` or highest ``checkpoint{N}``."""
+def newest_first(run: Path) -> list[Path]:
+    """The checkpoints of a run folder: its ``final`` and ``checkpoint{N}`` by their epochs, then its ``best``."""
     files = [file for folder in (run, run / "checkpoint") for file in folder.glob("*.pth.tar")]
     numbered = {file: file.name.removeprefix("checkpoint").removesuffix(".pth.tar") for file in files}
     epochs = {file: int(number) for file, number in numbered.items() if number.isdecimal()}
-    newest = max(epochs, key=epochs.__getitem__, default=None)
-    final = next((file for file in files if file.name == "final.pth.tar"), None)
-    if final is None or newest is None:
-        return final or newest
-    # a run that was continued beyond its first end has numbered files that are newer than its final one
-    return newest if newest.stat().st_mtime > final.stat().st_mtime else final
+    order = sorted(epochs, key=epochs.__getitem__, reverse=True)
+    for final in (file for file in files if file.name == "final.pth.tar"):
+        # a run that was continued beyond its first end has numbered files that are newer than its final one
+        newer = [file for file in order if file.stat().st_mtime > final.stat().st_mtime]
+        order = [*newer, final, *(file for file in order if file not in newer)]
+    return order + [file for file in files if file.name == "best.pth.tar"]
+
+
+def stored_settings(run: Path) -> Config | None:
+    """Settings in a run's ``config.yml``; None where it is missing, damaged or of another version."""
+    try:
+        return load_config(run / "config.yml") if (run / "config.yml").is_file() else None
+    except (FileNotFoundError, ValueError):
+        return None
 
 
 def newest_checkpoint(
-    experiment: Path, fits: Callable[[Config], bool], wish: Wish = "best", folders: str = "exp_*"
+    experiment: Path,
+    fits: Callable[[Config], bool],
+    wish: Wish = "best",
+    folders: str = "exp_*",
+    settings: Callable[[Path], Config | None] = stored_settings,
 ) -> Path | None:
-    """The last written checkpoint of the folders below ``experiment`` whose ``config.yml`` fits; None without any."""
+    """The last written checkpoint of the folders below ``experiment`` whose settings fit; None without any."""
     found = []
-    for config in Path(experiment).glob(f"{folders}/config.yml"):
-        try:
-            stored = load_config(config)
-        except (FileNotFoundError, ValueError):
-            continue  # written by another version
-        if fits(stored):
-            found.append(checkpoint_at(config.parent, wish))
+    for folder in Path(experiment).glob(folders):
+        stored = settings(folder)
+        if stored is not None and fits(stored):
+            found.append(checkpoint_at(folder, wish))
     return max((file for file in found if file is not None), key=lambda file: file.stat().st_mtime, default=None)
 
 
@@ -165,26 +174,6 @@ def weights_path(configured: str, cfg: Config, model_name: str, key: str, experi
             f"train one first (main/train.py), or set {key} to a checkpoint"
         )
     return newest
-
-
-def find_resumable(experiment: str | Path, cfg: Config, root: Path = ROOT) -> Path | None:
-    """The checkpoint that ``--resume_training`` continues; None when there is none of this experiment.
-
-    TRAIN.resume_path where it is set, else the newest among the runs below ``experiment`` whose stored settings are
-    those of ``cfg`` in everything that a resumed run must keep (``lib.settings.agreement``). Where a training starts
-    from other weights these decided some settings: as they were then, whether or not the weights still exist.
-
-    Raises:
-        FileNotFoundError: TRAIN.resume_path is set but has no checkpoint.
-    """
-    if cfg.TRAIN.resume_path:
-        return find_checkpoint(cfg.TRAIN.resume_path, Path(experiment), root, "TRAIN.resume_path", wish="last")
-    decided = cfg.TRAIN.init_path or (cfg.MODEL.with_mesh and cfg.MODEL.posenet_pretrained)
-
-    def same(stored: Config) -> bool:
-        return same_experiment(followed(cfg, stored)[0] if decided else cfg, stored)
-
-    return newest_checkpoint(Path(experiment), same, "last")
 
 
 def _candidates(place: Path) -> str:

@@ -36,10 +36,10 @@ def set_rng_state(state: dict) -> None:
         keys = stored["keys"].cpu().numpy().astype(np.uint32)
         numpy_state = (stored["name"], keys, stored["position"], stored["has_gauss"], stored["cached"])
         python_state = (python["version"], tuple(python["words"].tolist()), python["next_gauss"])
-    except (KeyError, TypeError, AttributeError) as error:
+        torch.set_rng_state(torch_state)
+        if torch.cuda.is_available() and len(cuda_states) == torch.cuda.device_count():
+            torch.cuda.set_rng_state_all(cuda_states)
+        np.random.set_state(numpy_state)  # noqa: NPY002
+        random.setstate(python_state)
+    except (KeyError, TypeError, AttributeError, RuntimeError, ValueError) as error:
         raise ValueError(f"not a state of the random generators: {error!r}") from error
-    torch.set_rng_state(torch_state)
-    if torch.cuda.is_available() and len(cuda_states) == torch.cuda.device_count():
-        torch.cuda.set_rng_state_all(cuda_states)
-    np.random.set_state(numpy_state)  # noqa: NPY002
-    random.setstate(python_state)

@@ -1,6 +1,8 @@
 """Trainer: one loop for both stages, one or several processes."""
 
+import filecmp
 import math
+import shutil
 from pathlib import Path
 
 import torch
@@ -10,12 +12,13 @@ from lib.checkpoints.checkpoint import Checkpoint
 from lib.checkpoints.files import copy_checkpoint, identity, save_checkpoint
 from lib.checkpoints.random_state import get_rng_state, set_rng_state
 from lib.checkpoints.starting import starting_weights
-from lib.core.epoch_log import TensorBoardLog, log_epoch
+from lib.core.epoch_log import TensorBoardLog, log_epoch, restore_rows
 from lib.core.optim import build_optimizer, build_scheduler, current_lr, resume_optimizer, resume_text, step_scheduler
 from lib.core.plots import save_plot
 from lib.core.stages import NO_SURFACE_ERROR, STAGES
 from lib.core.tester import Options, Tester, build_dataset
 from lib.datasets.loader import BatchLoader
+from lib.evaluation.report import complete_report
 from lib.models.parameters import count_parameters
 from lib.runtime import distributed
 from lib.settings.config import Config
@@ -58,6 +61,7 @@ class Trainer:
         self.train_log: list[float] = []
         self.test_log: dict[str, list[float]] = {"surface": [], "joint": []}
         self._resumed, self._rng = resumed is not None, resumed.rng if resumed is not None else None
+        self._source = None if resumed is None else resumed.source
         if resumed is not None:
             self._go_on(resumed)
         self.loader = BatchLoader(
@@ -120,7 +124,11 @@ class Trainer:
         return mean, dict(zip(terms, means))
 
     def fit(self, run: Path | None) -> None:
-        """Train to ``TRAIN.end_epoch``, testing, saving and plotting after each epoch.
+        """Train to ``TRAIN.end_epoch``, testing, plotting and saving after each epoch.
+
+        Whatever a checkpoint is evidence of is written before it, except for what is made from it: its copy as the
+        best one and the results of the final test. A resumed training begins with those, so that one that is
+        interrupted at any instant ends like one that never was.
 
         Args:
             run: run folder (checkpoint, graph, ... below it); None on processes that write nothing.
@@ -134,12 +142,15 @@ class Trainer:
             print("===> Start training...")
             if tester.note:
                 print(tester.note)
+        if run is not None and self._source is not None:
+            self._complete(run, self._source)
         curves = TensorBoardLog(run, self.begin_epoch) if run is not None and self.cfg.TRAIN.tensorboard else None
         for epoch in range(self.begin_epoch, self.cfg.TRAIN.end_epoch + 1):
             loss, terms = self.train_epoch(parallel, epoch)
             self.train_log.append(loss)
             error = None
             if tester is not None and run is not None:
+                self._forget_unfinished_test(run)
                 tester.test(epoch, self.model, run)
                 row = self._log(tester, run, epoch, terms)
                 if curves is not None:
@@ -151,21 +162,59 @@ class Trainer:
             distributed.barrier()
         if curves is not None:
             curves.close()
-        if tester is not None and run is not None and tester.evaluator.full:
-            final = run / "checkpoint" / "final.pth.tar"
-            tester.report(run / "result", identity(final, self.cfg.TRAIN.end_epoch, self.options.root))
+        if tester is not None and run is not None:
+            self._finish(tester, run)
+
+    def _complete(self, run: Path, resumed: Path) -> None:
+        """Make what the checkpoint that training goes on from should have beside it."""
+        epoch, joint = self.begin_epoch - 1, self.test_log["joint"]
+        if not joint:
+            return  # weights of another program, without history
+        restore_rows(run / "log.csv", epoch, self.train_log, self.test_log)
+        self._plot(run)
+        best_epoch = epoch - joint[::-1].index(min(joint))
+        source = resumed if best_epoch == epoch else run / "checkpoint" / f"checkpoint{best_epoch}.pth.tar"
+        best = run / "checkpoint" / "best.pth.tar"
+        if source.is_file() and not (best.is_file() and filecmp.cmp(source, best, shallow=False)):
+            print(f"==> {best} is made anew, of epoch {best_epoch}")
+            copy_checkpoint(source, best)
+
+    def _finish(self, tester: Tester, run: Path) -> None:
+        """Results of the final test, also of a training that ended before it had them."""
+        end, final = self.cfg.TRAIN.end_epoch, run / "checkpoint" / "final.pth.tar"
+        if self.begin_epoch > end + 1:
+            return  # trained beyond these settings' end
+        if self.begin_epoch == end + 1 and self._source is not None and self._source.resolve() != final.resolve():
+            copy_checkpoint(self._source, final)
+        weights = identity(final, end, self.options.root)
+        if not tester.evaluator.full:  # nothing was trained
+            if complete_report(run / "result", weights):
+                return
+            print("the results of the final test are missing: testing")
+            self._forget_unfinished_test(run)
+            tester.test(end, self.model, run)
+        tester.report(run / "result", weights)
+
+    @staticmethod
+    def _forget_unfinished_test(run: Path) -> None:
+        """Remove predictions of a final test that was interrupted before its figures: they would count as another's."""
+        if not (run / "result" / "metrics.json").is_file():
+            shutil.rmtree(run / "result" / "predictions", ignore_errors=True)
 
     def _log(self, tester: Tester, run: Path, epoch: int, terms: dict[str, float]) -> dict[str, float]:
         errors = {"surface": tester.surface_error, "joint": tester.joint_error}
         for name, error in errors.items():
             self.test_log[name].append(error)
         row = log_epoch(run / "log.csv", epoch, current_lr(self.optimizer), self.train_log[-1], terms, errors)
-        graph = run / "graph"
-        save_plot(self.train_log, graph / "train_loss.pdf", "Train Loss", self.stage.loss_unit)
-        if tester.surface_error != NO_SURFACE_ERROR:
-            save_plot(self.test_log["surface"], graph / "surface_error.pdf", "Surface Error", "mm")
-        save_plot(self.test_log["joint"], graph / "joint_error.pdf", "Joint Error", "mm")
+        self._plot(run)
         return row
+
+    def _plot(self, run: Path) -> None:
+        graph, surface = run / "graph", self.test_log["surface"]
+        save_plot(self.train_log, graph / "train_loss.pdf", "Train Loss", self.stage.loss_unit)
+        if surface[-1] != NO_SURFACE_ERROR:
+            save_plot(surface, graph / "surface_error.pdf", "Surface Error", "mm")
+        save_plot(self.test_log["joint"], graph / "joint_error.pdf", "Joint Error", "mm")
 
     def _save(self, run: Path, epoch: int) -> None:
         folder = run / "checkpoint"

@@ -1,8 +1,9 @@
 """What main/train.py and main/test.py do once the command line is parsed."""
 
 import argparse
+import contextlib
 import os
-import pickle
+import shlex
 import sys
 import warnings
 from collections.abc import Callable
@@ -10,40 +11,65 @@ from pathlib import Path
 
 import torch
 
+from lib.checkpoints.checkpoint import Checkpoint
 from lib.checkpoints.files import identity, load_checkpoint
-from lib.checkpoints.finding import find_checkpoint, find_resumable, weights_path
+from lib.checkpoints.finding import find_checkpoint, newest_first, weights_path
+from lib.checkpoints.resuming import checkpoints_before, find_resumable, settings_problem
 from lib.core.base import Options, Tester, Trainer
 from lib.core.baselines import fit_baseline
 from lib.core.epoch_log import summary_writer
-from lib.core.runs import check_run_name, create_run, run_of, seed_everything
+from lib.core.resuming import newest_sound
+from lib.core.runs import (
+    check_run_name,
+    create_run,
+    remove_leftovers,
+    run_of,
+    seed_everything,
+    sole_use,
+    write_settings,
+)
 from lib.runtime import distributed
+from lib.runtime.failures import Terminated, explained, terminable
 from lib.runtime.memory import keep_freed_memory
 from lib.settings.config import Config
 from lib.settings.reading import load_config
 
 
 def run_command(command: Callable[[argparse.Namespace], None], args: argparse.Namespace) -> None:
-    """Run a command; errors that a user can mend end it with one line on stderr and exit code 2."""
+    """Run a command; errors that a user can mend end it with one line on stderr and exit code 2.
+
+    So do Ctrl-C and SIGTERM, with their customary exit codes 130 and 143.
+    """
     keep_freed_memory()
     default, warnings.formatwarning = warnings.formatwarning, _warning_text
+    # where the error came from a worker or the disk, all of a training but its last epoch is kept
+    hint = f"; go on with: {_resume_command()}" if hasattr(args, "resume_training") else ""
     try:
-        command(args)
-    except (ValueError, OSError, pickle.UnpicklingError, torch.OutOfMemoryError) as error:
-        if os.environ.get("POSE2MESH_TRACEBACK"):
+        with terminable():
+            command(args)
+    except KeyboardInterrupt as stop:
+        name, code = ("SIGTERM", 143) if isinstance(stop, Terminated) else ("Ctrl-C", 130)
+        print(f"\nstopped by {name}{hint}", file=sys.stderr)
+        sys.exit(code)
+    except Exception as error:
+        line = explained(error)
+        if not line or os.environ.get("POSE2MESH_TRACEBACK"):
             raise
-        sys.exit(_exit_text(error))
+        mended = isinstance(error, (ValueError, FileNotFoundError))  # other settings or files are needed first
+        print(f"error: {line}{'' if mended else hint}", file=sys.stderr)
+        sys.exit(2)
     finally:
         warnings.formatwarning = default
+
+
+def _resume_command() -> str:
+    further = [] if "--resume_training" in sys.argv else ["--resume_training"]
+    return shlex.join(["python", *sys.argv, *further])
 
 
 def _warning_text(message, category, filename, lineno, line=None) -> str:
     """One line about what was found; where in the code it was noticed helps nobody at the command line."""
     return f"Warning: {message}\n"
-
-
-def _exit_text(error: Exception) -> int:
-    print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
-    return 2
 
 
 def train(args: argparse.Namespace) -> None:
@@ -72,25 +98,59 @@ def _options(args: argparse.Namespace, device: str) -> Options:
 def _train_process(device: str, cfg: Config, args: argparse.Namespace) -> None:
     seed_everything(args.seed)
     options = _options(args, device)
-    path = None
-    if distributed.is_main():
-        print(f"Work on device:  {device}")
-        path = find_resumable(options.experiment, cfg, options.root) if args.resume_training else None
-        if args.resume_training and path is None:
-            print("no checkpoint of this config to resume: starting at the first epoch")
-        if cfg.TRAIN.resume_path and not args.resume_training:
-            print("TRAIN.resume_path is set but --resume_training is not given: starting at the first epoch")
-    path = distributed.broadcast_object(path)
-    trainer = Trainer(cfg, options, None if path is None else load_checkpoint(path))
-    # the same initial weights everywhere, other dropout masks
-    seed_everything(distributed.rank_seed(args.seed))
-    trainer.begin()
-    run = None
-    if distributed.is_main():
-        # made last, so that a run that cannot start leaves no folder behind
-        run = (path and run_of(path)) or create_run(options.experiment, trainer.cfg, name=args.name)
-        print(f"Experiment Data on {run}")
-    trainer.fit(run)
+    checkpoint = run = None
+    with contextlib.ExitStack() as stack:
+        if distributed.is_main():
+            print(f"Work on device:  {device}")
+            remove_leftovers(options.experiment)
+            checkpoint = _resumed(cfg, options, stack) if args.resume_training else None
+            if cfg.TRAIN.resume_path and not args.resume_training:
+                print("TRAIN.resume_path is set but --resume_training is not given: starting at the first epoch")
+        path = distributed.broadcast_object(checkpoint and checkpoint.source)
+        if path is not None and checkpoint is None:
+            checkpoint = load_checkpoint(path)
+        trainer = Trainer(cfg, options, checkpoint)
+        # the same initial weights everywhere, other dropout masks
+        seed_everything(distributed.rank_seed(args.seed))
+        trainer.begin()
+        if distributed.is_main():
+            run = path and run_of(path)
+            if run is None:
+                # made last, so that a run that cannot start leaves no folder behind
+                run = create_run(options.experiment, trainer.cfg, name=args.name)
+                stack.enter_context(sole_use(run))
+            print(f"Experiment Data on {run}")
+        _fit(trainer, run)
+
+
+def _resumed(cfg: Config, options: Options, stack: contextlib.ExitStack) -> Checkpoint | None:
+    """What to go on from, its run folder locked until ``stack`` is left; None when there is nothing."""
+    path = find_resumable(options.experiment, cfg, options.root)
+    if path is None:
+        print("no checkpoint of this config to resume: starting at the first epoch")
+        return None
+    run = run_of(path)
+    if run is not None:
+        stack.enter_context(sole_use(run))
+        path = find_resumable(options.experiment, cfg, options.root) or path  # what another process has made meanwhile
+    checkpoint = newest_sound(checkpoints_before(path, cfg))
+    problem = run is not None and settings_problem(run)
+    if run is not None and problem and checkpoint.settings is not None:
+        print(f"Warning: {run / 'config.yml'} is {problem}: made anew from {checkpoint.name}")
+        write_settings(run, checkpoint.settings)
+    return checkpoint
+
+
+def _fit(trainer: Trainer, run: Path | None) -> None:
+    """Train; what ends it from outside, says what is kept."""
+    try:
+        trainer.fit(run)
+    except Exception as error:
+        line = explained(error)
+        if run is None or not line or isinstance(error, ValueError):
+            raise
+        kept = next(iter(newest_first(run)), None)
+        raise OSError(f"{line}. {f'{kept} is kept' if kept else 'No epoch was completed'}") from error
 
 
 def test(args: argparse.Namespace) -> None:

@@ -1,6 +1,8 @@
 """What each epoch gave: ``log.csv`` of a run, one row per epoch, and curves for TensorBoard."""
 
+import contextlib
 import csv
+from collections.abc import Iterable, Mapping
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -37,18 +39,50 @@ def log_epoch(
     # terms may come and go when settings are edited before a run is resumed
     columns = dict.fromkeys(chain(row, tested, *rows))
     row |= {column: error for column, error in tested.items() if error != NO_SURFACE_ERROR}
-    with atomic_write(path) as file:
-        writer = csv.DictWriter(file, list(columns), lineterminator="\n")
-        writer.writeheader()
-        writer.writerows((*rows, row))
+    _write(path, columns, (*rows, row))
     return row
 
 
+def restore_rows(path: Path, epoch: int, losses: list[float], errors: dict[str, list[float]]) -> None:
+    """Make rows that a lost or damaged file lacks, of what checkpoints keep: losses and test errors.
+
+    Args:
+        path: see ``log_epoch``.
+        epoch: the last one in the histories.
+        losses, errors: a value for each epoch up to it.
+    """
+    rows = {int(row["epoch"]): row for row in _rows(path)}
+    epochs = range(epoch - len(losses) + 1, epoch + 1)
+    lost = [number for number in epochs if number not in rows]
+    if not lost:
+        return
+    print(f"{path} lacks the epochs {', '.join(map(str, lost))}: made anew, without learning rate and terms")
+    for number in lost:
+        index = number - epochs[0]
+        tested = {f"{name} error (mm)": values[index] for name, values in errors.items()}
+        row = {"epoch": number, "lr": "", "loss": losses[index], **tested}
+        rows[number] = {name: "" if value == NO_SURFACE_ERROR else str(value) for name, value in row.items()}
+    _write(path, dict.fromkeys(chain(*rows.values())), [rows[number] for number in sorted(rows)])
+
+
+def _write(path: Path, columns: Iterable[str], rows: Iterable[Mapping[str, object]]) -> None:
+    with atomic_write(path) as file:
+        writer = csv.DictWriter(file, list(columns), lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+
+
 def _rows(path: Path) -> list[dict[str, str]]:
+    """Rows with an epoch; of a damaged file those that can be read."""
     if not path.is_file():
         return []
-    with open(path, encoding="utf-8", newline="") as file:
-        return [row for row in csv.DictReader(file) if (row.get("epoch") or "").isdecimal()]
+    rows = []
+    with open(path, encoding="utf-8", errors="replace", newline="") as file, contextlib.suppress(csv.Error):
+        for row in csv.DictReader(file, restval=""):
+            row.pop(None, None)  # cells beyond the header
+            if row.get("epoch", "").isdecimal():
+                rows.append(row)
+    return rows
 
 
 class TensorBoardLog:

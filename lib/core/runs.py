@@ -1,24 +1,29 @@
 """Run folders: ``experiment/exp_MM-DD_HH-MM-SS[_NAME]`` with results, settings and versions of a training or test."""
 
+import contextlib
 import json
 import os
 import platform
 import random
 import re
+import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
 
 import numpy as np
 import torch
 import yaml
+from filelock import FileLock, Timeout
 
 from lib import ROOT
 from lib.files import atomic_write
 from lib.settings.config import Config
 
 FOLDERS = ("checkpoint", "graph", "vis", "result")
+LEFTOVERS = ".*.*-*.tmp"
 
 
 def seed_everything(seed: int) -> None:
@@ -65,13 +70,57 @@ def create_run(experiment: str | Path, cfg: Config, now: datetime | None = None,
         except FileExistsError:
             number += 1
             run = experiment / f"{name}_{number}"
-    for folder in FOLDERS:
-        (run / folder).mkdir()
+    with sole_use(run):  # whoever tidies up leaves it alone
+        for folder in FOLDERS:
+            (run / folder).mkdir()
+        write_settings(run, cfg)
+        with atomic_write(run / "versions.json") as stream:
+            json.dump(versions(), stream, indent=2)
+    return run
+
+
+def write_settings(run: Path, cfg: Config) -> None:
+    """``config.yml`` of a run, with all settings."""
     with atomic_write(run / "config.yml") as stream:
         yaml.safe_dump(cfg.to_dict(), stream, sort_keys=False)
-    with atomic_write(run / "versions.json") as stream:
-        json.dump(versions(), stream, indent=2)
-    return run
+
+
+@contextlib.contextmanager
+def sole_use(run: Path) -> Iterator[None]:
+    """Keep other processes from writing to a run folder; the system takes the lock from one that is killed.
+
+    Where the file system has no locks, nobody is kept away.
+
+    Raises:
+        ValueError: another process has it.
+    """
+    with contextlib.ExitStack() as stack:
+        try:
+            # no soft one, which a killed process would leave behind
+            stack.enter_context(FileLock(run / ".lock", timeout=0, fallback_to_soft=False))
+            stack.callback(_unlink, run / ".lock")
+        except Timeout as error:
+            raise ValueError(f"{run} is in use: another process trains in it; wait for its end or stop it") from error
+        except (NotImplementedError, OSError) as error:
+            if not os.access(run, os.W_OK):
+                raise PermissionError(f"{run}: no permission to write to this run folder") from error
+        yield
+
+
+def _unlink(path: Path) -> None:
+    with contextlib.suppress(OSError):  # Windows removes no open file; there the lock itself does it
+        path.unlink()
+
+
+def remove_leftovers(experiment: str | Path) -> None:
+    """Remove what killed processes left half-written (``lib.files.hidden_beside``) in run folders that nobody uses."""
+    for run in Path(experiment).glob("exp_*"):
+        if not any(run.rglob(LEFTOVERS)):
+            continue
+        # in use, or not ours to change
+        with contextlib.suppress(ValueError, OSError), sole_use(run):
+            for path in list(run.rglob(LEFTOVERS)):
+                shutil.rmtree(path) if path.is_dir() else path.unlink()
 
 
 def versions() -> dict[str, str | None]:
@@ -101,4 +150,5 @@ def git_revision(folder: Path = ROOT) -> str | None:
 def run_of(checkpoint: str | Path) -> Path | None:
     """The run folder that a checkpoint was written to; None for files elsewhere (e.g. downloaded weights)."""
     folder = Path(checkpoint).resolve().parent
-    return folder.parent if folder.name == "checkpoint" and (folder.parent / "config.yml").is_file() else None
+    written = (folder.parent / name for name in ("config.yml", "versions.json"))  # either may be lost
+    return folder.parent if folder.name == "checkpoint" and any(path.is_file() for path in written) else None

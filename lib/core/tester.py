@@ -159,5 +159,6 @@ class Tester:
         for line in self.evaluator.lines(self._results):
             print(line)
         if folder is not None:
-            write_json(folder / "metrics.json", self.dataset, self.evaluator, self._results, weights)
+            # the second one names the weights, so that it stands for both (complete_report)
             write_csv(folder / "metrics.csv", self.dataset, self.evaluator, self._results)
+            write_json(folder / "metrics.json", self.dataset, self.evaluator, self._results, weights)

@@ -15,6 +15,15 @@ def _number(value: float) -> float | None:
     return float(value) if math.isfinite(value) else None
 
 
+def complete_report(folder: Path, weights: dict[str, str | int]) -> bool:
+    """Whether a folder has both result files, of these weights (by their SHA-256)."""
+    try:
+        written = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))["weights"]["sha256"]
+    except (FileNotFoundError, ValueError, KeyError, TypeError):
+        return False
+    return (folder / "metrics.csv").is_file() and written == weights["sha256"]
+
+
 def write_json(
     path: Path, dataset, evaluator: Evaluator, results: dict, weights: dict[str, str | int] | None = None
 ) -> None:

@@ -18,6 +18,8 @@ import torch.multiprocessing as mp
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
+from lib.runtime.failures import LESS, ProcessFailed, explained
+
 FIRST_ERROR = "first_error.txt"
 TIMEOUT = timedelta(minutes=30)  # the first process may build caches that the others wait for
 
@@ -101,7 +103,7 @@ def launch(fn: Callable, gpus: list[int], *args, cpu_processes: int = 1) -> None
         cpu_processes: processes to start where no GPU is used.
 
     Raises:
-        RuntimeError: a started process failed; holds the traceback of the one that failed first. The others are ended.
+        ProcessFailed: a started process failed; holds the traceback of the one that failed first. The others are ended.
     """
     if under_torchrun():
         local = os.environ["LOCAL_RANK"]
@@ -116,12 +118,20 @@ def launch(fn: Callable, gpus: list[int], *args, cpu_processes: int = 1) -> None
         fn(devices[0], *args)
         return
     with tempfile.TemporaryDirectory(prefix="pose2mesh_") as folder:
+        context = mp.spawn(_started, args=(fn, args, devices, folder), nprocs=len(devices), join=False)
         try:
-            mp.spawn(_started, args=(fn, args, devices, folder), nprocs=len(devices), join=True)
-        except (mp.ProcessRaisedException, mp.ProcessExitedException) as error:
+            while not context.join():
+                pass
+        except mp.ProcessExitedException as error:  # killed: what the others say about it is no cause
+            line = f"a training process was lost, as happens when memory is short: {LESS} ({error})"
+            raise ProcessFailed(f"a training process failed\n{error}", line) from error
+        except mp.ProcessRaisedException as error:
             first = Path(folder) / FIRST_ERROR
-            text = first.read_text() if first.is_file() else str(error)
-            raise RuntimeError(f"a training process failed\n{text}") from error
+            line, _, text = first.read_text().partition("\n") if first.is_file() else ("", "", str(error))
+            raise ProcessFailed(f"a training process failed\n{text}", line) from error
+        finally:
+            for process in context.processes:  # of a command that is stopped
+                process.terminate()
 
 
 def _started(index: int, fn: Callable, args: tuple, devices: list[str], folder: str) -> None:
@@ -150,7 +160,7 @@ def _run_in_group(
         # when one process fails, the others fail with "connection closed" at once: keep the first, it has the cause
         if errors is not None:
             with contextlib.suppress(FileExistsError), open(errors / FIRST_ERROR, "x") as stream:
-                stream.write(f"process {process_rank}:\n{traceback.format_exc()}")
+                stream.write(f"{explained(error)}\nprocess {process_rank}:\n{traceback.format_exc()}")
         traceback.clear_frames(error.__traceback__)
         raise
     finally:

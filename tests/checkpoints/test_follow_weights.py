@@ -8,7 +8,8 @@ import torch
 
 from lib.checkpoints.checkpoint import Checkpoint
 from lib.checkpoints.files import identity, load_checkpoint, save_checkpoint
-from lib.checkpoints.finding import find_resumable, weights_path
+from lib.checkpoints.finding import weights_path
+from lib.checkpoints.resuming import find_resumable
 from lib.core import base, commands
 from lib.core.base import Options
 from lib.doctor import files

@@ -12,7 +12,8 @@ import torch
 
 from lib.checkpoints.checkpoint import Checkpoint
 from lib.checkpoints.files import save_checkpoint
-from lib.checkpoints.finding import checkpoint_at, find_resumable
+from lib.checkpoints.finding import checkpoint_at
+from lib.checkpoints.resuming import find_resumable
 from lib.core.epoch_log import log_epoch
 from lib.core.plots import save_plot
 from lib.core.runs import create_run, git_revision, run_of, seed_everything
