@@ -24,6 +24,7 @@ from lib.runtime.startup import imports_kept
 with imports_kept():
     from lib.demo.options import PICTURE_FORMATS, SEQUENCE_FORMATS, SMOOTHING, DemoOptions
     from lib.joints.tables import JOINT_SETS
+    from lib.messages import one_line
     from lib.render.mesh_renderer import BACKENDS
 
 
@@ -114,10 +115,10 @@ def main(arguments: list[str] | None = None) -> int:
         from lib.demo.command import run_demo
 
         run_demo(options_from(args))
-    except (ValueError, OSError, RuntimeError) as error:
+    except (ValueError, OSError, RuntimeError, MemoryError, OverflowError) as error:
         if os.environ.get("POSE2MESH_TRACEBACK"):
             raise
-        print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
+        print(f"error: {one_line(error) or type(error).__name__}", file=sys.stderr)
         return 2
     return 0
 

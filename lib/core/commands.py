@@ -16,6 +16,7 @@ from lib.core.base import Options, Tester, Trainer
 from lib.core.baselines import fit_baseline
 from lib.core.epoch_log import summary_writer
 from lib.core.runs import check_run_name, create_run, run_of, seed_everything
+from lib.messages import one_line
 from lib.runtime import distributed
 from lib.runtime.memory import keep_freed_memory
 from lib.settings.config import Config
@@ -28,21 +29,28 @@ def run_command(command: Callable[[argparse.Namespace], None], args: argparse.Na
     default, warnings.formatwarning = warnings.formatwarning, _warning_text
     try:
         command(args)
-    except (ValueError, OSError, pickle.UnpicklingError, torch.OutOfMemoryError) as error:
-        if os.environ.get("POSE2MESH_TRACEBACK"):
+    except (ValueError, OSError, pickle.UnpicklingError, MemoryError, OverflowError, RuntimeError) as error:
+        # of RuntimeErrors those of a full memory are the user's, all others ours
+        if os.environ.get("POSE2MESH_TRACEBACK") or (isinstance(error, RuntimeError) and not _memory_short(error)):
             raise
-        sys.exit(_exit_text(error))
+        sys.exit(_exit_text(error, getattr(args, "cfg", None) or ""))
     finally:
         warnings.formatwarning = default
 
 
 def _warning_text(message, category, filename, lineno, line=None) -> str:
     """One line about what was found; where in the code it was noticed helps nobody at the command line."""
-    return f"Warning: {message}\n"
+    return f"Warning: {one_line(message)}\n"
 
 
-def _exit_text(error: Exception) -> int:
-    print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
+def _memory_short(error: Exception) -> bool:
+    return isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in str(error)
+
+
+def _exit_text(error: Exception, settings: str) -> int:
+    """The error in one line, which names the file of settings where it does not say which argument is meant."""
+    text = one_line(error) or type(error).__name__
+    print("error:", text if settings in text or text.startswith("--") else f"{settings}: {text}", file=sys.stderr)
     return 2
 
 
