@@ -53,5 +53,4 @@ def naming(where: object) -> Iterator[None]:
         if named and not isinstance(error, (*_OUT_OF_RANGE, UnicodeError)):
             raise
         kind = FileNotFoundError if isinstance(error, FileNotFoundError) else ValueError
-        reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-        raise kind(reason if named else f"{one_line(where, 200)}: {reason}") from error
+        raise kind(str(error) if named else f"{one_line(where, 200)}: {error}") from error

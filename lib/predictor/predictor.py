@@ -14,6 +14,7 @@ from lib.geometry.camera_fit import CROP_SIZE, fit_weak_perspective
 from lib.geometry.crops import apply_affine, crop_matrices, standardise
 from lib.joints.joint_set import JointSet
 from lib.joints.lookup import get_joint_set
+from lib.messages import naming
 from lib.models.pose2mesh_net import build_pose2mesh
 from lib.models.skip_init import SkipInit
 from lib.poses import Selection, select_people
@@ -99,7 +100,7 @@ class Pose2MeshPredictor:
         self.mesh_model = checkpoint.mesh_model(body or cfg.MODEL.body, root)
         self.graph = checkpoint.graph_on(self.mesh_model, cache=Path(root) / Config().DATASET.cache)
         regressor = check_regressor(self.joint_set, trained, self.mesh_model, self.weights)
-        with SkipInit():
+        with naming(self.weights), SkipInit():
             self.network = build_pose2mesh(cfg, self.graph)
         checkpoint.load_into(self.network, take_over=True)
         self.network.requires_grad_(False).eval().to(self.device)

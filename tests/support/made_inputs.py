@@ -99,12 +99,12 @@ def _write_checkpoints(folder: Path) -> None:
 
 
 def _write_arrays(folder: Path) -> None:
-    with zipfile.ZipFile(folder / "bomb_4GB.npz", "w", zipfile.ZIP_DEFLATED) as archive:
-        with archive.open("poses.npy", "w", force_zip64=True) as entry:
-            header = {"descr": "<f8", "fortran_order": False, "shape": (1_840_000, 17, 2)}
-            np.lib.format.write_array_header_1_0(entry, header)
-            for _ in range(500):
-                entry.write(bytes(1_000_960))
+    bomb = zipfile.ZipFile(folder / "bomb_500MB.npz", "w", zipfile.ZIP_DEFLATED)
+    with bomb, bomb.open("poses.npy", "w", force_zip64=True) as entry:
+        header = {"descr": "<f8", "fortran_order": False, "shape": (1_840_000, 17, 2)}
+        np.lib.format.write_array_header_1_0(entry, header)
+        for _ in range(500):
+            entry.write(bytes(1_000_960))
     np.save(folder / "people_1e6.npy", np.random.default_rng(0).uniform(10, 500, (1_000_000, 17, 2)).astype(np.float16))
     content = io.BytesIO()
     np.lib.format.write_array_header_1_0(content, {"descr": "<f8", "fortran_order": False, "shape": (10**12, 17, 2)})
