@@ -263,10 +263,9 @@ def read_text(path: str | Path, most: int) -> str:
         ValueError: more than ``most`` bytes, not UTF-8, cannot be read; names the file.
     """
     with naming(path), open(path, "rb") as stream:
-        data = stream.read(most + 1)
-        if len(data) > most:
+        if Path(path).stat().st_size > most:
             raise ValueError(f"larger than {most / 1e6:.0f} MB")
-        return data.decode("utf-8-sig")
+        return stream.read().decode("utf-8-sig")
 
 
 def read_yaml(path: str | Path):

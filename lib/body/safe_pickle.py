@@ -300,16 +300,16 @@ def load_entries(file: BinaryIO) -> dict:
     """The entries of a pickled dict, inert: lists, numbers and texts as they are, arrays to be made by ``to_array``.
 
     Args:
-        file: pickle of any protocol, from Python 2 or 3.
+        file: pickle of any protocol, from Python 2 or 3; read from its beginning.
 
     Raises:
         ValueError: a name outside the allow-list, truncated or damaged data, not a dict. One line.
     """
-    data = file.read(_MOST_BYTES + 1)
-    if len(data) > _MOST_BYTES:
+    if file.seek(0, io.SEEK_END) > _MOST_BYTES:
         raise ValueError(f"larger than {_MOST_BYTES >> 20} MB, which no body model is")
     try:
-        content = _Unpickler(io.BytesIO(data), encoding="latin1").load()
+        file.seek(0)
+        content = _Unpickler(io.BytesIO(file.read()), encoding="latin1").load()
     except _RefusedName as error:
         raise ValueError(str(error)) from error
     except Exception as error:  # it depends on the byte that was hit

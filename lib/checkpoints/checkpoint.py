@@ -24,7 +24,6 @@ from lib.joints.joint_set import JointSet
 from lib.joints.lookup import get_joint_set
 from lib.joints.tables import JOINT_SETS
 from lib.mesh.mesh_model import OPEN_FILES, OPEN_MODELS, MeshModel, load_mesh_model
-from lib.messages import naming
 from lib.settings.agreement import followed
 from lib.settings.config import Config
 from lib.settings.setting import POSE2MESH, POSENET
@@ -148,15 +147,14 @@ class Checkpoint:
         if self.graph is None:
             return load_mesh_model(kind, LICENSED[kind] if which == "auto" else which, root)
         problems: list[ValueError] = []
-        with naming(self.name):
-            for name in (which, *OPEN_MODELS[kind]) if which == "auto" else (which,):
-                mesh_model = load_mesh_model(kind, name, root)
-                try:
-                    self.graph.check_topology(mesh_model.faces)
-                    return mesh_model
-                except ValueError as error:
-                    problems.append(error)
-            raise problems[0]
+        for name in (which, *OPEN_MODELS[kind]) if which == "auto" else (which,):
+            mesh_model = load_mesh_model(kind, name, root)
+            try:
+                self.graph.check_topology(mesh_model.faces)
+                return mesh_model
+            except ValueError as error:
+                problems.append(error)
+        raise problems[0]
 
     def graph_on(self, mesh_model: MeshModel, cfg: Config | None = None, cache: Path | None = None) -> MeshGraph:
         """The graph that a network for these weights is built with.

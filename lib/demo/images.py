@@ -72,7 +72,7 @@ def checked_canvas(width: float, height: float) -> tuple[int, int]:
         ValueError: there is nothing, or it is larger than can be.
     """
     if not max(width, height) <= _LARGEST_SIDE or width * height > _LARGEST_CANVAS:
-        raise ValueError(f"{width:.0f} x {height:.0f} pixels would be a larger picture than can be; give pixels")
+        raise ValueError(f"{width:.6g} x {height:.6g} pixels would be a larger picture than can be; give pixels")
     if width < 1 or height < 1:
         raise ValueError("all joints have negative x or y, outside any picture; give pixel coordinates of the image")
     return int(width), int(height)

@@ -60,7 +60,7 @@ def lift_pictures(source: DemoInput, lifter: Lifter, options: DemoOptions, forma
             for line in _camera_lines(people, lifted.residual, size):
                 say(where + line)
             stem = source.stem if len(frames) == 1 else stems[number]
-            files += write_files(options.output, results.writers(image, lifted, people, stem, source.single))
+            files += write_files(options.output, results.writers(image, lifted, people, stem, source.single), stem)
         if not files:
             where = f"{source.title} on {source.images.title}"
             raise ValueError(f"{where}: nobody left to lift; {reasons[0] if reasons else 'no people'}")

@@ -91,11 +91,17 @@ CHECKPOINTS: dict[str, Callable[[dict], None]] = {
 }
 
 
+def write_checkpoint(path: Path, name: str, source: Path = _WEIGHTS) -> Path:
+    """A checkpoint like ``source`` with the damage that has this name."""
+    content = torch.load(source, weights_only=True)
+    CHECKPOINTS[name](content)
+    torch.save(content, path)
+    return path
+
+
 def _write_checkpoints(folder: Path) -> None:
-    for name, change in CHECKPOINTS.items():
-        content = torch.load(_WEIGHTS, weights_only=True)
-        change(content)
-        torch.save(content, folder / f"{name}.pth.tar")
+    for name in CHECKPOINTS:
+        write_checkpoint(folder / f"{name}.pth.tar", name)
 
 
 def _write_arrays(folder: Path) -> None:
@@ -140,7 +146,7 @@ def _write_settings(folder: Path) -> None:
     (folder / "control.yml").write_text('MODEL:\n  name: "a\\e[31mred\\a"\n')
 
 
-def _write_models(folder: Path) -> None:
+def write_models(folder: Path) -> None:
     dict_of = b"\x80\x02}X\x0a\x00\x00\x00v_template"
     call = b"c_codecs\nencode\nJ\xff\xff\xff\x7f\x85R"  # encode(2 ** 31 - 1): as bytes() two gigabytes of zeros
     dtype = b"cnumpy\ndtype\nX\x02\x00\x00\x00u1\x85R"
@@ -151,6 +157,8 @@ def _write_models(folder: Path) -> None:
     (folder / "frame_1e12.pkl").write_bytes(b"\x80\x04\x95" + struct.pack("<Q", 10**12) + b"}.")
     tuples = b"K\x01q\x000" + b"".join(b"(" + b"h%c" % i * 10 + b"tq%c0" % (i + 1) for i in range(30))
     (folder / "key_laugh.pkl").write_bytes(b"\x80\x02}" + tuples + b"h\x1eK\x01s.")
+    lists = b"K\x01q\x000" + b"".join(b"(" + b"h%c" % i * 10 + b"lq%c0" % (i + 1) for i in range(10))
+    (folder / "laugh.pkl").write_bytes(dict_of[:2] + lists + dict_of[2:] + b"h\x0as.")
     (folder / "deep.pkl").write_bytes(b"\x80\x02}X\x01\x00\x00\x00a" + b"]" * 50_000 + b"a" * 49_999 + b"s.")
 
 
@@ -159,7 +167,7 @@ WRITERS = {
     "npy": _write_arrays,
     "img": _write_images,
     "yaml": _write_settings,
-    "body": _write_models,
+    "body": write_models,
 }
 
 
