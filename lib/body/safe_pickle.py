@@ -8,20 +8,14 @@ that only collects data, and any other name is refused.
 import io
 import math
 import pickle
-from collections.abc import Callable
 from typing import Any, BinaryIO
 
 import numpy as np
 
+from lib.body.bounded_pickle import ENTRY, BoundedUnpickler, Budget
 from lib.messages import one_line, shown
 
 _MOST_BYTES = 1 << 30  # of a file
-_ENTRY = 64  # numbers in an array that take as long as an entry on its own
-_MOST_VALUES = 1 << 26  # of one file's arrays together; SMPL-X, with 400 shape components, has 40 million
-
-
-class _TooMuch(ValueError):
-    """Few entries that stand for more than a body model can hold."""
 
 
 class _NotNumbers(ValueError):
@@ -51,7 +45,7 @@ class _Inert:
                 return self.state[name]
         raise ValueError(f"{type(self).__name__.lstrip('_')} without {names[0]!r}")
 
-    def array(self, budget: "_Budget") -> np.ndarray:
+    def array(self, budget: "Budget") -> np.ndarray:
         raise _NotNumbers(type(self).__name__)
 
 
@@ -98,7 +92,7 @@ class _Encoded(_Inert):
 class _Array(_Inert):
     """``_reconstruct`` (array in state) or ``_frombuffer`` (array in arguments) of numpy."""
 
-    def array(self, budget: "_Budget") -> np.ndarray:
+    def array(self, budget: "Budget") -> np.ndarray:
         if self.state is None:
             data, dtype, shape, order = self.args
         else:
@@ -108,13 +102,13 @@ class _Array(_Inert):
 
 
 class _Scalar(_Inert):
-    def array(self, budget: "_Budget") -> np.ndarray:
+    def array(self, budget: "Budget") -> np.ndarray:
         dtype, data = self.args
         return _from_buffer(data, dtype, (), "C")
 
 
 class _Sparse(_Inert):
-    def array(self, budget: "_Budget") -> np.ndarray:
+    def array(self, budget: "Budget") -> np.ndarray:
         from scipy import sparse
 
         kind = _SPARSE[type(self)]
@@ -149,14 +143,14 @@ _SPARSE = {_Csc: "csc", _Csr: "csr", _Coo: "coo"}
 class _Ch(_Inert):
     """A chumpy variable: its value is ``x``."""
 
-    def array(self, budget: "_Budget") -> np.ndarray:
+    def array(self, budget: "Budget") -> np.ndarray:
         return to_array(self.attribute("x"), budget)
 
 
 class _Select(_Inert):
     """A chumpy selection: elements ``idxs`` of the flattened ``a``, in the shape ``preferred_shape``."""
 
-    def array(self, budget: "_Budget") -> np.ndarray:
+    def array(self, budget: "Budget") -> np.ndarray:
         selected = to_array(self.attribute("a"), budget).ravel()[to_array(self.attribute("idxs"), budget)]
         shape = self.state.get("preferred_shape")
         return selected if shape is None else selected.reshape(tuple(int(n) for n in shape))
@@ -197,24 +191,7 @@ for _copyreg in ("copy_reg", "copyreg"):
     _ALLOWED[_copyreg, "_reconstructor"] = _Reconstructor
 
 
-# what an opcode is about to make keys of, on the stack
-_KEYS = {
-    pickle.SETITEM: slice(-2, -1),
-    pickle.SETITEMS: slice(0, None, 2),
-    pickle.DICT: slice(0, None, 2),
-    pickle.ADDITEMS: slice(None),
-    pickle.FROZENSET: slice(None),
-}
-
-
-class _Unpickler(pickle._Unpickler):
-    """Python's own reader in Python: it keeps what a pickle numbers in a dict, whatever the numbers.
-
-    It reads from memory, so that no length in a pickle makes it reserve more than is there.
-    """
-
-    dispatch = pickle._Unpickler.dispatch.copy()
-
+class _Unpickler(BoundedUnpickler):
     def find_class(self, module: str, name: str):
         if (module, name) not in _ALLOWED:
             raise _RefusedName(
@@ -223,46 +200,8 @@ class _Unpickler(pickle._Unpickler):
             )
         return _ALLOWED[module, name]
 
-    def load_bytearray8(self) -> None:
-        self.append(bytearray(self.read(int.from_bytes(self.read(8), "little"))))
 
-    dispatch[pickle.BYTEARRAY8[0]] = load_bytearray8
-
-
-def _with_plain_keys(load: Callable[[Any], None], keys: slice) -> Callable[[Any], None]:
-    """An opcode that refuses tuples in tuples as keys: hashing goes through all that they stand for."""
-
-    def checked(self) -> None:
-        for key in self.stack[keys]:
-            parts = key if isinstance(key, (tuple, frozenset)) else ()
-            if any(isinstance(part, (tuple, frozenset)) for part in parts):
-                raise pickle.UnpicklingError("a key of tuples in tuples")
-        load(self)
-
-    return checked
-
-
-for _opcode, _keys in _KEYS.items():
-    _Unpickler.dispatch[_opcode[0]] = _with_plain_keys(_Unpickler.dispatch[_opcode[0]], _keys)
-
-
-class _Budget:
-    """Counts the values that arrays are made of: entries may be shared, so that few stand for very many."""
-
-    def __init__(self):
-        self.left = _MOST_VALUES
-
-    def spend(self, count: int) -> None:
-        self.left -= count
-        if self.left < 0:
-            raise _TooMuch(f"its entries stand for more than {_MOST_VALUES} numbers, no body model has as many")
-
-    def spent(self, array: np.ndarray) -> np.ndarray:
-        self.spend(array.size)
-        return array
-
-
-def to_array(value, budget: _Budget | None = None) -> np.ndarray:
+def to_array(value, budget: Budget | None = None) -> np.ndarray:
     """An entry of ``load_entries`` as an array.
 
     Args:
@@ -272,8 +211,8 @@ def to_array(value, budget: _Budget | None = None) -> np.ndarray:
     Raises:
         ValueError (and what else a damaged pickle's values raise): it holds something but numbers, texts and arrays.
     """
-    budget = budget or _Budget()
-    budget.spend(_ENTRY)
+    budget = budget or Budget()
+    budget.spend(ENTRY)
     if isinstance(value, _Inert):
         return value.array(budget)
     if isinstance(value, (list, tuple)):
@@ -328,7 +267,7 @@ def load_arrays(file: BinaryIO) -> dict[str, np.ndarray]:
     Raises:
         ValueError: see ``load_entries``; or an entry that cannot be made an array. One line.
     """
-    arrays, budget = {}, _Budget()
+    arrays, budget = {}, Budget()
     for key, value in load_entries(file).items():
         if not isinstance(key, str):
             continue

@@ -16,7 +16,7 @@ from tests.support.made_inputs import png
 
 def people(count: int = 1) -> list:
     pose = np.concatenate([sample()[:17], np.ones((17, 1))], axis=1)
-    return [(pose + [300 * number, 0, 0]).tolist() for number in range(count)]
+    return [(pose + np.array((300 * number, 0, 0))).tolist() for number in range(count)]
 
 
 @pytest.mark.parametrize(
