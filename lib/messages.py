@@ -4,7 +4,7 @@ import contextlib
 import reprlib
 from collections.abc import Iterable, Iterator
 
-_LONGEST_LINE = 600  # characters
+_LONGEST_LINE = 1500  # characters: room for advice; values of a file take few of them
 _LONGEST_VALUE = 120
 _OUT_OF_RANGE = (OverflowError, RecursionError)
 
