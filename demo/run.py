@@ -24,7 +24,11 @@ from lib.runtime.startup import imports_kept
 with imports_kept():
     from lib.demo.options import PICTURE_FORMATS, SEQUENCE_FORMATS, SMOOTHING, DemoOptions
     from lib.joints.tables import JOINT_SETS
+    from lib.messages import one_line
     from lib.render.mesh_renderer import BACKENDS
+
+
+_PATHS = ("input_pose", "input_img", "input_pose3d", "output", "weights", "root")  # a Path would make "" the folder "."
 
 
 def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
@@ -42,16 +46,16 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
 
 def _add_inputs(group) -> None:
     add = group.add_argument
-    add("--input_pose", type=Path, help="poses in pixels: .npy or .npz (J, 2|3), (N, J, 2|3), (T, N, J, 2|3); JSON of "
+    add("--input_pose", help="poses in pixels: .npy or .npz (J, 2|3), (N, J, 2|3), (T, N, J, 2|3); JSON of "
         "COCO, OpenPose (file or folder), AlphaPose, MMPose, MediaPipe, or {image: [[17][x, y, score]]}; '.' is a "
         "sample picture with several people (default: a sample pose)")  # fmt: skip
     add("--format", help="file format or joints of the poses where they are not recognised: see lib/poses/README.md")
     add("--joint_set", default="coco", help=f"joints that the network takes: {', '.join(JOINT_SETS)} or a joint set "
         "file .yml (default: coco); poses with other joints are mapped to them")  # fmt: skip
-    add("--input_img", type=Path, help="image, folder of images or video, drawn under the meshes (default: black)")
+    add("--input_img", help="image, folder of images or video, drawn under the meshes (default: black)")
     add("--detect", action="store_true", help="find the poses in --input_img with MediaPipe (with --joint_set mano: "
         "hands); needs `sh requirements.sh --with-detector`")  # fmt: skip
-    add("--input_pose3d", type=Path, help=".npy (J, 3) or (N, J, 3): 3D joints in the joint set's order, x right, y "
+    add("--input_pose3d", help=".npy (J, 3) or (N, J, 3): 3D joints in the joint set's order, x right, y "
         "down, z away from the viewer, instead of 2D poses")  # fmt: skip
     add("--unit", choices=("mm", "m"), default="mm", help="of --input_pose3d (default: mm)")
     add("--video", action="store_true", help="frames follow each other in time; an array (N, J, 2) is N frames of one "
@@ -67,7 +71,7 @@ def _add_inputs(group) -> None:
 
 def _add_outputs(group) -> None:
     add = group.add_argument
-    add("--output", type=Path, default=DemoOptions.output, help="folder (default: demo/result)")
+    add("--output", default=DemoOptions.output, help="folder (default: demo/result)")
     add("--save", default="", metavar="FORMAT,...", help=f"of pictures: {', '.join(PICTURE_FORMATS)} (default: obj,glb)"
         f"; of sequences: {', '.join(SEQUENCE_FORMATS)} (default: mp4,npz)")  # fmt: skip
     add("--focal", type=float, help="focal length in pixels, places people in space (default: the image's diagonal)")
@@ -78,13 +82,13 @@ def _add_outputs(group) -> None:
 
 def _add_network(group) -> None:
     add = group.add_argument
-    add("--weights", type=Path, help="checkpoint file or folder (default: those of the joint set)")
+    add("--weights", help="checkpoint file or folder (default: those of the joint set)")
     add("--body", help="mesh model: smpl, mano, open_6890, open_1723, open_hand or a model file (default: the one the "
         "weights were trained for)")  # fmt: skip
     device = group.add_mutually_exclusive_group()
     device.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:<number> (default: auto)")
     device.add_argument("--gpu", help="GPU number; falls back to the CPU where there is none")
-    add("--root", type=Path, default=DemoOptions.root, help="folder with the licensed models and with "
+    add("--root", default=DemoOptions.root, help="folder with the licensed models and with "
         "experiment/<name>/ of the original release's weights (default: repository)")  # fmt: skip
 
 
@@ -92,9 +96,14 @@ def options_from(args: argparse.Namespace) -> DemoOptions:
     """Settings of the demo; ``--gpu`` becomes a device.
 
     Raises:
-        ValueError: bad GPU number.
+        ValueError: bad GPU number, an option with an empty text.
     """
     values = vars(args)
+    for name, value in values.items():
+        if value == "" and name not in ("save", "smooth"):
+            raise ValueError(f"--{name} is empty")
+        if name in _PATHS and value is not None:
+            values[name] = Path(value)
     gpu = values.pop("gpu")
     values["fill"] = not values.pop("no_fill")
     values["save"] = tuple(name.strip() for name in values["save"].split(",") if name.strip())
@@ -114,10 +123,10 @@ def main(arguments: list[str] | None = None) -> int:
         from lib.demo.command import run_demo
 
         run_demo(options_from(args))
-    except (ValueError, OSError, RuntimeError) as error:
+    except (ValueError, OSError, RuntimeError, MemoryError, OverflowError) as error:
         if os.environ.get("POSE2MESH_TRACEBACK"):
             raise
-        print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
+        print(f"error: {one_line(error) or type(error).__name__}", file=sys.stderr)
         return 2
     return 0
 

@@ -1,19 +1,26 @@
-"""Files: written whole or not at all; NumPy's read without executing anything; YAML without doubled keys."""
+"""Files: written whole or not at all; read without executing anything, in time and memory that their sizes bound."""
 
 import contextlib
 import errno
+import math
 import os
 import shutil
+import zipfile
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import IO, Literal
+from typing import IO, Any, Literal
 
 import numpy as np
 import yaml
 
+from lib.messages import naming, one_line, shown, shown_names
+
 # what a disk answers that takes no more, and one that takes nothing
 _REFUSED = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS, errno.EACCES, errno.EPERM)
 _NUMPY, _ZIP = b"\x93NUMPY", b"PK"  # first bytes of .npy and .npz
+_MOST_ARRAYS = 1 << 30  # bytes of arrays that are read into memory
+_MOST_YAML = 4 << 20  # bytes; a minute of reading
+_MOST_SHARED = 100_000  # values by which shared parts may make content larger than it is written
 
 
 def hidden_beside(path: str | Path) -> Path:
@@ -88,6 +95,7 @@ def read_array(
     hint: str = "",
     kinds: str = "fiu",
     mmap_mode: Literal["r", "c"] | None = None,
+    most: int = _MOST_ARRAYS,
 ) -> np.ndarray:
     """The array of a ``.npy`` file. Pickled objects are refused.
 
@@ -97,6 +105,7 @@ def read_array(
         hint: what to do when it does not, for messages.
         kinds: of ``dtype.kind`` that are wanted.
         mmap_mode: see ``numpy.load``.
+        most: bytes that may be read into memory.
 
     Raises:
         FileNotFoundError: no such file.
@@ -104,6 +113,11 @@ def read_array(
     """
     found = ""
     with _named_errors(path, wanted, hint, _NUMPY):
+        size = Path(path).stat().st_size
+        with open(path, "rb") as stream:
+            _check_header(stream, size)
+        if mmap_mode is None:
+            _check_most(size, most)
         array = np.load(path, mmap_mode=mmap_mode, allow_pickle=False)
         found = "" if array.dtype.kind in kinds else f"holds an array of {array.dtype} {array.shape}"
     if found:
@@ -118,6 +132,7 @@ def read_arrays(
     hint: str = "",
     unread: Sequence[str] = (),
     skip_objects: bool = False,
+    most: int = _MOST_ARRAYS,
 ) -> dict[str, np.ndarray]:
     """Arrays of a ``.npz`` file by name. Pickled objects are refused.
 
@@ -127,6 +142,7 @@ def read_arrays(
         wanted, hint: see ``read_array``.
         unread: names that the file must have beside them.
         skip_objects: leave arrays of Python objects out.
+        most: bytes that may be read into memory, unpacked.
 
     Raises:
         FileNotFoundError: no such file.
@@ -137,17 +153,43 @@ def read_arrays(
         names = stored.files
         chosen = keys(names) if callable(keys) else names if keys is None else keys
         missing = [key for key in (*chosen, *unread) if key not in names]
-        for key in () if missing else chosen:
+        members = [] if missing else [_member(stored.zip, key) for key in chosen]
+        _check_most(sum(member.file_size for member in members), most)
+        for key, member in zip(chosen, members):
+            with stored.zip.open(member) as stream:
+                _check_header(stream, member.file_size)
             try:
                 arrays[key] = stored[key]
             except ValueError:
                 if not skip_objects:
                     raise
     if missing:
-        raise ValueError(
-            _message(path, f"has no {', '.join(missing)}, only {', '.join(names) or 'nothing'}", wanted, hint)
-        )
+        found = f"has no {', '.join(missing)}, only {shown_names(names) or 'nothing'}"
+        raise ValueError(_message(path, found, wanted, hint))
     return arrays
+
+
+def _member(archive: zipfile.ZipFile, key: str) -> zipfile.ZipInfo:
+    """The entry of an archive that NumPy means by a key."""
+    return archive.getinfo(key if key in archive.namelist() else f"{key}.npy")
+
+
+def _check_header(stream: IO[bytes], size: int) -> None:
+    """Raises ValueError when a stream of so many bytes holds no array, or claims one that is larger."""
+    head = stream.read(len(_NUMPY) + 2)
+    if not head.startswith(_NUMPY):
+        raise ValueError("a part of it is no array")
+    version = tuple(head[len(_NUMPY) :])
+    readers = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
+    if version in readers:  # only arrays of records have others
+        shape, _, dtype = readers[version](stream)
+        if not dtype.hasobject and not 0 <= math.prod(shape) * dtype.itemsize <= size:
+            raise ValueError(f"its header claims an array {shown(shape)} of {dtype}, which {size} bytes cannot hold")
+
+
+def _check_most(size: int, most: int) -> None:
+    if size > most:
+        raise ValueError(f"{size / 1e6:.0f} MB of arrays, at most {most / 1e6:.0f} MB are read")
 
 
 @contextlib.contextmanager
@@ -163,7 +205,7 @@ def _named_errors(path: str | Path, wanted: str, hint: str, start: bytes) -> Ite
     try:
         yield
     except Exception as error:  # numpy's readers raise what their zip and header parsers do
-        reason = str(error) or type(error).__name__
+        reason = one_line(error, 200) or type(error).__name__
         # no advice to allow what may execute anything
         found = "holds Python objects" if "allow_pickle" in reason else f"cannot be read ({reason})"
         raise ValueError(_message(path, found, wanted, hint)) from error
@@ -173,14 +215,94 @@ def _message(path: str | Path, found: str, wanted: str, hint: str) -> str:
     return f"{path} {found}; expected {wanted}" + (f"; {hint}" if hint else "")
 
 
-class UniqueKeys(yaml.SafeLoader):
+class _UniqueKeys(yaml.SafeLoader):
     """YAML reader that refuses a key that is given twice: one of the two would silently vanish."""
+
+    def get_single_node(self):
+        node = super().get_single_node()
+        check_spread(node, _node_parts)  # before anything is made of it: merged keys multiply too
+        return node
 
     def construct_mapping(self, node, deep=False):
         seen = set()
         for key_node, _ in node.value:
             key = self.construct_object(key_node, deep=True)
             if isinstance(key, str) and key in seen:
-                raise yaml.YAMLError(f"{key!r} is given twice, the second time in line {key_node.start_mark.line + 1}")
+                raise yaml.YAMLError(
+                    f"{shown(key)} is given twice, the second time in line {key_node.start_mark.line + 1}"
+                )
             seen.add(str(key))
         return super().construct_mapping(node, deep)
+
+
+def _node_parts(node) -> list:
+    if isinstance(node, yaml.MappingNode):
+        return [part for pair in node.value for part in pair]
+    return node.value if isinstance(node, yaml.SequenceNode) else []
+
+
+def _parts(value) -> list:
+    if isinstance(value, dict):
+        return [*value, *value.values()]
+    return list(value) if isinstance(value, (list, tuple, set, frozenset)) else []
+
+
+def check_spread(content, parts: Callable[[Any], list] = _parts) -> None:
+    """Refuse content of which a few shared parts stand for very many, before anything looks through all of them.
+
+    Args:
+        content: nested lists and dicts.
+        parts: what a value consists of; empty for plain ones.
+
+    Raises:
+        ValueError: shared parts multiply, or one lies inside itself.
+    """
+    sizes: dict[int, int] = {}
+    opened: set[int] = set()
+    written = 1
+    waiting = [(content, parts(content))]
+    while waiting:
+        value, inner = waiting[-1]
+        if id(value) in sizes:
+            waiting.pop()
+        elif id(value) in opened:
+            sizes[id(value)] = 1 + sum(sizes[id(part)] for part in inner)
+        else:
+            opened.add(id(value))
+            written += len(inner)
+            new = [part for part in inner if id(part) not in sizes]
+            if any(id(part) in opened for part in new):
+                raise ValueError("a part of it lies inside itself")
+            waiting += [(part, parts(part)) for part in new]
+    if sizes[id(content)] > written + _MOST_SHARED:
+        raise ValueError("shared parts in it multiply to more values than anybody wrote")
+
+
+def read_text(path: str | Path, most: int) -> str:
+    """A text file, UTF-8.
+
+    Raises:
+        ValueError: more than ``most`` bytes, not UTF-8, cannot be read; names the file.
+    """
+    with naming(path), open(path, "rb") as stream:
+        if Path(path).stat().st_size > most:
+            raise ValueError(f"larger than {most / 1e6:.0f} MB")
+        return stream.read().decode("utf-8-sig")
+
+
+def read_yaml(path: str | Path):
+    """The content of a YAML file; see ``parse_yaml``."""
+    return parse_yaml(read_text(path, _MOST_YAML), path)
+
+
+def parse_yaml(text: str, where: object):
+    """The content of a YAML text.
+
+    Raises:
+        ValueError: not YAML, a key that is given twice, or content that is no plain one; starts with ``where``.
+    """
+    try:
+        return yaml.load(text, _UniqueKeys)
+    except Exception as error:  # beside its own errors whatever Python's constructors raise for texts like 2020-99-99
+        reason = "nested too deeply" if isinstance(error, RecursionError) else one_line(error, 300)
+        raise ValueError(f"{where} is not valid YAML: {reason}") from error

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from lib.files import hidden_beside, read_array, read_arrays
+from lib.files import hidden_beside, read_array, read_arrays, read_yaml
 
 
 def test_arrays_come_back(tmp_path):
@@ -75,3 +75,44 @@ def test_hidden_names_are_new_each_time(tmp_path):
     names = {hidden_beside(tmp_path / "a.npz") for _ in range(9)}
     assert len(names) == 9
     assert all(name.parent == tmp_path and name.name.startswith(".a.npz.") and name.suffix == ".tmp" for name in names)
+
+
+def _laugh(levels: int, line: str) -> str:
+    """YAML with ``levels`` lines of which each holds the one before ten times."""
+    return "x0: &x0 {a: 1}\n" + "".join(
+        f"x{level + 1}: &x{level + 1} {line.format(', '.join([f'*x{level}'] * 10))}\n" for level in range(levels)
+    )
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        _laugh(9, "[{}]"),
+        _laugh(9, "{{<<: [{}]}}"),
+        "{a: " * 2000 + "1" + "}" * 2000,
+        "a: &a [*a]",
+        "a: 2020-99-99",
+        "a: " + "1" * 5000,
+        "a: !!python/object/apply:os.getcwd []",
+        "a: 1\na: 2",
+        "? [1]\n: 2",
+        "a: \x07",
+        "\udcff",
+    ],
+)
+def test_yaml_that_is_no_plain_content_is_refused_in_one_short_line(text, tmp_path):
+    path = tmp_path / "a.yml"
+    path.write_bytes(text.encode("utf-8", "surrogateescape"))
+    with pytest.raises(ValueError, match=r"a\.yml") as refused:
+        read_yaml(path)
+    assert len(str(refused.value)) < 600
+    assert str(refused.value).isprintable()
+
+
+def test_yaml_may_share_a_few_parts_and_be_large(tmp_path):
+    path = tmp_path / "a.yml"
+    path.write_text("a: &a [1, 2]\nb: [*a, *a]\nc: [" + "0, " * 5000 + "0]\n")
+    assert read_yaml(path)["b"] == [[1, 2], [1, 2]]
+    (tmp_path / "large.yml").write_text("#" * (5 << 20))
+    with pytest.raises(ValueError, match=r"large\.yml: larger than 4 MB"):
+        read_yaml(tmp_path / "large.yml")

@@ -5,10 +5,17 @@ a program, so none of its names is looked up: every name that those files need s
 that only collects data, and any other name is refused.
 """
 
+import io
+import math
 import pickle
 from typing import Any, BinaryIO
 
 import numpy as np
+
+from lib.body.bounded_pickle import ENTRY, BoundedUnpickler, Budget
+from lib.messages import one_line, shown
+
+_MOST_BYTES = 1 << 30  # of a file
 
 
 class _NotNumbers(ValueError):
@@ -38,7 +45,7 @@ class _Inert:
                 return self.state[name]
         raise ValueError(f"{type(self).__name__.lstrip('_')} without {names[0]!r}")
 
-    def array(self) -> np.ndarray:
+    def array(self, budget: "Budget") -> np.ndarray:
         raise _NotNumbers(type(self).__name__)
 
 
@@ -61,8 +68,10 @@ class _DType(_Inert):
 def _to_bytes(data) -> bytes:
     if isinstance(data, _Encoded):
         data = data.args[0]
-    # Python 2 strings arrive as text decoded with latin1
-    return data.encode("latin1") if isinstance(data, str) else bytes(data)
+    if isinstance(data, (bytes, bytearray)):
+        return bytes(data)
+    # Python 2 strings arrive as text decoded with latin1; bytes() of a number would make as many zeros
+    return data.encode("latin1")
 
 
 def _from_buffer(data, kind, shape, order) -> np.ndarray:
@@ -83,33 +92,34 @@ class _Encoded(_Inert):
 class _Array(_Inert):
     """``_reconstruct`` (array in state) or ``_frombuffer`` (array in arguments) of numpy."""
 
-    def array(self) -> np.ndarray:
+    def array(self, budget: "Budget") -> np.ndarray:
         if self.state is None:
             data, dtype, shape, order = self.args
         else:
             _, shape, dtype, fortran, data = self.state
             order = "F" if fortran else "C"
-        return _from_buffer(data, dtype, shape, order)
+        return budget.spent(_from_buffer(data, dtype, shape, order))
 
 
 class _Scalar(_Inert):
-    def array(self) -> np.ndarray:
+    def array(self, budget: "Budget") -> np.ndarray:
         dtype, data = self.args
         return _from_buffer(data, dtype, (), "C")
 
 
 class _Sparse(_Inert):
-    def array(self) -> np.ndarray:
+    def array(self, budget: "Budget") -> np.ndarray:
         from scipy import sparse
 
         kind = _SPARSE[type(self)]
         shape = tuple(int(size) for size in self.attribute("_shape", "shape"))
-        data = to_array(self.attribute("data"))
+        budget.spend(math.prod(shape))
+        data = to_array(self.attribute("data"), budget)
         if kind == "coo":
             index = self.attribute("coords") if "coords" in self.state else (self.state["row"], self.state["col"])
-            matrix = sparse.coo_matrix((data, tuple(to_array(i) for i in index)), shape=shape)
+            matrix = sparse.coo_matrix((data, tuple(to_array(i, budget) for i in index)), shape=shape)
         else:
-            parts = (data, to_array(self.attribute("indices")), to_array(self.attribute("indptr")))
+            parts = (data, *(to_array(self.attribute(name), budget) for name in ("indices", "indptr")))
             matrix = (sparse.csc_matrix if kind == "csc" else sparse.csr_matrix)(parts, shape=shape)
             matrix.check_format(full_check=True)
         return matrix.toarray()
@@ -133,15 +143,15 @@ _SPARSE = {_Csc: "csc", _Csr: "csr", _Coo: "coo"}
 class _Ch(_Inert):
     """A chumpy variable: its value is ``x``."""
 
-    def array(self) -> np.ndarray:
-        return to_array(self.attribute("x"))
+    def array(self, budget: "Budget") -> np.ndarray:
+        return to_array(self.attribute("x"), budget)
 
 
 class _Select(_Inert):
     """A chumpy selection: elements ``idxs`` of the flattened ``a``, in the shape ``preferred_shape``."""
 
-    def array(self) -> np.ndarray:
-        selected = to_array(self.attribute("a")).ravel()[to_array(self.attribute("idxs"))]
+    def array(self, budget: "Budget") -> np.ndarray:
+        selected = to_array(self.attribute("a"), budget).ravel()[to_array(self.attribute("idxs"), budget)]
         shape = self.state.get("preferred_shape")
         return selected if shape is None else selected.reshape(tuple(int(n) for n in shape))
 
@@ -181,29 +191,38 @@ for _copyreg in ("copy_reg", "copyreg"):
     _ALLOWED[_copyreg, "_reconstructor"] = _Reconstructor
 
 
-class _Unpickler(pickle.Unpickler):
+class _Unpickler(BoundedUnpickler):
     def find_class(self, module: str, name: str):
         if (module, name) not in _ALLOWED:
-            raise _RefusedName(f"it asks for {module}.{name}, which no body model needs; the file was not executed")
+            raise _RefusedName(
+                f"it asks for {shown(module)[1:-1]}.{shown(name)[1:-1]}, which no body model needs; the file was not "
+                "executed"
+            )
         return _ALLOWED[module, name]
 
 
-def to_array(value) -> np.ndarray:
+def to_array(value, budget: Budget | None = None) -> np.ndarray:
     """An entry of ``load_entries`` as an array.
+
+    Args:
+        value: the entry.
+        budget: shared by the entries of a file.
 
     Raises:
         ValueError (and what else a damaged pickle's values raise): it holds something but numbers, texts and arrays.
     """
+    budget = budget or Budget()
+    budget.spend(ENTRY)
     if isinstance(value, _Inert):
-        return value.array()
+        return value.array(budget)
     if isinstance(value, (list, tuple)):
-        return np.array([to_array(item) for item in value])
+        return np.array([to_array(item, budget) for item in value])
     if isinstance(value, (bool, int, float, str)):
         return np.asarray(value)
     raise _NotNumbers(type(value).__name__)
 
 
-# what a damaged pickle raises depends on the byte that was hit
+# what values of a damaged pickle raise
 _DAMAGE = (
     EOFError,
     ArithmeticError,
@@ -220,16 +239,19 @@ def load_entries(file: BinaryIO) -> dict:
     """The entries of a pickled dict, inert: lists, numbers and texts as they are, arrays to be made by ``to_array``.
 
     Args:
-        file: pickle of any protocol, from Python 2 or 3.
+        file: pickle of any protocol, from Python 2 or 3; read from its beginning.
 
     Raises:
         ValueError: a name outside the allow-list, truncated or damaged data, not a dict. One line.
     """
+    if file.seek(0, io.SEEK_END) > _MOST_BYTES:
+        raise ValueError(f"larger than {_MOST_BYTES >> 20} MB, which no body model is")
     try:
-        content = _Unpickler(file, encoding="latin1").load()
+        file.seek(0)
+        content = _Unpickler(io.BytesIO(file.read()), encoding="latin1").load()
     except _RefusedName as error:
         raise ValueError(str(error)) from error
-    except (pickle.UnpicklingError, *_DAMAGE) as error:
+    except Exception as error:  # it depends on the byte that was hit
         raise ValueError(f"truncated or damaged pickle ({type(error).__name__})") from error
     if not isinstance(content, dict):
         raise ValueError("the pickle does not hold a dict of arrays")
@@ -245,14 +267,14 @@ def load_arrays(file: BinaryIO) -> dict[str, np.ndarray]:
     Raises:
         ValueError: see ``load_entries``; or an entry that cannot be made an array. One line.
     """
-    arrays = {}
+    arrays, budget = {}, Budget()
     for key, value in load_entries(file).items():
         if not isinstance(key, str):
             continue
         try:
-            arrays[key] = to_array(value)
+            arrays[key] = to_array(value, budget)
         except _NotNumbers:
             continue
         except _DAMAGE as error:
-            raise ValueError(f"entry {key!r}: {error}".replace("\n", " ")) from error
+            raise ValueError(f"entry {shown(key)}: {one_line(error, 200)}") from error
     return arrays

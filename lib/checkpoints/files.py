@@ -8,6 +8,7 @@ File format: a dict with the original release's keys ``epoch``, ``model_state_di
 import hashlib
 import os
 import shutil
+import zipfile
 from collections import OrderedDict
 from pathlib import Path
 
@@ -19,10 +20,12 @@ from lib.checkpoints.checkpoint import Checkpoint
 from lib.checkpoints.finding import find_checkpoint
 from lib.checkpoints.messages import reading_failure
 from lib.checkpoints.safe_types import SAFE_GLOBALS
-from lib.files import atomic_write, hidden_beside
+from lib.files import atomic_write, check_spread, hidden_beside
 from lib.graph.mesh_graph import MeshGraph
+from lib.messages import shown, shown_name, shown_names
 from lib.settings.reading import merge
 
+_MOST_SHARED = 1 << 30  # bytes of tensors that may repeat few numbers; the original release's need 0.3 GB
 KNOWN_KEYS = ("w1.weight", "pose_lifter.w1.weight", "pose2mesh.fc.weight", "fc.weight")
 
 
@@ -44,6 +47,7 @@ def load_checkpoint(path: str | Path) -> Checkpoint:
     """
     path = find_checkpoint(path)
     try:
+        _check_packing(path)
         with torch.serialization.safe_globals(list(SAFE_GLOBALS)):
             content = torch.load(path, map_location="cpu", weights_only=True)
     except (PermissionError, MemoryError):
@@ -53,6 +57,10 @@ def load_checkpoint(path: str | Path) -> Checkpoint:
     content = _recognised(content, path)
     config, graph = content.get("config"), content.get("graph")
     try:
+        check_spread(config)
+        _check_tensors(content["model_state_dict"], path)
+        if isinstance(graph, dict):
+            _check_tensors({key: value for key, value in graph.items() if isinstance(value, Tensor)}, path)
         return Checkpoint(
             state=_weights(content["model_state_dict"]),
             source=path,
@@ -65,8 +73,31 @@ def load_checkpoint(path: str | Path) -> Checkpoint:
             graph=None if graph is None else MeshGraph.from_state(graph),
             rng=content.get("rng"),
         )
-    except (ValueError, TypeError, AttributeError) as error:
+    except (ValueError, TypeError, AttributeError, LookupError, OverflowError, OSError) as error:
         raise ValueError(f"{path} cannot be used: {error}") from error
+
+
+def _check_packing(path: Path) -> None:
+    """Raises ValueError for an archive that unpacks to more than it is: torch packs nothing."""
+    if zipfile.is_zipfile(path):
+        with zipfile.ZipFile(path) as archive:
+            unpacked = sum(entry.file_size for entry in archive.infolist())
+        if unpacked > path.stat().st_size:
+            raise ValueError(f"it would unpack to {unpacked} bytes")
+
+
+def _check_tensors(tensors: dict, path: Path) -> None:
+    """Raises ValueError unless all are plain tensors, as large together as the file, or as a full-size network."""
+    left = max(_MOST_SHARED, 2 * path.stat().st_size)
+    for key, value in tensors.items():
+        if not isinstance(key, str) or not isinstance(value, Tensor):
+            raise ValueError(f"{shown_name(key)} is {shown(value)}; expected names and tensors")
+        plain = value.layout == torch.strided and not value.is_quantized and value.device.type == "cpu"
+        if not plain or value.is_complex():
+            raise ValueError(f"{shown_name(key)} is no plain tensor of real numbers ({value.dtype}, {value.layout})")
+        left -= value.numel() * value.element_size()
+        if left < 0:
+            raise ValueError(f"{shown_name(key)} {shown(tuple(value.shape))} has far more numbers than the file holds")
 
 
 def _recognised(content, path: Path) -> dict:
@@ -76,7 +107,7 @@ def _recognised(content, path: Path) -> dict:
         bare = {str(key).removeprefix("module.") for key in content}
         if bare.intersection(KNOWN_KEYS) and all(isinstance(value, Tensor) for value in content.values()):
             return {"model_state_dict": content}
-        found = f"a dict with the keys {', '.join(map(str, list(content)[:8])) or '(none)'}"
+        found = f"a dict with the keys {shown_names(content) or '(none)'}"
     else:
         found = f"an object of type {type(content).__name__}"
     raise ValueError(

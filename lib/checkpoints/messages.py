@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from lib.graph.building import released_mesh
+from lib.messages import one_line
 
 
 def reading_failure(path: Path, error: Exception) -> str:
@@ -24,7 +25,7 @@ def reading_failure(path: Path, error: Exception) -> str:
         hint = "the file is empty; copy or download it again"
     elif isinstance(error, torch.OutOfMemoryError):
         hint = "there is not enough memory"
-    reason = str(error).strip().splitlines()[0][:200] if str(error).strip() else type(error).__name__
+    reason = one_line(error, 200) or type(error).__name__
     if isinstance(error, pickle.UnpicklingError):
         # torch's own text advises to load without restrictions, which is just what nobody should do here
         reason = "its pickle holds more than weights and plain numbers, nothing was executed"
@@ -47,7 +48,7 @@ def mismatch(state: dict[str, Tensor], wanted: dict[str, Tensor]) -> str:
     for title, entries in (("missing in the file", missing), ("unknown to the model", unexpected), ("sizes", shapes)):
         if entries:
             more = f" and {len(entries) - 3} more" if len(entries) > 3 else ""
-            lines.append(f"{title}: {', '.join(entries[:3])}{more}")
+            lines.append(f"{title}: {', '.join(one_line(entry, 100) for entry in entries[:3])}{more}")
     return "\n".join(lines)
 
 

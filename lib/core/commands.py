@@ -28,6 +28,7 @@ from lib.core.runs import (
     sole_use,
     write_settings,
 )
+from lib.messages import one_line
 from lib.runtime import distributed
 from lib.runtime.failures import Terminated, explained, terminable
 from lib.runtime.memory import keep_freed_memory
@@ -56,7 +57,9 @@ def run_command(command: Callable[[argparse.Namespace], None], args: argparse.Na
         if not line or os.environ.get("POSE2MESH_TRACEBACK"):
             raise
         mended = isinstance(error, (ValueError, FileNotFoundError))  # other settings or files are needed first
-        print(f"error: {line}{'' if mended else hint}", file=sys.stderr)
+        settings = getattr(args, "cfg", None) or ""
+        place = "" if settings in line or line.startswith("--") else f"{settings}: "
+        print(f"error: {place}{line}{'' if mended else hint}", file=sys.stderr)
         sys.exit(2)
     finally:
         warnings.formatwarning = default
@@ -69,7 +72,7 @@ def _resume_command() -> str:
 
 def _warning_text(message, category, filename, lineno, line=None) -> str:
     """One line about what was found; where in the code it was noticed helps nobody at the command line."""
-    return f"Warning: {message}\n"
+    return f"Warning: {one_line(message)}\n"
 
 
 def train(args: argparse.Namespace) -> None:

@@ -4,7 +4,9 @@ from functools import partial
 from pathlib import Path
 
 from lib.demo.inputs import DemoInput, load_input
+from lib.demo.names import output_stems
 from lib.demo.options import SMOOTHING, DemoOptions
+from lib.messages import naming, shown_name
 from lib.poses import approximated, describe_mapping, select_people, unmapped
 from lib.runtime.startup import imports_kept
 
@@ -38,11 +40,12 @@ def run_demo(options: DemoOptions) -> list[Path]:
     for line in predictor.description:
         print(line)
     lifter = Lifter(predictor, options)
-    if source.sequence.is_video:
-        from lib.demo.sequence import lift_sequence
+    with naming(options.input_name):
+        if source.sequence.is_video:
+            from lib.demo.sequence import lift_sequence
 
-        return _report(lift_sequence(source, lifter, options, formats))
-    return _report(lift_pictures(source, lifter, options, formats))
+            return _report(lift_sequence(source, lifter, options, formats))
+        return _report(lift_pictures(source, lifter, options, formats))
 
 
 def _check_sequence_options(options: DemoOptions, is_video: bool) -> None:
@@ -91,14 +94,15 @@ def _check_input(source: DemoInput, options: DemoOptions) -> list[Path]:
     if sequence.is_video:
         frames = [max(frames, key=lambda entry: len(entry[1].poses))]
     files = []
-    for number, frame in frames:
+    stems = output_stems([frame.name for _, frame in frames])
+    for (number, frame), stem in zip(frames, stems):
         image = None if source.images.blank else source.images.read(number, frame)
         picture = draw_check(image, frame, sequence.source, options.joint_score)
-        name = f"{'demo' if source.single else Path(frame.name).stem or source.stem}_check.png"
+        name = f"{'demo' if source.single else stem}_check.png"
         files += write_files(options.output, {name: partial(save_image, image=picture)})
         people = select_people(frame.poses, sequence.source, options.joint_set, options.joint_score, fill=options.fill)
         for note in people.notes:
-            print(f"{frame.name}: {note}")
+            print(f"{shown_name(frame.name)}: {note}")
     return _report(files)
 
 

@@ -1,15 +1,20 @@
 """The pictures under the meshes: one image, a folder, a video, or black."""
 
+import struct
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import cv2
 import numpy as np
 
+from lib.messages import one_line, shown
 from lib.poses import Frame, missing_joints
 
 _MARGIN = 1.5  # without an image the canvas reaches this much further than the largest coordinate
 _LARGEST_SIDE = 16384  # pixels
+_LARGEST_CANVAS = 1 << 25  # pixels of a picture without an image
+_LARGEST_IMAGE = 1 << 27  # pixels
+_MOST_BYTES = 1 << 29  # of an image file
 _COCO_DIGITS = 12  # COCO's files are called by their padded image id
 _IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff")
 _VIDEO_SUFFIXES = (".mp4", ".avi", ".mov", ".mkv", ".webm", ".m4v", ".gif")
@@ -20,12 +25,17 @@ def read_image(path: str | Path) -> np.ndarray:
 
     Raises:
         FileNotFoundError: no such file.
-        ValueError: not an image.
+        ValueError: not an image, or one that is too large.
     """
     path = Path(path)
     if not path.is_file():
-        raise FileNotFoundError(f"image {path} not found")
+        raise FileNotFoundError(f"image {one_line(path, 200)} not found")
+    if path.stat().st_size > _MOST_BYTES:
+        raise ValueError(f"{path} is larger than an image file can be, {_MOST_BYTES >> 20} MB")
     data = np.fromfile(path, dtype=np.uint8)  # OpenCV itself cannot open every path on Windows
+    size = claimed_size(data.tobytes())
+    if size[0] * size[1] > _LARGEST_IMAGE:
+        raise ValueError(f"{path} claims {size[0]} x {size[1]} pixels, at most {_LARGEST_IMAGE} are read")
     try:
         image = cv2.imdecode(data, cv2.IMREAD_COLOR) if len(data) else None
     except cv2.error as error:
@@ -33,6 +43,39 @@ def read_image(path: str | Path) -> np.ndarray:
     if image is None:
         raise ValueError(f"{path} is not an image that OpenCV can read (JPEG, PNG, ...)")
     return image
+
+
+def claimed_size(data: bytes) -> tuple[int, int]:
+    """Width and height that an image file's first bytes claim: of the formats whose few bytes may unpack to very many.
+
+    (0, 0) where they do not say; OpenCV then has limits of its own.
+    """
+    if data.startswith(b"\x89PNG"):
+        return struct.unpack(">II", data[16:24].ljust(8, b"\0"))
+    if data.startswith(b"BM"):
+        width, height = struct.unpack("<ii", data[18:26].ljust(8, b"\0"))
+        return abs(width), abs(height)
+    place = 2
+    while data.startswith(b"\xff\xd8") and data[place : place + 1] == b"\xff":  # JPEG: segments up to the frame's
+        kind, length = struct.unpack(">BH", data[place + 1 : place + 4].ljust(3, b"\0"))
+        if 0xC0 <= kind <= 0xCF and kind not in (0xC4, 0xC8, 0xCC):
+            height, width = struct.unpack(">HH", data[place + 5 : place + 9].ljust(4, b"\0"))
+            return width, height
+        place += 2 + length
+    return 0, 0
+
+
+def checked_canvas(width: float, height: float) -> tuple[int, int]:
+    """A size of a picture without an image.
+
+    Raises:
+        ValueError: there is nothing, or it is larger than can be.
+    """
+    if not max(width, height) <= _LARGEST_SIDE or width * height > _LARGEST_CANVAS:
+        raise ValueError(f"{width:.6g} x {height:.6g} pixels would be a larger picture than can be; give pixels")
+    if width < 1 or height < 1:
+        raise ValueError("all joints have negative x or y, outside any picture; give pixel coordinates of the image")
+    return int(width), int(height)
 
 
 def canvas_size(frames: Sequence[Frame]) -> tuple[int, int]:
@@ -46,13 +89,7 @@ def canvas_size(frames: Sequence[Frame]) -> tuple[int, int]:
     points = np.concatenate([frame.poses[..., :2][~missing_joints(frame.poses, joint_score=-1.0)] for frame in frames])
     if not len(points):
         raise ValueError("no joint has coordinates")
-    largest = points.max(axis=0)
-    if not (largest * _MARGIN <= _LARGEST_SIDE).all():
-        raise ValueError(f"coordinates up to {largest.max():.0f} would need a larger picture than can be; give pixels")
-    width, height = (int(_MARGIN * value) for value in largest)
-    if width < 1 or height < 1:
-        raise ValueError("all joints have negative x or y, outside any picture; give pixel coordinates of the image")
-    return width, height
+    return checked_canvas(*(_MARGIN * points.max(axis=0)))
 
 
 class Images:
@@ -106,16 +143,18 @@ class ImageFolder(Images):
         self._by_name = {path.name: path for path in self.files} | {path.stem: path for path in self.files}
 
     def path(self, number: int, frame: Frame) -> Path:
-        named = self._folder / frame.name
-        if frame.name and named.is_file():
-            return named
         name = Path(frame.name)
+        inside = frame.name and not name.is_absolute() and ".." not in name.parts
+        if inside and (self._folder / name).is_file():
+            return self._folder / name
         names = (name.name, name.stem, name.stem.zfill(_COCO_DIGITS))
         path = next((self._by_name[name] for name in names if name in self._by_name), None)
-        if path is None and frame.name.isdigit() and number < len(self.files):
+        if path is None and frame.name.isdecimal() and number < len(self.files):
             path = self.files[number]
         if path is None:
-            raise FileNotFoundError(f"{self._folder} has no image {frame.name!r} among its {len(self.files)} images")
+            raise FileNotFoundError(
+                f"{self._folder} has no image {shown(frame.name)} among its {len(self.files)} images"
+            )
         return path
 
     def read(self, number: int, frame: Frame) -> np.ndarray:
@@ -181,7 +220,7 @@ def open_images(path: str | Path) -> Images:
     if path.is_dir():
         return ImageFolder(path)
     if not path.is_file():
-        raise FileNotFoundError(f"image {path} not found")
+        raise FileNotFoundError(f"image {one_line(path, 200)} not found")
     if path.suffix.lower() in _VIDEO_SUFFIXES:
         return VideoImages(path)
     return StillImage(read_image(path), str(path))

@@ -7,15 +7,27 @@ from pathlib import Path
 import numpy as np
 
 from lib import ROOT
-from lib.demo.images import ImageFolder, Images, StillImage, VideoImages, canvas_size, open_images, read_image
+from lib.demo.images import (
+    ImageFolder,
+    Images,
+    StillImage,
+    VideoImages,
+    canvas_size,
+    checked_canvas,
+    open_images,
+    read_image,
+)
+from lib.demo.names import output_stems
 from lib.demo.options import DemoOptions
 from lib.files import read_array
 from lib.joints.joint_set import JointSet
 from lib.joints.lookup import get_joint_set
 from lib.joints.tables import JOINT_SETS
+from lib.messages import naming, shown_names
 from lib.poses import Frame, PoseSequence, read_poses
 
 SCENE = ".", ROOT / "demo" / "demo_input_2dpose.json", ROOT / "demo" / "demo_input_img"
+_MOST_PEOPLE = 1000
 _VIEW = 500  # pixels of the picture that 3D joints are shown in
 _VIEW_SHARE = 0.8  # of it that they take up
 
@@ -66,11 +78,12 @@ def load_input(options: DemoOptions) -> DemoInput:
     given = [name for name, source in sources.items() if source]
     if len(given) > 1:
         raise ValueError(f"--{' and --'.join(given)} exclude each other; give one source of poses")
-    if options.input_pose3d is not None:
-        return _from_pose3d(Path(options.input_pose3d), options, joint_set)
-    if options.detect:
-        return _from_detector(options, joint_set)
-    return _from_file(options, joint_set)
+    with naming(options.input_name):
+        if options.input_pose3d is not None:
+            return _from_pose3d(Path(options.input_pose3d), options, joint_set)
+        if options.detect:
+            return _from_detector(options, joint_set)
+        return _from_file(options, joint_set)
 
 
 def _from_file(options: DemoOptions, joint_set: JointSet) -> DemoInput:
@@ -83,6 +96,8 @@ def _from_file(options: DemoOptions, joint_set: JointSet) -> DemoInput:
     images = None if image_path is None else open_images(image_path)
     size = images.size if images else None
     sequence = read_poses(path, options.format, options.joint_set, size)
+    if not (options.video or sequence.is_video):
+        _check_crowds(sequence)
     if (options.video or isinstance(images, VideoImages)) and not sequence.is_video:
         sequence = _as_video(sequence)
     if images is None or image_path is None:
@@ -90,8 +105,18 @@ def _from_file(options: DemoOptions, joint_set: JointSet) -> DemoInput:
     elif isinstance(images, StillImage) and not sequence.is_video and len(sequence.frames) > 1:
         sequence = _frame_of(sequence, Path(image_path))
     single = not sequence.is_video and len(sequence.frames) == 1
-    stem = _stem(sequence.frames[0].name or path.stem) if single else path.stem
+    stem = output_stems([(single and sequence.frames[0].name) or path.name])[0]
     return DemoInput(sequence, images, f"{path} ({sequence.format}, joints of {sequence.source})", stem)
+
+
+def _check_crowds(sequence: PoseSequence) -> None:
+    """Raises ValueError for more people in one picture than anybody wants drawn, each with files of their own."""
+    largest = max(len(frame.poses) for frame in sequence.frames)
+    if largest > _MOST_PEOPLE:
+        raise ValueError(
+            f"{largest} people in one picture, at most {_MOST_PEOPLE} are drawn; --video takes them as the frames of "
+            "one person"
+        )
 
 
 def _as_video(sequence: PoseSequence) -> PoseSequence:
@@ -105,7 +130,7 @@ def _as_video(sequence: PoseSequence) -> PoseSequence:
 def _common_size(sequence: PoseSequence) -> tuple[int, int] | None:
     """Size of the black picture of all frames of a video, or of the only frame. None: each frame's own."""
     if sequence.image_size is not None or not (sequence.is_video or len(sequence.frames) == 1):
-        return sequence.image_size
+        return sequence.image_size and checked_canvas(*sequence.image_size)
     return canvas_size(sequence.frames)
 
 
@@ -117,17 +142,12 @@ def _frame_of(sequence: PoseSequence, image: Path) -> PoseSequence:
     """
     frames = [frame for frame in sequence.frames if Path(frame.name).stem.lstrip("0") == image.stem.lstrip("0")]
     if not frames:
-        names = ", ".join(frame.name for frame in sequence.frames[:4])
+        names = shown_names(frame.name for frame in sequence.frames)
         raise ValueError(
-            f"the poses are of {len(sequence.frames)} images ({names}, ...), none called {image.name}; give the folder "
+            f"the poses are of {len(sequence.frames)} images ({names}), none called {image.name}; give the folder "
             "of the images, or --video when they are frames before one background"
         )
     return replace(sequence, frames=frames[:1])
-
-
-def _stem(name: str) -> str:
-    """Start of output names for an image or frame."""
-    return Path(name.replace("\\", "/")).stem or "pose"
 
 
 def _from_detector(options: DemoOptions, joint_set: JointSet) -> DemoInput:

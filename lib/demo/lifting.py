@@ -11,6 +11,8 @@ from lib.joints.joint_set import JointSet
 from lib.poses import Frame, Selection
 from lib.predictor import Pose2MeshPredictor
 
+LONGEST_NAME = 256  # characters of a frame's name that results keep; every row of a file has room for the longest
+
 
 class Lifter:
     """A predictor with what the demo's results need beside it.
@@ -53,7 +55,7 @@ class Lifter:
 
         Args:
             selections: people of each frame, at least one person in all.
-            names: of the frames.
+            names: of the frames; cut to ``LONGEST_NAME``.
             image_size: width and height of their pictures.
             pose3d: 3D joints (N, J, 3) of each frame's people in ``options.unit``; None lets PoseNet find them.
         """
@@ -71,5 +73,5 @@ class Lifter:
             focal=self.options.focal,
             confidence=np.concatenate([people.scores for people in selections]),
             tracks=np.concatenate([people.tracks for people in selections]),
-            frames=[name for name, people in zip(names, selections) for _ in people.kept],
+            frames=[name[:LONGEST_NAME] for name, people in zip(names, selections) for _ in people.kept],
         )

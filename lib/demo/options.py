@@ -62,6 +62,11 @@ class DemoOptions:
     seed: int = 0
     root: Path = ROOT
 
+    @property
+    def input_name(self) -> str:
+        """What errors about the input are about."""
+        return str(self.input_pose or self.input_pose3d or self.input_img or "the sample pose")
+
     def formats(self, is_video: bool) -> tuple[str, ...]:
         """What to write.
 

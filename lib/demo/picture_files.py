@@ -6,6 +6,7 @@ and ``<image>_mesh_<person>.obj``, and every picture also shows the people befor
 """
 
 import os
+import re
 import shutil
 from collections.abc import Callable
 from functools import partial
@@ -24,13 +25,21 @@ from lib.render.poses import draw_pose, vis_coco_skeleton
 from lib.render.views import draw_views
 from lib.units import MM_PER_M
 
+_OF_A_PERSON = r"_(?:pose2d|mesh)_\d+\.(?:png|obj)"
+
 Writer = Callable[[Path], None]
 
 
-def write_files(folder: Path, writers: dict[str, Writer]) -> list[Path]:
+def write_files(folder: Path, writers: dict[str, Writer], stem: str = "") -> list[Path]:
     """Call each writer on a path in a hidden folder beside the results, then move everything into place.
 
     An error leaves earlier results as they were.
+
+    Args:
+        folder: of the results.
+        writers: by file name.
+        stem: of an image whose files of people (``<stem>_mesh_3.obj``) that are not among these are removed: they are
+            of an earlier run that found more people.
     """
     folder = Path(folder)
     aside = hidden_beside(folder / "demo")
@@ -40,6 +49,9 @@ def write_files(folder: Path, writers: dict[str, Writer]) -> list[Path]:
             write(aside / name)
         for name in writers:
             os.replace(aside / name, folder / name)
+        for path in list(folder.iterdir()) if stem else ():
+            if path.name not in writers and re.fullmatch(re.escape(stem) + _OF_A_PERSON, path.name):
+                path.unlink()
     finally:
         shutil.rmtree(aside, ignore_errors=True)
     return [folder / name for name in writers]

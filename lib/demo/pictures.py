@@ -1,12 +1,13 @@
 """The course of the demo over pictures: each image's people are lifted, drawn and written before the next."""
 
-from collections import Counter
 from pathlib import Path
 
 from lib.demo.inputs import DemoInput
 from lib.demo.lifting import Lifter
+from lib.demo.names import output_stems
 from lib.demo.options import DemoOptions
 from lib.demo.picture_files import PictureResults, write_files
+from lib.messages import one_line, shown_name
 from lib.poses import Selection
 from lib.render.mesh_renderer import MeshRenderer
 
@@ -41,11 +42,13 @@ def lift_pictures(source: DemoInput, lifter: Lifter, options: DemoOptions, forma
             except (ValueError, OSError) as error:
                 if len(frames) == 1:
                     raise
-                say(f"Warning: {frame.name} left out: {error}")  # one bad file shall not cost the others
+                say(
+                    f"Warning: {shown_name(frame.name)} left out: {one_line(error, 200)}"
+                )  # one bad file shall not cost the others
                 continue
             size = image.shape[1], image.shape[0]
             people = lifter.select(frame, source.sequence.source, size)
-            where = "" if source.single else f"{frame.name}: "
+            where = "" if source.single else f"{shown_name(frame.name)}: "
             reasons += people.notes
             for note in people.notes:
                 say(f"Warning: {where}{note}")
@@ -57,21 +60,12 @@ def lift_pictures(source: DemoInput, lifter: Lifter, options: DemoOptions, forma
             for line in _camera_lines(people, lifted.residual, size):
                 say(where + line)
             stem = source.stem if len(frames) == 1 else stems[number]
-            files += write_files(options.output, results.writers(image, lifted, people, stem, source.single))
+            files += write_files(options.output, results.writers(image, lifted, people, stem, source.single), stem)
         if not files:
-            raise ValueError(f"{source.title}: nobody left to lift; {reasons[0] if reasons else 'no people'}")
+            where = f"{source.title} on {source.images.title}"
+            raise ValueError(f"{where}: nobody left to lift; {reasons[0] if reasons else 'no people'}")
         print(f"Renderer: {renderer.note}")
     return files
-
-
-def output_stems(names: list[str]) -> list[str]:
-    """Starts of output names, a different one for each image: the file's name, with its folders where names repeat."""
-    paths = [Path(name).with_suffix("") for name in names]
-    count = Counter(path.name for path in paths)
-    return [
-        path.name if count[path.name] == 1 else "_".join(part for part in path.parts if part != path.anchor)
-        for path in paths
-    ]
 
 
 def _camera_lines(people: Selection, residuals, size: tuple[int, int]) -> list[str]:

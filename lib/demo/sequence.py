@@ -15,12 +15,13 @@ from tqdm import tqdm
 
 from lib.body.lbs import lbs
 from lib.demo.inputs import DemoInput
-from lib.demo.lifting import Lifter
+from lib.demo.lifting import LONGEST_NAME, Lifter
 from lib.demo.options import DemoOptions
 from lib.demo.sequence_files import FrameResult, SequenceFiles
 from lib.demo.smoothing import MeshSmoother, PoseSmoother, with_meshes
 from lib.export.people import PeopleArrays
 from lib.mesh.fit_params import fit_params
+from lib.messages import shown_name
 from lib.poses import Selection, assign_tracks
 from lib.render.mesh_renderer import MeshRenderer, person_colour
 from lib.render.poses import draw_pose
@@ -79,7 +80,7 @@ def lift_sequence(source: DemoInput, lifter: Lifter, options: DemoOptions, forma
         raise ValueError(f"{source.title}: nobody left to lift; {_first_note(job.selections)}")
     fitted = options.constant_shape or bool({"params", "amass"} & set(formats))
     shapes = _track_shapes(job) if fitted else None
-    name_length = max(len(frame.name) for frame in sequence.frames)
+    name_length = min(LONGEST_NAME, max(len(frame.name) for frame in sequence.frames))
     with ExitStack() as stack:
         renderer = (
             stack.enter_context(MeshRenderer(options.renderer, pictures=len(sequence.frames))) if job.drawn else None
@@ -193,7 +194,7 @@ def _frame_result(job: _Job, number: int, people, fit, renderer: MeshRenderer | 
     image = job.source.images.read(number, frame)
     if (image.shape[1], image.shape[0]) != job.size:
         raise ValueError(
-            f"picture of frame {frame.name} is {image.shape[1]} x {image.shape[0]}, the first one was "
+            f"picture of frame {shown_name(frame.name)} is {image.shape[1]} x {image.shape[0]}, the first one was "
             f"{job.size[0]} x {job.size[1]} pixels"
         )
     picture = posed = image

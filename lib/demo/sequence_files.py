@@ -1,5 +1,6 @@
 """The files of a sequence, written frame by frame: film, arrays, parameters, page, meshes."""
 
+import re
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -71,7 +72,17 @@ class SequenceFiles:
     def _path(self, suffix: str) -> Path:
         return self._folder / f"{self._stem}_{suffix}"
 
+    def _clear(self) -> None:
+        """Remove what an earlier, longer run left: single frames, and motion files of its people."""
+        for folder, name in (("frames", r"\d{6}\.png"), ("meshes", r"\d{6}\.(?:obj|glb|ply)"), ("", "")):
+            place = self._path(folder) if folder else self._folder
+            name = name or re.escape(self._stem) + r"_person_\d+_poses\.npz"
+            for path in list(place.iterdir()) if place.is_dir() else ():
+                if re.fullmatch(name, path.name):
+                    path.unlink()
+
     def __enter__(self) -> "SequenceFiles":
+        self._clear()
         enter = self._stack.enter_context
         self._films = [
             enter(VideoWriter(self._path(f"mesh.{kind}"), self._fps)) for kind in self._chosen(VIDEO_FORMATS)

@@ -16,6 +16,7 @@ from scipy import sparse
 from lib.graph.building import build_coarse_graphs, check_level_sizes
 from lib.graph.topology import checked_faces, topology_hash
 from lib.joints.joint_set import JointSet
+from lib.messages import shown
 
 _STATE_VERSION = 1
 _LEVELS = {"body": 9, "hand": 6}
@@ -179,22 +180,41 @@ class MeshGraph:
         if not isinstance(state, dict):
             raise ValueError(f"the checkpoint's graph is a {type(state).__name__}, expected a dict; it is damaged")
         if state.get("version") != _STATE_VERSION:
-            raise ValueError(f"graph state has version {state.get('version')}, this code reads {_STATE_VERSION}")
+            raise ValueError(f"graph state has version {shown(state.get('version'))}, this code reads {_STATE_VERSION}")
         try:
+            for key, kind in {
+                "levels": int,
+                "vertex_num": int,
+                "joint_num": int,
+                "scaling": str,
+                "topology_hash": str,
+            }.items():
+                if type(state[key]) is not kind or not (kind is str or 0 < state[key] < _MOST_ROWS):
+                    raise ValueError(f"graph state has {key} {shown(state[key])}; the checkpoint is damaged")
             packed = [
-                {name: state[f"laplacian.{level}.{name}"].cpu().numpy() for name in _PACKED}
+                {name: _vector(state, f"laplacian.{level}.{name}", kind) for name, kind in _PACKED.items()}
                 for level in range(state["levels"])
             ]
             return cls(
                 laplacians=tuple(_unpack(arrays) for arrays in packed),
-                reverse=state["reverse"].cpu().numpy().astype(np.int64),
+                reverse=_vector(state, "reverse", "i").astype(np.int64),
                 **{key: state[key] for key in ("vertex_num", "joint_num", "levels", "scaling", "topology_hash")},
             )
         except KeyError as error:
             raise ValueError(f"graph state has no entry {error}; the checkpoint is damaged") from error
 
 
-_PACKED = ("diagonal", "starts", "columns", "values")
+_PACKED = {"diagonal": "f", "starts": "i", "columns": "i", "values": "f"}
+_MOST_ROWS = 1 << 31
+
+
+def _vector(state: dict[str, Any], key: str, kind: str) -> np.ndarray:
+    """The array of an entry of a state, of finite real (``f``) or whole (``i``) numbers."""
+    tensor = state[key]
+    array = tensor.cpu().numpy() if isinstance(tensor, torch.Tensor) else np.zeros(())
+    if array.ndim != 1 or array.dtype.kind != kind or not np.isfinite(array).all():
+        raise ValueError(f"graph state: {key} is no vector of finite numbers; the checkpoint is damaged")
+    return array
 
 
 def _pack(L: sparse.spmatrix) -> dict[str, np.ndarray]:
@@ -216,10 +236,12 @@ def _unpack(arrays: dict[str, np.ndarray]) -> sparse.csr_matrix:
     """Symmetric float32 CSR matrix in canonical form, with every diagonal entry stored."""
     diagonal, starts, columns, values = (arrays[name] for name in _PACKED)
     size = len(diagonal)
-    rows = np.repeat(np.arange(size), np.diff(starts.astype(np.int64)))
-    columns = columns.astype(np.int64)
-    if len(starts) != size + 1 or not len(rows) == len(columns) == len(values):
+    counts, columns = np.diff(starts.astype(np.int64)), columns.astype(np.int64)
+    # before rows are made of them
+    good = len(counts) == size and starts[0] == 0 and (counts >= 0).all() and starts[-1] == len(columns) == len(values)
+    if not good:
         raise ValueError("the arrays of a graph Laplacian have inconsistent lengths; the checkpoint is damaged")
+    rows = np.repeat(np.arange(size), counts)
     if len(columns) and (columns.max() >= size or (columns <= rows).any()):
         raise ValueError("a graph Laplacian has entries outside its upper triangle; the checkpoint is damaged")
     every = np.arange(size)

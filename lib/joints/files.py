@@ -24,13 +24,13 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
-import yaml
 
 from lib import ROOT
-from lib.files import UniqueKeys, read_array
+from lib.files import read_array, read_yaml
 from lib.joints.joint_set import JointSet
-from lib.joints.parsing import parse, unique
+from lib.joints.parsing import checked_names, parse, unique
 from lib.joints.tables import JOINT_SETS
+from lib.messages import one_line, shown, shown_names
 
 SUFFIXES = (".yml", ".yaml")
 KEYS = (
@@ -68,17 +68,22 @@ def read_joint_set(value: str | Path | Mapping, source: str = "joint set") -> Jo
 
 def _checked(value: str | Path | Mapping, source: str) -> tuple[str | dict, JointSet]:
     """A joint set as settings carry it, and itself."""
+    folder = Path()
     if isinstance(value, Mapping):
-        content = with_numbers(dict(value), Path(), source)
+        content = dict(value)
     elif Path(value).suffix.lower() in SUFFIXES:
         path = find_file(value)
-        content, source = with_numbers(_read_yaml(path), path.parent, str(path)), str(path)
+        content, folder, source = _read_yaml(path), path.parent, str(path)
         content.setdefault("name", path.stem)
     elif value in JOINT_SETS:
         return value, JOINT_SETS[value]
     else:
-        raise ValueError(f"{source}: {value!r} is not one of {', '.join(JOINT_SETS)}, nor a joint set file (.yml)")
-    return content, parse(content, source)
+        raise ValueError(f"{source}: {shown(value)} is not one of {', '.join(JOINT_SETS)}, nor a joint set file (.yml)")
+    try:
+        content = with_numbers(content, folder, source)
+        return content, parse(content, source)
+    except (TypeError, AttributeError, LookupError, RecursionError) as error:  # a list or number in a text's place
+        raise ValueError(f"{source}: an entry is no joint set's ({one_line(error, 100)})") from error
 
 
 def find_file(path: str | Path) -> Path:
@@ -99,12 +104,9 @@ def find_file(path: str | Path) -> Path:
 
 
 def _read_yaml(path: Path) -> dict:
-    try:
-        content = yaml.load(path.read_text(encoding="utf-8"), UniqueKeys)
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ValueError(f"{path} is not valid YAML: {error}") from error
+    content = read_yaml(path)
     if not isinstance(content, dict):
-        raise ValueError(f"{path}: expected the keys {', '.join(KEYS)} at the top level, got {content!r}")
+        raise ValueError(f"{path}: expected the keys {', '.join(KEYS)} at the top level, got {shown(content)}")
     return content
 
 
@@ -119,12 +121,13 @@ def with_numbers(content: dict, folder: Path, source: str) -> dict:
     content = dict(content)
     unknown = [key for key in content if key not in KEYS]
     if unknown:
-        raise ValueError(f"{source}: unknown key {unknown[0]!r}; a joint set has {', '.join(KEYS)}")
+        raise ValueError(f"{source}: unknown key {shown(unknown[0])}; a joint set has {', '.join(KEYS)}")
     joints, mesh = content.get("joints"), content.pop("mesh", None)
     if isinstance(joints, list):
-        joints = dict.fromkeys(unique(joints, f"{source}: joints"))
+        joints = dict.fromkeys(unique(checked_names(joints, source), f"{source}: joints"))
     if not isinstance(joints, Mapping) or not joints:
         raise ValueError(f"{source}: joints: expected joint names with their sources, or a list of names")
+    checked_names(list(joints), source)
     derived = content.get("derived") or {}
     rest = [name for name, value in joints.items() if value is None and name not in derived]
     if "regressor" in content:
@@ -134,7 +137,7 @@ def with_numbers(content: dict, folder: Path, source: str) -> dict:
             if len(matrix) != len(rest):
                 raise ValueError(
                     f"{source}: the regressor for {name} has {len(matrix)} rows, but {len(rest)} joints have no source "
-                    f"of their own ({', '.join(map(str, rest))})"
+                    f"of their own ({shown_names(rest)})"
                 )
         rows = {joint: _weights({m: matrix[i] for m, matrix in matrices.items()}) for i, joint in enumerate(rest)}
         joints = {name: rows.get(name, value) for name, value in joints.items()}
@@ -156,7 +159,7 @@ def _source_with_numbers(value, mesh: str | None, folder: Path, source: str):
     value = dict(value)
     unknown = [key for key in value if key not in SOURCE_KEYS]
     if unknown:
-        raise ValueError(f"{source}: unknown key {unknown[0]!r}; a source has {', '.join(SOURCE_KEYS)}")
+        raise ValueError(f"{source}: unknown key {shown(unknown[0])}; a source has {', '.join(SOURCE_KEYS)}")
     if len(set(value) & {"mean", "vertices", "regressor"}) != 1:
         raise ValueError(f"{source}: give one of mean, vertices, regressor")
     if "regressor" in value:
@@ -164,7 +167,7 @@ def _source_with_numbers(value, mesh: str | None, folder: Path, source: str):
         for name, file in _by_mesh(value["regressor"], mesh, source).items():
             matrix = _matrix(folder, file, source)
             if type(row) is not int or not 0 <= row < len(matrix):
-                raise ValueError(f"{source}: row {row!r} is not among the {len(matrix)} rows of {file}")
+                raise ValueError(f"{source}: row {shown(row)} is not among the {len(matrix)} rows of {file}")
             rows[name] = matrix[row]
         return _weights(rows)
     for key in {"vertices", "weights"} & set(value):
@@ -187,7 +190,7 @@ def _by_mesh(value, mesh: str | None, source: str) -> dict:
 def _matrix(folder: Path, file, source: str) -> np.ndarray:
     """(rows, V) of a regressor file."""
     if not isinstance(file, str):
-        raise ValueError(f"{source}: expected the name of a .npy file, got {file!r}")
+        raise ValueError(f"{source}: expected the name of a .npy file, got {shown(file)}")
     path, wanted = folder / file, "one array (joints, vertices) of numbers"
     matrix = read_array(path, wanted, f"named in {source}")
     if matrix.ndim != 2:

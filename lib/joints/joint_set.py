@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from lib.joints.sources import JointSource
+from lib.messages import shown
 
 Pairs = tuple[tuple[int, int], ...]
 
@@ -85,7 +86,7 @@ class JointSet:
     def index(self, joint: str) -> int:
         """Index of a joint name; ValueError lists the names when it is unknown."""
         if joint not in self.joints:
-            raise ValueError(f"joint set {self.name!r} has no joint {joint!r}; it has {', '.join(self.joints)}")
+            raise ValueError(f"joint set {self.name!r} has no joint {shown(joint)}; it has {', '.join(self.joints)}")
         return self.joints.index(joint)
 
     def describe(self) -> str:

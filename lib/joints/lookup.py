@@ -6,6 +6,7 @@ from pathlib import Path
 from lib.joints.files import SUFFIXES, read_joint_set
 from lib.joints.joint_set import JointSet
 from lib.joints.tables import JOINT_SETS
+from lib.messages import shown
 
 
 def get_joint_set(value: str | Path | Mapping | JointSet) -> JointSet:
@@ -25,6 +26,6 @@ def get_joint_set(value: str | Path | Mapping | JointSet) -> JointSet:
         return JOINT_SETS[value]
     if isinstance(value, str) and not value.lower().endswith(SUFFIXES):
         raise ValueError(
-            f"unknown joint set {value!r}; choose one of {', '.join(JOINT_SETS)} or a joint set file (.yml)"
+            f"unknown joint set {shown(value)}; choose one of {', '.join(JOINT_SETS)} or a joint set file (.yml)"
         )
     return read_joint_set(value)

@@ -28,11 +28,16 @@ class JointSource:
 
 def find_cycle(sources: Mapping[str, JointSource]) -> list[str]:
     """Joints that are means of each other, the first one repeated at the end; empty when there are none."""
+    free: set[str] = set()
 
     def follow(joint: str, path: list[str]) -> list[str]:
+        if joint in free:
+            return []
         if joint in path:
             return [*path[path.index(joint) :], joint]
         inner = sources[joint].mean if joint in sources else ()
-        return next((found for name in inner if (found := follow(name, [*path, joint]))), [])
+        cycle = next((found for name in inner if (found := follow(name, [*path, joint]))), [])
+        free.add(joint)
+        return cycle
 
     return next((found for joint in sources if (found := follow(joint, []))), [])

@@ -1,6 +1,7 @@
 """The joint regressor of a user's joint set, from where its joints are on a mesh."""
 
 from collections.abc import Callable
+from functools import cache
 
 import numpy as np
 
@@ -29,6 +30,7 @@ def mesh_regressor(
     sources = dict(zip(joint_set.joints, joint_set.sources))
     known: dict[str, np.ndarray] = {}
 
+    @cache
     def row(name: str) -> np.ndarray:
         if "." in name:
             set_name, _, joint = name.partition(".")

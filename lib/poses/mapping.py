@@ -10,6 +10,7 @@ than 3 % of the person's size from every such mean stay unmapped: ``lib.poses.mi
 """
 
 import itertools
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +21,8 @@ from lib.joints.lookup import get_joint_set
 from .sources import Source, get_source, mirrored
 
 Recipe = dict[str, float]
+
+_MOST_WAYS = 256  # to get a mean; those of means of means multiply
 
 # roles that most sources lack and that follow from two others
 VIRTUAL: dict[str, tuple[Recipe, ...]] = {
@@ -171,6 +174,7 @@ def _own_recipes(target: JointSet, roles: dict[str, str]) -> dict[str, tuple[Rec
     sources = dict(zip(target.joints, target.sources))
     derived = {target.joints[joint]: [target.joints[parent] for parent in pair] for joint, pair in target.derived}
 
+    @cache
     def ways(name: str) -> tuple[Recipe, ...]:
         if "." in name:
             set_name, _, joint = name.partition(".")
@@ -186,9 +190,9 @@ def _own_recipes(target: JointSet, roles: dict[str, str]) -> dict[str, tuple[Rec
 
 
 def _means(parts: list[tuple[Recipe, ...]]) -> list[Recipe]:
-    """The mean of several joints, by every combination of ways to get them."""
+    """The mean of several joints, by every combination of ways to get them, the first of very many."""
     means = []
-    for chosen in itertools.product(*parts):
+    for chosen in itertools.islice(itertools.product(*parts), _MOST_WAYS):
         mean: Recipe = {}
         for way in chosen:
             for role, weight in way.items():

@@ -94,10 +94,8 @@ def _read(path: Path, layout: str | None, request: Request) -> PoseSequence:
         )
     chosen = layout or recognised
     if chosen is None:
-        layouts = "\n".join(f"  {name}: {form.layout}" for name, form in JSON_FORMATS.items())
-        raise ValueError(
-            f"{path} holds {found(content)}, none of the known layouts:\n{layouts}\n  npy: {array_files.LAYOUT}"
-        )
+        known = ", ".join(JSON_FORMATS)
+        raise ValueError(f"{path} holds {found(content)}, none of the known layouts: {known}; see lib/poses/README.md")
     return JSON_FORMATS[chosen].read(path, content, request)
 
 

@@ -17,7 +17,7 @@ def check_poses(poses: np.ndarray, joint_set: JointSet, input_scale: str = "axis
     """Validate 2D poses and append derived joints.
 
     Args:
-        poses: (B, J, 2) pixels, B at least 1, or one pose (J, 2); any real type; J may leave out the derived joints
+        poses: (B, J, 2) pixels, or one pose (J, 2); any real type; J may leave out the derived joints
             (coco: 17 or 19).
         input_scale: of the network (``standardise``): with ``common`` one axis may be without extent.
 
@@ -105,7 +105,7 @@ def _checked(poses: np.ndarray, joint_set: JointSet, columns: int, name: str) ->
     poses = np.asarray(poses)
     poses = poses[None] if poses.ndim == 2 else poses
     accepted = (joint_set.keypoint_num, joint_set.joint_num)
-    if poses.ndim != 3 or not len(poses) or poses.shape[1] not in accepted or poses.shape[2] != columns:
+    if poses.ndim != 3 or poses.shape[1] not in accepted or poses.shape[2] != columns:
         raise ValueError(
             f"expected {name} (B, {' or '.join(map(str, dict.fromkeys(accepted)))}, {columns}) for joint set "
             f"{joint_set.name!r}, got {poses.shape}{_columns_hint(poses.shape, columns)}; joints in order: "

@@ -14,6 +14,7 @@ from lib.geometry.camera_fit import CROP_SIZE, fit_weak_perspective
 from lib.geometry.crops import apply_affine, crop_matrices, standardise
 from lib.joints.joint_set import JointSet
 from lib.joints.lookup import get_joint_set
+from lib.messages import naming
 from lib.models.pose2mesh_net import build_pose2mesh
 from lib.models.skip_init import SkipInit
 from lib.poses import Selection, select_people
@@ -96,10 +97,11 @@ class Pose2MeshPredictor:
         self.joint_set = trained if wanted is None else wanted
         self.input_scale = cfg.DATASET.input_scale
         check_joints(self.joint_set, trained, self.weights)
-        self.mesh_model = checkpoint.mesh_model(body or cfg.MODEL.body, root)
+        with naming(body or self.weights):
+            self.mesh_model = checkpoint.mesh_model(body or cfg.MODEL.body, root)
         self.graph = checkpoint.graph_on(self.mesh_model, cache=Path(root) / Config().DATASET.cache)
         regressor = check_regressor(self.joint_set, trained, self.mesh_model, self.weights)
-        with SkipInit():
+        with naming(self.weights), SkipInit():
             self.network = build_pose2mesh(cfg, self.graph)
         checkpoint.load_into(self.network, take_over=True)
         self.network.requires_grad_(False).eval().to(self.device)
@@ -133,7 +135,7 @@ class Pose2MeshPredictor:
             ValueError: see ``check_poses``.
         """
         pose2d = torch.from_numpy(check_poses(_array(poses), self.joint_set, self.input_scale))
-        return self._joined([self._predict_batch(part) for part in pose2d.split(batch_size)])
+        return self._joined([self._predict_batch(part) for part in pose2d.split(batch_size) if len(part)])
 
     __call__ = predict
 
@@ -169,7 +171,7 @@ class Pose2MeshPredictor:
         if len(points) != len(joints):
             raise ValueError(f"{len(joints)} 3D poses need as many 2D poses, got {len(points)}")
         pairs = zip(torch.from_numpy(points).split(batch_size), torch.from_numpy(joints).split(batch_size))
-        return self._joined([self._predict_batch(*pair) for pair in pairs])
+        return self._joined([self._predict_batch(*pair) for pair in pairs if len(pair[0])])
 
     def select_people(
         self, poses: np.ndarray | torch.Tensor, source: str | Path | JointSet = "coco17", **options
@@ -211,7 +213,7 @@ class Pose2MeshPredictor:
         people = self.select_people(
             poses, source, joint_score=joint_score, person_score=person_score, image_size=image_size
         )
-        prediction = self.predict(people.poses, batch_size) if len(people) else self._nobody()
+        prediction = self.predict(people.poses, batch_size)
         return PeoplePrediction(prediction, people.kept, list(people.reasons), people.scores, people.filled)
 
     @torch.inference_mode()
@@ -232,9 +234,9 @@ class Pose2MeshPredictor:
         return pose2d, mesh, joints * MM_PER_M, pose3d, camera, box, residual
 
     def _joined(self, parts: list[tuple[torch.Tensor, ...]]) -> MeshPrediction:
-        return MeshPrediction(*(torch.cat(values).float().cpu() for values in zip(*parts)))
-
-    def _nobody(self) -> MeshPrediction:
+        """The batches' results as one; without any, that of nobody."""
+        if parts:
+            return MeshPrediction(*(torch.cat(values).float().cpu() for values in zip(*parts)))
         joints, vertices = self.joint_set.joint_num, self.mesh_model.vertex_num
         shapes = ((joints, 2), (vertices, 3), (joints, 3), (joints, 3), (3,), (4,), ())
         return MeshPrediction(*(torch.zeros(0, *shape) for shape in shapes))

@@ -8,6 +8,8 @@ from collections.abc import Iterator
 
 import torch
 
+from lib.messages import one_line
+
 LESS = "lower TRAIN.batch_size, TEST.batch_size or DATASET.workers, or end other programs"
 
 
@@ -29,14 +31,15 @@ class ProcessFailed(RuntimeError):
 
 def explained(error: BaseException) -> str:
     """One line about an error that a user can mend; empty for all others."""
-    text = " ".join(str(error).split())
+    text = one_line(error)
     if isinstance(error, ProcessFailed):
         return error.line
     if isinstance(error, (MemoryError, torch.OutOfMemoryError)) or "can't allocate memory" in text:
         return f"not enough memory: {LESS} ({text[:300] or 'MemoryError'})"
     if isinstance(error, RuntimeError) and text.startswith("DataLoader worker"):
         return f"a loading process was lost, as happens when memory is short: {LESS} ({text[:300]})"
-    return text if isinstance(error, (ValueError, OSError, pickle.UnpicklingError)) else ""
+    mendable = isinstance(error, (ValueError, OSError, OverflowError, pickle.UnpicklingError))
+    return (text or type(error).__name__) if mendable else ""
 
 
 @contextlib.contextmanager

@@ -23,7 +23,7 @@ class DatasetConfig:
     input_joint_set: str | dict = setting("coco", form="joint set", resume=True, fits=BOTH)
     # joints that are regressed from the predicted mesh
     target_joint_set: str | dict = setting("human36", form="joint set", resume=True, fits=(POSE2MESH,))
-    workers: int = setting(16, least=0)  # data loading processes
+    workers: int = setting(16, least=0, most=1024)  # data loading processes
     # projected ground truth instead of detections or synthesised errors
     use_gt_input: bool = setting(True, resume=True)
     # new: 2 trains on S1, 5, 6, 7, 8 and tests on S9, 11; 1 trains on S9 too, tests on S11
@@ -56,22 +56,22 @@ class ModelConfig:
     # new: auto = licensed files when present, else the open models; see lib/mesh/mesh_model.py
     body: str = setting("auto", resume=True, fits=BOTH)
     lifter: str = setting("mlp", resume=True, fits=BOTH)  # new: network that lifts joints, see lib/models/lifters.py
-    posenet_width: int = setting(4096, least=1, resume=True, fits=BOTH)  # new
-    posenet_stages: int = setting(2, least=1, resume=True, fits=BOTH)  # new
+    posenet_width: int = setting(4096, least=1, most=16384, resume=True, fits=BOTH)  # new
+    posenet_stages: int = setting(2, least=1, most=64, resume=True, fits=BOTH)  # new
     posenet_dropout: float = setting(0.5, form="share", fits=())  # new
     # new: outside training, average each lifted pose with that of the mirrored input
     posenet_mirror: bool = setting(False, resume=True, fits=(), follow=True)
     # new: keep PoseNet fixed (eval mode) while MeshNet trains
     posenet_freeze: bool = setting(False, resume=True, fits=())
     # new: channels per MeshNet block; empty = the paper's plan
-    mesh_channels: list[list[int]] = setting([], resume=True, fits=(POSE2MESH,))
+    mesh_channels: list[list[int]] = setting([], most=16384, resume=True, fits=(POSE2MESH,))
     # new: MeshNet corrects a base, a perceptron from joints to principal components of training meshes; 0 = no base
-    base_components: int = setting(0, least=0, resume=True, fits=(POSE2MESH,))
+    base_components: int = setting(0, least=0, most=16384, resume=True, fits=(POSE2MESH,))
     # new: hidden units of that perceptron; 0 = a linear map
-    base_width: int = setting(0, least=0, resume=True, fits=(POSE2MESH,))
-    base_stages: int = setting(1, least=0, resume=True, fits=(POSE2MESH,))  # new: its residual stages
+    base_width: int = setting(0, least=0, most=16384, resume=True, fits=(POSE2MESH,))
+    base_stages: int = setting(1, least=0, most=64, resume=True, fits=(POSE2MESH,))  # new: its residual stages
     # new: coarsening levels; 0 = the paper's (9 body, 6 hand)
-    graph_levels: int = setting(0, least=0, resume=True, fits=(POSE2MESH,))
+    graph_levels: int = setting(0, least=0, most=32, resume=True, fits=(POSE2MESH,))
     # new: legacy = L / (2 lmax) - I as released, textbook = 2 L / lmax - I
     laplacian_scaling: Literal["legacy", "textbook"] = setting("legacy", resume=True, fits=(POSE2MESH,))
 
@@ -84,14 +84,14 @@ class ModelConfig:
 @dataclass(frozen=True)
 class TrainConfig:
     print_freq: int = setting(10, least=1)
-    batch_size: int = setting(64, least=2, resume=True)  # batch normalisation needs two samples
+    batch_size: int = setting(64, least=2, most=1_000_000, resume=True)  # batch normalisation needs two samples
     shuffle: bool = True
-    begin_epoch: int = setting(1, least=1)
-    end_epoch: int = setting(40, least=1)
+    begin_epoch: int = setting(1, least=1, most=1_000_000)
+    end_epoch: int = setting(40, least=1, most=1_000_000)
     edge_loss_start: int = 15  # the edge loss acts in epochs after this one
     # plateau has the original's spelling too; cosine is new
     scheduler: Literal["step", "plateau", "platue", "cosine"] = setting("step", resume=True)
-    lr: float = setting(0.001, least=0.0)
+    lr: float = setting(0.001, least=0.0, most=1000.0)
     lr_step: list[int] = setting([30])
     lr_factor: float = 0.1
     optimizer: Literal["rmsprop", "adam", "adamw", "sgd"] = setting("rmsprop", resume=True)  # adamw is new
@@ -129,8 +129,10 @@ class SyntheticConfig:
     motion: list[str] = setting([], resume=True)
     # share of poses drawn from the pose prior when motion is given (else all)
     prior_share: float = setting(1.0, form="share", resume=True)
-    samples_per_epoch: int = setting(64000, least=2, resume=True)
-    test_samples: int = setting(4000, least=1, resume=True)  # at most this many of the held-out poses, evenly spaced
+    samples_per_epoch: int = setting(64000, least=2, most=100_000_000, resume=True)
+    test_samples: int = setting(
+        4000, least=1, most=10_000_000, resume=True
+    )  # at most this many of the held-out poses, evenly spaced
     mirror: bool = setting(True, resume=True)  # mirror half of the poses
     # probability that a pose takes its upper body from another pose
     mix_limbs: float = setting(0.0, form="share", resume=True)
@@ -154,7 +156,7 @@ class SyntheticConfig:
 
 @dataclass(frozen=True)
 class TestConfig:
-    batch_size: int = setting(64, least=1)
+    batch_size: int = setting(64, least=1, most=1_000_000)
     shuffle: bool = False  # accepted for old files; tests always run in order
     weight_path: str = "./experiment/pose2mesh_cocoJ_gt_train_human36_coco"  # file, or folder with final/best
     # 16 pose pictures and meshes (Human36M, FreiHAND every 500th, PW3D every 10th, SURREAL all) to the run's vis/

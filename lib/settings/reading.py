@@ -18,11 +18,10 @@ import typing
 from collections.abc import Sequence
 from pathlib import Path
 
-import yaml
-
 from lib import ROOT
-from lib.files import UniqueKeys
+from lib.files import parse_yaml, read_yaml
 from lib.joints.files import joint_set_setting
+from lib.messages import naming, shown, shown_name
 from lib.settings.config import Config
 from lib.settings.setting import Rules
 
@@ -41,17 +40,19 @@ def merge(values: dict, source: str = "configuration") -> Config:
         ValueError: unknown section or key (names the nearest valid one), wrong type, value not among the choices.
     """
     if not isinstance(values, dict):
-        raise ValueError(f"{source}: expected sections (DATASET, MODEL, ...) at the top level, got {values!r}")
+        raise ValueError(f"{source}: expected sections (DATASET, MODEL, ...) at the top level, got {shown(values)}")
     defaults = Config()
     sections = {field.name: type(getattr(defaults, field.name)) for field in dataclasses.fields(Config)}
     changes: dict[str, dict] = {}
     for section, entries in values.items():
         if section not in sections:
-            raise ValueError(f"{source}: {section} not exist in config.py{_nearest(str(section), list(sections))}")
+            raise ValueError(
+                f"{source}: {shown_name(section)} not exist in config.py{_nearest(section, list(sections))}"
+            )
         if entries is None:
             continue
         if not isinstance(entries, dict):
-            raise ValueError(f"{source}: {section}: expected keys and values, got {entries!r}")
+            raise ValueError(f"{source}: {section}: expected keys and values, got {shown(entries)}")
         changes[section] = _section(sections[section], section, entries, source)
     cfg = defaults.changed(**changes)
     shares = cfg.SYNTHETIC.clean_share + cfg.SYNTHETIC.jitter_share
@@ -68,9 +69,9 @@ def _section(kind: type, section: str, entries: dict, source: str) -> dict:
     types_of = typing.get_type_hints(kind)
     checked = {}
     for key, value in entries.items():
-        name = f"{section}.{key}"
+        name = f"{section}.{shown_name(key)}"
         if key not in fields:
-            raise ValueError(f"{source}: {name} not exist in config.py{_nearest(str(key), list(fields))}")
+            raise ValueError(f"{source}: {name} not exist in config.py{_nearest(key, list(fields))}")
         value = _typed(f"{source}: {name}", value, types_of[key])
         rules = fields[key].metadata.get("rules", Rules())
         rules.check(name, value, source)
@@ -84,30 +85,34 @@ def _typed(name: str, value, kind):
     if origin is typing.Literal:
         choices = typing.get_args(kind)
         if value not in choices or type(value) is not type(choices[0]):
-            raise ValueError(f"{name}: {value!r} is not one of {', '.join(map(str, choices))}")
+            raise ValueError(f"{name}: {shown(value)} is not one of {', '.join(map(str, choices))}")
         return value
     if origin is list:
         if not isinstance(value, (list, tuple)):
-            raise ValueError(f"{name}: expected a list, got {value!r}")
+            raise ValueError(f"{name}: expected a list, got {shown(value)}")
         (item_kind,) = typing.get_args(kind)
         return [_typed(f"{name}[{i}]", item, item_kind) for i, item in enumerate(value)]
     if origin is dict:
         if not isinstance(value, dict):
-            raise ValueError(f"{name}: expected names and values, got {value!r}")
+            raise ValueError(f"{name}: expected names and values, got {shown(value)}")
         key_kind, item_kind = typing.get_args(kind)
-        return {_typed(name, key, key_kind): _typed(f"{name}[{key}]", item, item_kind) for key, item in value.items()}
+        return {
+            _typed(name, key, key_kind): _typed(f"{name}[{shown_name(key)}]", item, item_kind)
+            for key, item in value.items()
+        }
     if kind is float and (isinstance(value, int) or (isinstance(value, str) and _NUMBER.fullmatch(value))):
-        value = value if isinstance(value, bool) else float(value)
+        with naming(name):
+            value = value if isinstance(value, bool) else float(value)
     if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
         wanted = {float: "a number"}.get(kind) or getattr(kind, "__name__", str(kind))
         if isinstance(kind, types.UnionType):
             wanted = " or ".join(part.__name__ for part in typing.get_args(kind))
-        raise ValueError(f"{name}: expected {wanted}, got {type(value).__name__} {value!r}")
+        raise ValueError(f"{name}: expected {wanted}, got {type(value).__name__} {shown(value)}")
     return value
 
 
-def _nearest(key: str, valid: list[str]) -> str:
-    match = difflib.get_close_matches(key, valid, n=1, cutoff=0.5)
+def _nearest(key: object, valid: list[str]) -> str:
+    match = difflib.get_close_matches(shown_name(key), valid, n=1, cutoff=0.5)
     return f"; did you mean {match[0]}?" if match else f"; valid keys: {', '.join(valid)}"
 
 
@@ -136,7 +141,7 @@ def load_config(path: str | Path | None = None, changes: Sequence[str] = (), wit
         section, _, key = name.strip().partition(".")
         if not separator or not key:
             raise ValueError(f"--set {change}: expected SECTION.key=value, for example TRAIN.lr=0.01")
-        changed = {section: {key: _parse_yaml(text, f"--set {change}")}}
+        changed = {section: {key: parse_yaml(text, f"--set {change}")}}
         merge(changed, f"--set {change}")
         values = _over(values, changed)
     return merge(values, source)
@@ -154,12 +159,12 @@ def _file(path: Path, above: tuple[Path, ...]) -> dict:
         raise FileNotFoundError(_missing(path, above))
     if path.resolve() in above:
         raise ValueError(f"{path} is its own base, by way of {', '.join(file.name for file in above)}")
-    values = _parse_yaml(path.read_text(encoding="utf-8"), str(path)) or {}
+    values = read_yaml(path) or {}
     if not isinstance(values, dict) or "base" not in values:
         return values
     base = values.pop("base")
     if not isinstance(base, str):
-        raise ValueError(f"{path}: base: expected the name of a file, got {base!r}")
+        raise ValueError(f"{path}: base: expected the name of a file, got {shown(base)}")
     below = _file(path.parent / base, (*above, path.resolve()))
     merge(below, f"{path.parent / base}")
     merge(values, str(path))
@@ -178,10 +183,3 @@ def _missing(path: Path, above: tuple[Path, ...]) -> str:
     hint = f"; did you mean asset/yaml/{match[0]}?" if match else ""
     why = f", which {above[-1]} names as base," if above else ""
     return f"config file {path}{why} not found; the shipped ones are in asset/yaml/{hint}"
-
-
-def _parse_yaml(text: str, source: str):
-    try:
-        return yaml.load(text, UniqueKeys)
-    except yaml.YAMLError as error:
-        raise ValueError(f"{source} is not valid YAML: {error}") from error

@@ -1,6 +1,8 @@
 """What a setting is beyond its type and default: limits, and where it must agree between runs or weights."""
 
 import dataclasses
+import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
@@ -15,7 +17,7 @@ class Rules:
     """Rules of one setting.
 
     Attributes:
-        least: smallest sensible value.
+        least, most: smallest and largest sensible value, of the numbers in a list too.
         form: ``share``: from 0 to 1; ``pair``: two positive numbers; ``elevations``: the least and the largest angle
             to the horizon, degrees; ``joint set``: name, file or content of a joint set.
         resume: a run is only resumed with the same value. Everything else may be edited between stopping and resuming.
@@ -25,6 +27,7 @@ class Rules:
     """
 
     least: float | None = None
+    most: float = 1e9
     form: Literal["", "share", "pair", "elevations", "joint set"] = ""
     resume: bool = False
     fits: tuple[str, ...] | None = None
@@ -43,6 +46,19 @@ class Rules:
             raise ValueError(
                 f"{source}: {name}: expected two angles between -90 and 90, the lower one first, got {value}"
             )
+        largest = max(_sizes(value), default=0.0)
+        if not largest <= self.most:
+            raise ValueError(f"{source}: {name}: {largest:g} is too large, the most is {self.most:g}")
+
+
+def _sizes(value) -> Iterator[float]:
+    """Size of each number of a setting's value, and the length of its lists."""
+    if isinstance(value, list):
+        yield len(value)
+    for part in value if isinstance(value, list) else value.values() if isinstance(value, dict) else ():
+        yield from _sizes(part)
+    if isinstance(value, (int, float)):
+        yield abs(value) if value == value else math.inf
 
 
 def setting(default, **rules):

@@ -95,7 +95,7 @@ def test_images_are_found_by_name(run_demo, tmp_path, capsys):
     cv2.imwrite(str(tmp_path / "c.jpg"), np.zeros((10, 10, 3), np.uint8))
     capsys.readouterr()
     assert run_demo(*poses, "--input_img", tmp_path / "c.jpg") == 2
-    assert "the poses are of 2 images (a.jpg, b.jpg, ...), none called c.jpg" in capsys.readouterr().err
+    assert "the poses are of 2 images (a.jpg, b.jpg), none called c.jpg" in capsys.readouterr().err
 
 
 def test_one_bad_image_or_empty_frame_does_not_cost_the_others(run_demo, tmp_path, capsys):

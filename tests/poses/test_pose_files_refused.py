@@ -5,6 +5,7 @@ import pytest
 
 from lib.poses import read_poses
 from lib.poses.readers import JSON_FORMATS
+from tests.helpers import ROOT
 from tests.support.files import pose_files as files
 
 POSES = files.people(2)
@@ -35,10 +36,13 @@ def test_a_named_format_reads_its_own_layout_only(tmp_path, named, content):
 
 
 @pytest.mark.parametrize("content", [[], {}, [1, 2], {"a": {"b": 1}}, 5, "text", [[]], None])
-def test_unknown_content_lists_all_layouts(tmp_path, content):
+def test_unknown_content_names_all_layouts_in_one_line(tmp_path, content):
     with pytest.raises(ValueError, match="known layouts") as refused:
         read_poses(files.write(tmp_path / "a.json", content))
-    assert all(form.layout in str(refused.value) for form in JSON_FORMATS.values())
+    described = (ROOT / "lib" / "poses" / "README.md").read_text(encoding="utf-8")
+    assert all(name in str(refused.value) and f"`{name}`" in described for name in JSON_FORMATS)
+    assert "lib/poses/README.md" in str(refused.value)
+    assert len(str(refused.value)) < 400
 
 
 DAMAGED = {

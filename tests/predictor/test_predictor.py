@@ -115,8 +115,16 @@ def test_wrong_poses_are_refused_with_the_joint_order(predictor):
         predictor.predict(np.ones((2, 18, 2)))
     with pytest.raises(ValueError, match="pose 1 is"):
         predictor.predict(np.stack([sample(), np.zeros_like(sample())]))
-    with pytest.raises(ValueError, match=r"got \(0, 19, 2\)"):
-        predictor.predict(np.zeros((0, 19, 2)))
+
+
+def test_no_poses_give_no_meshes(predictor):
+    for nobody in (predictor.predict(np.zeros((0, 17, 2))), predictor.predict_pose3d(np.zeros((0, 19, 3)))):
+        assert len(nobody) == 0
+        assert {name: array.shape[1:] for name, array in nobody.to_numpy().items()} == {
+            name: array.shape[1:] for name, array in predictor.predict(sample()[None]).to_numpy().items()
+        }
+    with pytest.raises(ValueError, match=r"got \(0, 18, 2\)"):
+        predictor.predict(np.zeros((0, 18, 2)))
 
 
 def test_devices():

@@ -2,7 +2,8 @@
 
 from pathlib import Path
 
-from lib.poses.formats.content import FrameBuilder, Request, found, natural_key, triples
+from lib.messages import shown_name
+from lib.poses.formats.content import FrameBuilder, Request, found, natural_key, people_in, track_number, triples
 from lib.poses.people import PoseSequence
 
 LAYOUT = (
@@ -40,7 +41,7 @@ def read_alphapose(path: Path, content, request: Request) -> PoseSequence:
     else:
         _add_entries(builder, content)
     builder.names.sort(key=natural_key)
-    numbered = all(Path(name).stem.isdigit() for name in builder.names)
+    numbered = all(Path(name).stem.isdecimal() for name in builder.names)
     return builder.sequence("AlphaPose JSON", is_video=(numbered or builder.tracked) and len(builder.names) > 1)
 
 
@@ -50,24 +51,17 @@ def _add_entries(builder: FrameBuilder, content: list) -> None:
         if not isinstance(entry, dict) or not {"image_id", "keypoints"} <= set(entry):
             raise ValueError(f"{builder.path}: {where} is {found(entry)}; expected {LAYOUT}")
         pose = triples(entry["keypoints"], f"{builder.path}: {where}, keypoints", LAYOUT)
-        builder.add(str(entry["image_id"]), pose, where, _track(entry.get("idx")))
+        builder.add(str(entry["image_id"]), pose, where, track_number(entry.get("idx")))
 
 
 def _add_form(builder: FrameBuilder, content: dict) -> None:
     for image, entry in content.items():
         builder.add_frame(image)
         form = next(form for form in _FORMS if form in entry)
-        for number, person in enumerate(entry[form]):
-            where = f"{image}, person {number}"
+        for number, person in enumerate(people_in(entry[form], f"{builder.path}: {shown_name(image)}, {form}", LAYOUT)):
+            where = f"{shown_name(image)}, person {number}"
             if not isinstance(person, dict) or _FORMS[form] not in person:
                 raise ValueError(
                     f"{builder.path}: {where} is {found(person)}, without {_FORMS[form]}; expected {LAYOUT}"
                 )
             builder.add(image, triples(person[_FORMS[form]], f"{builder.path}: {where}", LAYOUT), where)
-
-
-def _track(index) -> int | None:
-    """Track number; some versions write it as a list or as a real number."""
-    while isinstance(index, list) and index:
-        index = index[0]
-    return int(index) if isinstance(index, int | float) else None

@@ -15,6 +15,7 @@ LAYOUT = (
     ".npy or .npz with numbers of shape (J, 2 or 3) for one person, (N, J, 2 or 3) for N people, or "
     "(T, N, J, 2 or 3) for T frames (absent people NaN); columns x, y, score"
 )
+_MOST_BYTES = 1 << 28  # of arrays: a day of video with a person
 _KEYS = ("poses", "keypoints", "pose2d", "joints2d", "arr_0")
 
 
@@ -52,9 +53,9 @@ def read_arrays(path: Path, request: Request) -> PoseSequence:
 
 def _load(path: Path) -> np.ndarray:
     if not zipfile.is_zipfile(path):
-        return files.read_array(path, LAYOUT)
+        return files.read_array(path, LAYOUT, most=_MOST_BYTES)
     hint = f"an archive holds one array, or one of {', '.join(_KEYS)}"
-    poses, *scores = files.read_arrays(path, _chosen, LAYOUT, hint).values()
+    poses, *scores = files.read_arrays(path, _chosen, LAYOUT, hint, most=_MOST_BYTES).values()
     if not scores or poses.shape[-1] != 2:
         return poses
     if scores[0].size != poses[..., 0].size:

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
+from lib.messages import one_line, shown_name
 from lib.poses.formats.content import FrameBuilder, Request, found, numbers, triples
 from lib.poses.people import PoseSequence
 
@@ -72,12 +73,14 @@ def read_annotations(path: Path, content, request: Request) -> PoseSequence:
         places = {number: place for place, number in enumerate(images)}
         people = {entry["id"]: entry for entry in content["annotations"] if entry["image_id"] in places}
         order = sorted(people.values(), key=lambda entry: places[entry["image_id"]])
-    except (KeyError, TypeError, ValueError) as error:
-        raise ValueError(f"{path}: field {error} is missing or unusable; expected {ANNOTATIONS_LAYOUT}") from error
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
+        raise ValueError(
+            f"{path}: field {one_line(error, 100)} is missing or unusable; expected {ANNOTATIONS_LAYOUT}"
+        ) from error
     builder = FrameBuilder(path, request, ANNOTATIONS_LAYOUT)
     dropped = 0
     for entry in order:
-        where = f"annotation {entry['id']}"
+        where = f"annotation {shown_name(entry['id'])}"
         if "keypoints" not in entry:
             raise ValueError(f"{path}: {where} is {found(entry)}; expected {ANNOTATIONS_LAYOUT}")
         pose = triples(entry["keypoints"], f"{path}: {where}, keypoints", ANNOTATIONS_LAYOUT)
@@ -104,7 +107,7 @@ def read_demo(path: Path, content, request: Request) -> PoseSequence:
     for image, people in content.items():
         builder.add_frame(image)
         for number, person in enumerate(people):
-            where = f"{image}, person {number}"
+            where = f"{shown_name(image)}, person {number}"
             pose = numbers(person, f"{path}: {where}", DEMO_LAYOUT)
             if pose.ndim != 2 or pose.shape[1] < 3:
                 raise ValueError(f"{path}: {where} has shape {pose.shape}; expected {DEMO_LAYOUT}")

@@ -8,10 +8,15 @@ from pathlib import Path
 
 import numpy as np
 
+from lib.files import read_text
 from lib.joints.joint_set import JointSet
 from lib.joints.lookup import get_joint_set
+from lib.messages import one_line, shown_names
 from lib.poses.people import Frame, PoseSequence
 from lib.poses.sources import SOURCES, get_source, sources_of, sources_with
+
+_MOST_JSON = 1 << 29  # bytes: a day of video with several people
+_MOST_TRACKS = 2**53
 
 # lists that hold a body and hands: source and place of the part that is used
 _PARTS = {
@@ -54,23 +59,25 @@ def read_json(path: Path):
 
     Raises:
         FileNotFoundError: no such file.
-        ValueError: not JSON, for example cut off.
+        ValueError: not JSON, for example cut off; too large.
     """
     if not path.is_file():
         raise FileNotFoundError(f"pose file {path} not found")
+    text = read_text(path, _MOST_JSON)
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        return json.loads(text)
     except (ValueError, RecursionError) as error:
-        raise ValueError(f"{path} is not valid JSON, perhaps it was not copied completely: {error}") from error
+        reason = one_line(error, 200)
+        raise ValueError(f"{path} is not valid JSON, perhaps it was not copied completely: {reason}") from error
 
 
-def found(content) -> str:
+def found(content, levels: int = 3) -> str:
     """A JSON value in a few words, for messages."""
     if isinstance(content, dict):
-        keys = ", ".join(map(str, list(content)[:6])) + (", ..." if len(content) > 6 else "")
-        return f"a dict with the keys {keys}" if content else "an empty dict"
+        return f"a dict with the keys {shown_names(content)}" if content else "an empty dict"
     if isinstance(content, list):
-        return f"a list of {len(content)}, the first {found(content[0])}" if content else "an empty list"
+        first = f", the first {found(content[0], levels - 1)}" if levels and content else ""
+        return f"a list of {len(content)}{first}" if content else "an empty list"
     return "a number" if isinstance(content, int | float) else f"a {type(content).__name__}"
 
 
@@ -78,12 +85,32 @@ def numbers(values, where: str, layout: str) -> np.ndarray:
     """A (nested) list of numbers as float64; ``null`` becomes NaN.
 
     Raises:
-        ValueError: text or ragged lists; names the place and the layout that was expected.
+        ValueError: text, ragged lists or numbers beyond float64; names the place and the layout that was expected.
     """
     try:
         return np.array(values, dtype=np.float64)
-    except (TypeError, ValueError) as error:
-        raise ValueError(f"{where} holds something else than numbers: {found(values)}; expected {layout}") from error
+    except (TypeError, ValueError, OverflowError) as error:
+        what = "too large a number" if isinstance(error, OverflowError) else "something else than numbers"
+        raise ValueError(f"{where} holds {what}: {found(values)}; expected {layout}") from error
+
+
+def people_in(values, where: str, layout: str) -> list:
+    """A list of people.
+
+    Raises:
+        ValueError: something else; names the place and the layout that was expected.
+    """
+    if not isinstance(values, list):
+        raise ValueError(f"{where} is {found(values)} instead of a list of people; expected {layout}")
+    return values
+
+
+def track_number(value) -> int | None:
+    """A track number as files write it, alone or in lists, as a whole or real number; None for anything else."""
+    while isinstance(value, list) and value:
+        value = value[0]
+    known = isinstance(value, int | float) and 0 <= value < _MOST_TRACKS
+    return int(value) if known else None
 
 
 def triples(values, where: str, layout: str) -> np.ndarray:
@@ -137,8 +164,9 @@ def source_of(joint_num: int, request: Request, where: str, detector: bool = Tru
         return names[0], slice(None)
     if SOURCES[names[0]].joints == SOURCES[names[1]].joints:
         return names[0], slice(None)
+    own_order = "" if own is None else f" ({own.keypoint_num} in {request.joint_set})"
     raise ValueError(
-        f"{where} has {joint_num} joints, which may be {' or '.join(names)}; name the joints with --format "
+        f"{where} has {joint_num} joints{own_order}, which may be {' or '.join(names)}; name the joints with --format "
         f"{names[0]}, or with --joint_set"
     )
 
@@ -153,7 +181,11 @@ def _order(request: Request) -> str:
 
 def natural_key(name: str) -> tuple:
     """Sort key by which frame 10 comes after frame 9."""
-    return tuple((0, int(part), "") if part.isdigit() else (1, 0, part) for part in re.split(r"(\d+)", name) if part)
+    parts = (part for part in re.split(r"([0-9]+)", name) if part)
+    # the digits as text: Python makes no number of thousands of them
+    return tuple(
+        (0, len(part.lstrip("0")), part.lstrip("0")) if "0" <= part[0] <= "9" else (1, 0, part) for part in parts
+    )
 
 
 @dataclass

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from lib.poses.formats.content import FrameBuilder, Request, found
+from lib.poses.formats.content import FrameBuilder, Request, found, numbers, people_in
 from lib.poses.people import PoseSequence
 
 LAYOUT = (
@@ -32,13 +32,13 @@ def read_mediapipe(path: Path, content, request: Request) -> PoseSequence:
     content = _unwrapped(content)
     depth = _depth(content)
     if depth > 3:
-        raise ValueError(f"{path} holds lists in lists {depth} deep; expected {LAYOUT}")
+        raise ValueError(f"{path} holds lists in lists, {depth} or more; expected {LAYOUT}")
     frames = content if depth == 3 else [content if depth == 2 else [content]]
     builder = FrameBuilder(path, request, LAYOUT)
     for number, people in enumerate(frames):
         name = str(number) if depth == 3 else path.stem
         builder.add_frame(name)
-        for person, landmarks in enumerate(_unwrapped(people) or []):
+        for person, landmarks in enumerate(people_in(_unwrapped(people) or [], f"{path}: frame {number}", LAYOUT)):
             where = f"frame {number}, person {person}"
             builder.add(name, _pose(path, _unwrapped(landmarks), where), where)
     return builder.sequence("MediaPipe JSON", is_video=depth == 3 and len(frames) > 1)
@@ -54,12 +54,12 @@ def _unwrapped(content):
     return content
 
 
-def _depth(content) -> int:
-    """Lists around a landmark."""
+def _depth(content, most: int = 4) -> int:
+    """Lists around a landmark, counted up to ``most``."""
     content = _unwrapped(content)
-    if not isinstance(content, list):
+    if not isinstance(content, list) or not most:
         return 0
-    return 1 + max((_depth(entry) for entry in content), default=0)
+    return 1 + max((_depth(entry, most - 1) for entry in content), default=0)
 
 
 def _pose(path: Path, landmarks, where: str) -> np.ndarray:
@@ -69,7 +69,8 @@ def _pose(path: Path, landmarks, where: str) -> np.ndarray:
         for mark in landmarks
     ):
         raise ValueError(f"{path}: {where} is {found(landmarks)}; expected {LAYOUT}")
-    rows = np.array([(mark["x"], mark["y"], mark.get("visibility") or 0.0) for mark in landmarks], dtype=np.float64)
+    marks = [(mark["x"], mark["y"], mark.get("visibility") or 0.0) for mark in landmarks]
+    rows = numbers(marks, f"{path}: {where}", LAYOUT)
     if not rows[:, 2].any():
         rows[:, 2] = 1.0
     return rows

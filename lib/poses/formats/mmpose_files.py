@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from lib.poses.formats.content import FrameBuilder, Request, found, numbers
+from lib.poses.formats.content import FrameBuilder, Request, found, numbers, track_number
 from lib.poses.people import PoseSequence
 
 LAYOUT = (
@@ -38,7 +38,7 @@ def read_mmpose(path: Path, content, request: Request) -> PoseSequence:
         builder.add_frame(name)
         for number, person in enumerate(entry["instances"]):
             where = f"frame {name}, person {number}" if video else f"person {number}"
-            builder.add(name, _pose(path, person, where), where, _track(person))
+            builder.add(name, _pose(path, person, where), where, track_number(person.get("track_id")))
     return builder.sequence("MMPose JSON", is_video=video and len(builder.names) > 1)
 
 
@@ -63,8 +63,3 @@ def _pose(path: Path, person, where: str) -> np.ndarray:
             f"expected {LAYOUT}"
         )
     return np.column_stack([points, scores])
-
-
-def _track(person: dict) -> int | None:
-    number = person.get("track_id")
-    return number if isinstance(number, int) and number >= 0 else None

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from lib.poses.formats.content import FrameBuilder, Request, found, natural_key, read_json, triples
+from lib.poses.formats.content import FrameBuilder, Request, found, natural_key, read_json, track_number, triples
 from lib.poses.people import PoseSequence
 
 LAYOUT = (
@@ -56,13 +56,11 @@ def add_people(builder: FrameBuilder, path: Path, content: dict, request: Reques
         key = next((key for key in keys if isinstance(person, dict) and key in person), None)
         if key is None:
             raise ValueError(f"{builder.path}: {where} is {found(person)}, without {keys[0]}; expected {LAYOUT}")
-        if hand and not any(person[key]):
+        if hand and isinstance(person[key], list) and not any(person[key]):
             continue  # OpenPose writes an empty list, or zeros, for hands it does not see
-        builder.add(name, triples(person[key], f"{builder.path}: {where}, {key}", LAYOUT), where, _track(person))
-
-
-def _track(person: dict) -> int | None:
-    """Track number; OpenPose writes -1 when it does not track."""
-    number = person.get("person_id", -1)
-    number = number[0] if isinstance(number, list) and number else number
-    return number if isinstance(number, int) and number >= 0 else None
+        builder.add(
+            name,
+            triples(person[key], f"{builder.path}: {where}, {key}", LAYOUT),
+            where,
+            track_number(person.get("person_id")),
+        )
