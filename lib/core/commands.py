@@ -58,7 +58,8 @@ def run_command(command: Callable[[argparse.Namespace], None], args: argparse.Na
             raise
         mended = isinstance(error, (ValueError, FileNotFoundError))  # other settings or files are needed first
         settings = getattr(args, "cfg", None) or ""
-        place = "" if settings in line or line.startswith("--") else f"{settings}: "
+        named = settings in line or line.startswith("--") or os.sep in line  # an argument or a file
+        place = "" if named else f"{settings}: "
         print(f"error: {place}{line}{'' if mended else hint}", file=sys.stderr)
         sys.exit(2)
     finally:
