@@ -125,7 +125,7 @@ def equal(value, other) -> bool:
     return torch.equal(value, other) if isinstance(value, torch.Tensor) else value == other
 
 
-def check(config: Path, folder: Path, points: list[int] | None = None, twice: bool = False, plots: bool = True):
+def check(config: Path, folder: Path, points: list[int] | None = None, twice: bool = False):
     """Kill and resume at each point.
 
     Args:
@@ -133,7 +133,6 @@ def check(config: Path, folder: Path, points: list[int] | None = None, twice: bo
         folder: empty; run folders go there.
         points: numbers of changes; None: all.
         twice: kill the resumed training as well.
-        plots: the learning curves are compared, too.
 
     Returns:
         number of changes of a whole training, of kills, and a line per failure.
@@ -142,7 +141,7 @@ def check(config: Path, folder: Path, points: list[int] | None = None, twice: bo
         train_here(config, folder / "whole")  # in this process, so that the others find everything imported
     changes = len(done)
     (whole,) = (folder / "whole").glob("exp_*")
-    names = (*RESULTS, *(PLOTS if plots else ()))
+    names = (*RESULTS, *PLOTS)
     kills, failures, draw = 0, [], random.Random(0)
     for point in range(1, changes + 1) if points is None else points:
         place = folder / f"killed_{point}"
@@ -178,15 +177,16 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--twice", action="store_true", help="kill the resumed trainings as well")
     parser.add_argument("--stage", nargs="+", default=["posenet", "pose2mesh_net"])
+    parser.add_argument("--points", nargs="+", type=int, help="numbers of the changes to kill at (default: all)")
     args = parser.parse_args()
-    torch.set_num_threads(1)  # forked processes have no others
+    torch.set_num_threads(1)  # a forked process would wait for ever for others
     failed = False
     for stage in args.stage:
         start = time.monotonic()
         with tempfile.TemporaryDirectory() as folder:
             config = Path(folder) / "settings.yml"
             config.write_text(yaml.safe_dump(settings(stage)))
-            changes, kills, failures = check(config, Path(folder), twice=args.twice)
+            changes, kills, failures = check(config, Path(folder), args.points, args.twice)
         seconds = time.monotonic() - start
         print(f"{stage}: {changes} changes, {kills} kills, {len(failures)} failures, {seconds:.0f} s")
         print("\n".join(failures), flush=True)
