@@ -162,11 +162,11 @@ def test(args: argparse.Namespace) -> None:
 
     ``--weights`` without ``--cfg`` are tested with the settings of their training.
     """
-    trained = None
+    path = checkpoint = trained = None
     if args.weights and not args.cfg:
-        trained = load_checkpoint(
-            find_checkpoint(args.weights, Path(args.experiment), Path(args.root), "--weights")
-        ).trained
+        path = find_checkpoint(args.weights, Path(args.experiment), Path(args.root), "--weights")
+        checkpoint = load_checkpoint(path)
+        trained = checkpoint.trained
     cfg = load_config(args.cfg, args.set, trained)
     _check_seed(args.seed)
     seed_everything(args.seed)
@@ -176,10 +176,11 @@ def test(args: argparse.Namespace) -> None:
     weights = None
     if not (args.predictions or args.baseline):
         # before the data are read, which may take minutes
-        configured = args.weights or cfg.TEST.weight_path
-        path = weights_path(configured, cfg, cfg.MODEL.name, "TEST.weight_path", options.experiment, options.root)
+        if path is None:
+            configured = args.weights or cfg.TEST.weight_path
+            path = weights_path(configured, cfg, cfg.MODEL.name, "TEST.weight_path", options.experiment, options.root)
         print(f"Fetch model weight from {path}")
-        checkpoint = load_checkpoint(path)
+        checkpoint = checkpoint or load_checkpoint(path)
         weights = identity(path, checkpoint.epoch, options.root)
         cfg = checkpoint.adapted(cfg)
     tester = Tester(cfg, options)
@@ -189,6 +190,7 @@ def test(args: argparse.Namespace) -> None:
     elif args.baseline:
         model = fit_baseline(args.baseline, cfg, options)
     else:
+        assert checkpoint is not None  # neither predictions nor a baseline
         model = tester.stage.trained_model(checkpoint)
     run = create_run(options.experiment, cfg)
     print(f"Experiment Data on {run}")

@@ -15,6 +15,7 @@ _LARGEST_SIDE = 16384  # pixels
 _LARGEST_CANVAS = 1 << 25  # pixels of a picture without an image
 _LARGEST_IMAGE = 1 << 27  # pixels
 _MOST_BYTES = 1 << 29  # of an image file
+_HEADER = 1 << 20  # bytes within which a file says its size
 _COCO_DIGITS = 12  # COCO's files are called by their padded image id
 _IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff")
 _VIDEO_SUFFIXES = (".mp4", ".avi", ".mov", ".mkv", ".webm", ".m4v", ".gif")
@@ -33,7 +34,7 @@ def read_image(path: str | Path) -> np.ndarray:
     if path.stat().st_size > _MOST_BYTES:
         raise ValueError(f"{path} is larger than an image file can be, {_MOST_BYTES >> 20} MB")
     data = np.fromfile(path, dtype=np.uint8)  # OpenCV itself cannot open every path on Windows
-    size = claimed_size(data.tobytes())
+    size = claimed_size(data[:_HEADER].tobytes())
     if size[0] * size[1] > _LARGEST_IMAGE:
         raise ValueError(f"{path} claims {size[0]} x {size[1]} pixels, at most {_LARGEST_IMAGE} are read")
     try:
