@@ -4,6 +4,7 @@
     python main/test.py --weights experiment/exp_11-22_14-00-00
     python main/test.py --cfg asset/yaml/pose2mesh_cocoJ_test_open.yml --baseline linear
     python main/test.py --cfg asset/yaml/pose2mesh_cocoJ_test_open.yml --predictions RUN/result/predictions
+    torchrun --standalone --nproc_per_node 4 main/test.py --cfg ...
 
 Figures go to the screen and to experiment/exp_*/result/metrics.json and metrics.csv.
 """
@@ -29,7 +30,7 @@ def main() -> None:
     parser.add_argument(
         "--set", nargs="+", default=[], metavar="KEY=VALUE", help="replace settings, e.g. TRAIN.lr=0.01 TEST.vis=True"
     )
-    parser.add_argument("--gpu", default="0,", help="GPU id; the CPU is used where there is none")
+    parser.add_argument("--gpu", default="0,", help="GPU ids, one process each; the CPU is used where there is none")
     parser.add_argument("--seed", type=int, default=123, help="seed of all random numbers (default 123)")
     parser.add_argument("--debug", action="store_true", help="use a small part of the data")
     tested = parser.add_mutually_exclusive_group()

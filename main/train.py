@@ -5,7 +5,7 @@
     python main/train.py --cfg asset/yaml/posenet_cocoJ_train_synthetic.yml --resume_training
     python main/train.py --cfg asset/yaml/posenet_human36J_train_human36.yml --root /disk/pose2mesh
     python main/train.py --cfg asset/yaml/posenet_cocoJ_train_synthetic.yml --name coco_long
-    torchrun --nproc_per_node 4 main/train.py --cfg ...
+    torchrun --standalone --nproc_per_node 4 main/train.py --cfg ...
 
 Checkpoints, plots and metrics go to experiment/exp_*/.
 """

@@ -75,7 +75,7 @@ class Trainer:
             rank=distributed.rank(),
             world_size=distributed.world_size(),
         )
-        self.tester = Tester(cfg, options, self.stage) if distributed.is_main() else None
+        self.tester = Tester(cfg, options, self.stage)
 
     def _go_on(self, checkpoint: Checkpoint) -> None:
         print("==> Loading checkpoint")
@@ -124,21 +124,21 @@ class Trainer:
         return mean, dict(zip(terms, means))
 
     def fit(self, run: Path | None) -> None:
-        """Train to ``TRAIN.end_epoch``, testing, plotting and saving after each epoch.
+        """Train to ``TRAIN.end_epoch``, testing, plotting and saving after each epoch; every process calls it.
 
         Whatever a checkpoint is evidence of is written before it, except for what is made from it: its copy as the
         best one and the results of the final test. A resumed training begins with those, so that one that is
         interrupted at any instant ends like one that never was.
 
         Args:
-            run: run folder (checkpoint, graph, ... below it); None on processes that write nothing.
+            run: run folder (checkpoint, graph, ... below it); None on other processes than the first.
         """
         main, tester = distributed.is_main(), self.tester
         # the wrapper takes the first process's values to the others, so it comes after all that changes them
         parallel = distributed.wrap(self.model, self.options.device)
         if main and self.begin_epoch > self.cfg.TRAIN.end_epoch:
             print(f"already trained to epoch {self.begin_epoch - 1}: raise TRAIN.end_epoch to go on")
-        elif tester is not None:
+        elif main:
             print("===> Start training...")
             if tester.note:
                 print(tester.note)
@@ -148,22 +148,24 @@ class Trainer:
         for epoch in range(self.begin_epoch, self.cfg.TRAIN.end_epoch + 1):
             loss, terms = self.train_epoch(parallel, epoch)
             self.train_log.append(loss)
-            error = None
-            if tester is not None and run is not None:
-                self._forget_unfinished_test(run)
-                tester.test(epoch, self.model, run)
+            self._test(epoch, run)
+            if run is not None:
                 row = self._log(tester, run, epoch, terms)
                 if curves is not None:
                     curves.add(row)
-                error = tester.joint_error
-            step_scheduler(self.scheduler, distributed.broadcast_object(error))
-            if main and run is not None:
+            step_scheduler(self.scheduler, distributed.broadcast_object(tester.joint_error))
+            if run is not None:
                 self._save(run, epoch)
             distributed.barrier()
         if curves is not None:
             curves.close()
-        if tester is not None and run is not None:
-            self._finish(tester, run)
+        self._finish(run)
+
+    def _test(self, epoch: int, run: Path | None) -> None:
+        if run is not None:
+            self._forget_unfinished_test(run)
+        distributed.take_from_first(self.model)
+        self.tester.test(epoch, self.model, run)
 
     def _complete(self, run: Path, resumed: Path) -> None:
         """Make what the checkpoint that training goes on from should have beside it."""
@@ -179,21 +181,28 @@ class Trainer:
             print(f"==> {best} is made anew, of epoch {best_epoch}")
             copy_checkpoint(source, best)
 
-    def _finish(self, tester: Tester, run: Path) -> None:
+    def _finish(self, run: Path | None) -> None:
         """Results of the final test, also of a training that ended before it had them."""
-        end, final = self.cfg.TRAIN.end_epoch, run / "checkpoint" / "final.pth.tar"
+        end = self.cfg.TRAIN.end_epoch
         if self.begin_epoch > end + 1:
             return  # trained beyond these settings' end
+        weights = None if run is None else self._final_weights(run)
+        if not self.tester.evaluator.full:  # nothing was trained
+            complete = run is not None and weights is not None and complete_report(run / "result", weights)
+            if distributed.broadcast_object(complete):
+                return
+            if run is not None:
+                print("the results of the final test are missing: testing")
+            self._test(end, run)
+        if run is not None:
+            self.tester.report(run / "result", weights)
+
+    def _final_weights(self, run: Path) -> dict[str, str | int]:
+        """The final checkpoint's identity; a resumed training that is at its end already makes the file."""
+        end, final = self.cfg.TRAIN.end_epoch, run / "checkpoint" / "final.pth.tar"
         if self.begin_epoch == end + 1 and self._source is not None and self._source.resolve() != final.resolve():
             copy_checkpoint(self._source, final)
-        weights = identity(final, end, self.options.root)
-        if not tester.evaluator.full:  # nothing was trained
-            if complete_report(run / "result", weights):
-                return
-            print("the results of the final test are missing: testing")
-            self._forget_unfinished_test(run)
-            tester.test(end, self.model, run)
-        tester.report(run / "result", weights)
+        return identity(final, end, self.options.root)
 
     @staticmethod
     def _forget_unfinished_test(run: Path) -> None:

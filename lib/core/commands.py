@@ -50,9 +50,12 @@ def run_command(command: Callable[[argparse.Namespace], None], args: argparse.Na
             command(args)
     except KeyboardInterrupt as stop:
         name, code = ("SIGTERM", 143) if isinstance(stop, Terminated) else ("Ctrl-C", 130)
-        print(f"\nstopped by {name}{hint}", file=sys.stderr)
+        if distributed.first_to_fail():
+            print(f"\nstopped by {name}{hint}", file=sys.stderr)
         sys.exit(code)
     except Exception as error:
+        if not distributed.first_to_fail():
+            sys.exit(2)
         line = explained(error)
         if not line or os.environ.get("POSE2MESH_TRACEBACK"):
             raise
@@ -67,6 +70,8 @@ def run_command(command: Callable[[argparse.Namespace], None], args: argparse.Na
 
 
 def _resume_command() -> str:
+    if distributed.under_torchrun():
+        return "the same torchrun command and --resume_training"
     further = [] if "--resume_training" in sys.argv else ["--resume_training"]
     return shlex.join(["python", *sys.argv, *further])
 
@@ -158,7 +163,7 @@ def _fit(trainer: Trainer, run: Path | None) -> None:
 
 
 def test(args: argparse.Namespace) -> None:
-    """Evaluate weights, a baseline or saved predictions on the first test set.
+    """Evaluate weights, a baseline or saved predictions on the first test set; processes as in ``train``.
 
     ``--weights`` without ``--cfg`` are tested with the settings of their training.
     """
@@ -169,12 +174,19 @@ def test(args: argparse.Namespace) -> None:
         trained = checkpoint.trained
     cfg = load_config(args.cfg, args.set, trained)
     _check_seed(args.seed)
+    distributed.launch(_test_process, distributed.parse_gpus(args.gpu), cfg, args, path, checkpoint)
+
+
+def _test_process(
+    device: str, cfg: Config, args: argparse.Namespace, path: Path | None, checkpoint: Checkpoint | None
+) -> None:
     seed_everything(args.seed)
-    device = distributed.first_device(distributed.parse_gpus(args.gpu))
-    options = _options(args, device)
-    print(f"Work on device:  {device}")
+    options, main = _options(args, device), distributed.is_main()
     weights = None
-    if not (args.predictions or args.baseline):
+    if main:
+        print(f"Work on device:  {device}")
+        remove_leftovers(options.experiment)
+    if main and not (args.predictions or args.baseline):
         # before the data are read, which may take minutes
         if path is None:
             configured = args.weights or cfg.TEST.weight_path
@@ -183,6 +195,8 @@ def test(args: argparse.Namespace) -> None:
         checkpoint = checkpoint or load_checkpoint(path)
         weights = identity(path, checkpoint.epoch, options.root)
         cfg = checkpoint.adapted(cfg)
+    # the file may be replaced in the meantime
+    cfg, checkpoint = distributed.broadcast_object((cfg, checkpoint))
     tester = Tester(cfg, options)
     model: torch.nn.Module
     if args.predictions:
@@ -192,11 +206,16 @@ def test(args: argparse.Namespace) -> None:
     else:
         assert checkpoint is not None  # neither predictions nor a baseline
         model = tester.stage.trained_model(checkpoint)
-    run = create_run(options.experiment, cfg)
-    print(f"Experiment Data on {run}")
-    print("===> Start testing...")
-    if args.predictions:
-        tester.test_predictions(args.predictions, run)
-    else:
-        tester.test(0, model.to(device), run)
-    tester.report(run / "result", weights)
+    with contextlib.ExitStack() as stack:
+        run = None
+        if main:
+            run = create_run(options.experiment, cfg)
+            stack.enter_context(sole_use(run))
+            print(f"Experiment Data on {run}")
+            print("===> Start testing...")
+        if args.predictions:
+            tester.test_predictions(args.predictions, run)
+        else:
+            tester.test(0, model.to(device), run)
+        if run is not None:
+            tester.report(run / "result", weights)

@@ -206,7 +206,7 @@ class MeshStage(Stage):
             return
         batches = -(-BASIS_SAMPLES // loader.batch_size)
         # epoch 0: samples of their own, training counts from 1
-        meshes = [batch.targets["mesh"] for batch in itertools.islice(loader.epoch(0), batches)]
+        meshes = [batch.targets["mesh"] for batch in itertools.islice(loader.undivided().epoch(0), batches)]
         model.mesh_base.set_basis(torch.cat(meshes))
 
     def loss(self, model, batch: Batch, epoch: int) -> tuple[Tensor, dict[str, Tensor]]:

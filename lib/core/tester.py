@@ -55,11 +55,11 @@ def build_dataset(cfg: Config, options: Options, mode: str):
 
 
 class Tester:
-    """Evaluates a model on the first test set.
+    """Evaluates a model on the first test set; several processes share its batches out.
 
     Attributes:
-        joint_error, surface_error: of the last test, mm; means of batch means (the original's log line).
-        result: figures of the last full evaluation, exact means over the samples.
+        joint_error, surface_error: of the last test, mm; means of batch means (the original's log line). First process.
+        result: figures of the last full evaluation, exact means over the samples. First process.
         note: what users should know about the errors of this data set; usually empty.
     """
 
@@ -73,6 +73,9 @@ class Tester:
             workers=cfg.DATASET.workers,
             seed=0,  # test inputs must not depend on --seed
             device=options.device,
+            rank=distributed.rank(),
+            world_size=distributed.world_size(),
+            whole=True,
         )
         self.joint_error = self.surface_error = NO_SURFACE_ERROR
         self.evaluator = self.stage.evaluator(self.dataset, full=False)
@@ -85,12 +88,13 @@ class Tester:
 
     @torch.no_grad()
     def test(self, epoch: int, model, run: Path | None = None) -> None:
-        """Run over the test set.
+        """Run over the test set. Every process calls it, with the same weights.
 
         Args:
             epoch: 0 is a stand-alone test. That and the last epoch are evaluated in full, others only for the log.
             model: network or baseline of the stage.
             run: run folder; predictions, sample meshes and pictures of a full evaluation go there, as the settings ask.
+                None writes nothing, as in other processes than the first.
         """
         model.eval()
         self._run(epoch, lambda batch, indices: self.stage.predict(model, batch), run)
@@ -115,22 +119,26 @@ class Tester:
         self._run(0, lambda batch, indices: predictions.batch(indices, self.options.device), run)
 
     def _run(self, epoch: int, predict: Callable, run: Path | None) -> None:
-        prefix = f"Epoch{epoch} " if epoch else ""
+        prefix, main = f"Epoch{epoch} " if epoch else "", distributed.is_main()
         full = epoch in (0, self.cfg.TRAIN.end_epoch)
         self.evaluator = self.stage.evaluator(self.dataset, full)
-        progress = tqdm(self.loader.epoch(0), total=len(self.loader), leave=False, dynamic_ncols=True)
-        seen = 0
+        batches, processes = self.loader.batches(), distributed.world_size()
+        rounds = range(distributed.rank(), batches + distributed.rank(), processes)
+        progress = tqdm(self.loader.epoch(0), total=len(self.loader), leave=False, dynamic_ncols=True, disable=not main)
         with open_outputs(self.dataset, self.cfg, self.stage, run if full else None) as outputs:
-            for number, batch in enumerate(progress):
-                indices = np.arange(seen, seen + len(batch.inputs["pose2d"]))
-                seen += len(indices)
+            for batch, number in zip(progress, rounds):
+                indices = number * self.loader.batch_size + np.arange(len(batch.inputs["pose2d"]))
                 prediction = predict(batch, indices)
                 joint_error, surface_error = self._evaluate(prediction, batch, indices)
-                for output in outputs:
-                    output.add(prediction, batch, indices)
-                if number % self.cfg.TRAIN.print_freq == 0:
+                outputs.add(prediction, batch, indices)
+                if main and number % self.cfg.TRAIN.print_freq == 0:
                     text = self.stage.batch_text.format(joint=float(joint_error), surface=float(surface_error))
-                    progress.set_description(f"{prefix}({number}/{len(self.loader)}) => {text}")
+                    progress.set_description(f"{prefix}({number}/{batches}) => {text}")
+            if len(self.loader) < len(rounds):
+                outputs.skip()
+            self.evaluator.gather()
+        if not main:
+            return
         self.joint_error, surface_error = self.evaluator.log_errors()
         self.surface_error = NO_SURFACE_ERROR if surface_error is None else surface_error
         self._results = self.evaluator.results() if full else {}

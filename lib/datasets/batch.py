@@ -19,3 +19,21 @@ class Batch(NamedTuple):
     inputs: dict[str, torch.Tensor]
     targets: dict[str, torch.Tensor]
     meta: dict[str, torch.Tensor]
+
+    @classmethod
+    def joined(cls, batches: "list[Batch]") -> "Batch":
+        """The samples of all, in order; entries that only some have are left out."""
+        return cls(*(_joined(parts) for parts in zip(*batches, strict=True)))
+
+    def samples(self, chosen: slice | torch.Tensor) -> "Batch":
+        """Some samples, or all in another order."""
+        return Batch(*({key: value[chosen] for key, value in part.items()} for part in self))
+
+    def to(self, device: torch.device | str) -> "Batch":
+        """On another device."""
+        return Batch(*({key: value.to(device) for key, value in part.items()} for part in self))
+
+
+def _joined(parts: tuple[dict[str, torch.Tensor], ...]) -> dict[str, torch.Tensor]:
+    shared = [key for key in parts[0] if all(key in part for part in parts)]
+    return {key: torch.cat([part[key] for part in parts]) for key in shared}

@@ -1,5 +1,6 @@
 """Batches of indices and the loop over them: the same order and random numbers for any number of workers."""
 
+import copy
 import os
 from collections.abc import Iterator
 from functools import cached_property
@@ -13,9 +14,13 @@ from torch.utils.data import Dataset as TorchDataset
 from lib.datasets.batch import Batch
 from lib.datasets.mixing import MultipleDatasets
 from lib.datasets.pose_dataset import PoseDataset, stream
+from lib.runtime import distributed
 
 MAX_SEED = 2**62  # of the errors that a GPU draws
 MIXING = 0  # key of the stream that mixes data sets, beside seed and epoch
+STREAM = 0  # key of the batches' streams, between epoch and number
+
+Step = list[tuple[int, np.ndarray]]  # numbers and indices of the batches that one step takes together: one, rarely two
 
 
 def index_batches(
@@ -47,22 +52,25 @@ def index_batches(
 class _Batches(TorchDataset):
     """Number and indices of a batch -> batch (or its rows and a seed, when a GPU does the rest).
 
-    Indices come from the main process, so that loading processes hold nothing that grows with the data set.
+    A step may have several. Indices come from the main process, so that loading processes hold nothing that grows with
+    the data set.
     """
 
     def __init__(self, dataset: PoseDataset | MultipleDatasets, keys: tuple[int, ...], rows_only: bool):
         self.dataset, self.keys, self.rows_only = dataset, keys, rows_only
 
-    def __getitem__(self, batch: tuple[int, np.ndarray]):
-        number, indices = batch
-        generator = stream(*self.keys, number)
+    def __getitem__(self, parts: Step):
         try:
-            rows: Any = self.dataset.rows(indices, generator)  # each kind of data set finishes its own
-            if self.rows_only:
-                return rows, int(torch.randint(MAX_SEED, (), generator=generator))
-            return self.dataset.finish(rows, generator)
+            return [self._made(number, indices) for number, indices in parts]
         except ValueError as error:
             return error  # raised by the main process; from a loading process torch would wrap it in a traceback
+
+    def _made(self, number: int, indices: np.ndarray):
+        generator = stream(*self.keys, number)
+        rows: Any = self.dataset.rows(indices, generator)  # each kind of data set finishes its own
+        if self.rows_only:
+            return rows, int(torch.randint(MAX_SEED, (), generator=generator))
+        return self.dataset.finish(rows, generator)
 
 
 def available_cores() -> int:
@@ -80,13 +88,15 @@ class BatchLoader:
         batch_size: samples per batch, over all processes; mixed sets round it to a multiple of their number.
         shuffle: draw a new order each epoch.
         join_single: see ``index_batches``.
-        workers: loading processes, at most as many as there are cores; 0 computes batches in this one.
-        seed: base of the random streams; batches depend on (seed, epoch, number) only. Which samples a batch holds is
-            the same for any number of processes; their noise is drawn by each process from a stream of its own.
+        workers: loading processes, at most as many as there are cores for each process of the job on this machine; 0
+            computes batches in this one.
+        seed: base of the random streams; batches depend on (seed, epoch, number) only. Each process therefore draws
+            whole batches, as samples may depend on their neighbours, and takes its share of them.
         device: where batches are wanted. On a GPU the body layer and all that follows run there, and it draws the 2D
             errors, so that they are others than on a CPU.
         rank, world_size: this process's share of every batch; shares differ by one sample at most. A last batch of less
             than two samples for each process joins the one before it.
+        whole: share out batches instead of samples: this process gets number rank, rank + world_size, ... of them.
 
     Raises:
         ValueError: a batch size that cannot be shared among the processes or the mixed data sets.
@@ -94,38 +104,54 @@ class BatchLoader:
 
     def __init__(
         self, dataset, batch_size, *, shuffle=False, join_single=False, workers=0, seed=0, device="cpu", rank=0,
-        world_size=1,
+        world_size=1, whole=False,
     ):  # fmt: skip
         if batch_size < 1:
             raise ValueError(f"batch size must be at least 1, got {batch_size}")
-        if batch_size % world_size:
+        sharers = 1 if whole else world_size
+        if batch_size % sharers:
             raise ValueError(f"batch size {batch_size} cannot be divided among {world_size} processes")
         self.mixed = isinstance(dataset, MultipleDatasets)
         self.batch_size = dataset.batch_size(batch_size) if self.mixed else batch_size
-        if world_size > 1 and self.batch_size < 2 * world_size:
+        if sharers > 1 and self.batch_size < 2 * sharers:
             raise ValueError(f"batch size {batch_size} leaves less than two samples to each of {world_size} processes")
         self.dataset, self.shuffle = dataset, shuffle
         self.join_single = join_single
         self.workers, self.seed, self.device = workers, seed, torch.device(device)
-        self.rank, self.world_size = rank, world_size
+        self.rank, self.world_size, self.whole = rank, world_size, whole
 
-    def _epoch_batches(self, epoch: int, shuffle: bool) -> list[np.ndarray]:
+    def undivided(self) -> "BatchLoader":
+        """The same batches, not shared out."""
+        other = copy.copy(self)
+        other.rank, other.world_size = 0, 1
+        other.__dict__.pop("_length", None)
+        return other
+
+    def _steps(self, epoch: int, shuffle: bool) -> list[Step]:
         batches = index_batches(len(self.dataset), self.batch_size, shuffle, (self.seed, epoch), self.join_single)
         if self.mixed:
             drawn = self.dataset.draw(np.concatenate(batches), stream(self.seed, epoch, MIXING))
             batches = np.split(drawn, np.cumsum([len(batch) for batch in batches])[:-1])
+        steps = [[batch] for batch in enumerate(batches)]
+        if self.whole:
+            return steps[self.rank :: self.world_size]
         if self.world_size == 1:
-            return batches
+            return steps
         # all processes must make the same number of steps, and batch normalisation needs two samples in each
-        if len(batches) > 1 and len(batches[-1]) < 2 * self.world_size:
-            batches[-2:] = [np.concatenate(batches[-2:])]
-        if len(batches[-1]) < 2 * self.world_size:
-            raise ValueError(f"{len(batches[-1])} samples are less than two for each of {self.world_size} processes")
-        return [np.array_split(batch, self.world_size)[self.rank] for batch in batches]
+        if len(steps) > 1 and len(batches[-1]) < 2 * self.world_size:
+            steps[-2:] = [steps[-2] + steps[-1]]
+        last = sum(len(indices) for _, indices in steps[-1])
+        if last < 2 * self.world_size:
+            raise ValueError(f"{last} samples are less than two for each of {self.world_size} processes")
+        return steps
+
+    def batches(self) -> int:
+        """Number of batches of all processes together, where they are shared out whole."""
+        return len(self.undivided())
 
     @cached_property
     def _length(self) -> int:
-        return len(self._epoch_batches(0, shuffle=False))
+        return len(self._steps(0, shuffle=False))
 
     def __len__(self) -> int:
         return self._length
@@ -133,16 +159,21 @@ class BatchLoader:
     def epoch(self, epoch: int) -> Iterator[Batch]:
         """Yield the batches of an epoch on the device."""
         rows_only = self.device.type != "cpu"
-        keys = (self.seed, epoch, self.rank)
-        batches = list(enumerate(self._epoch_batches(epoch, self.shuffle)))
-        view = _Batches(self.dataset, keys, rows_only)
-        workers = min(self.workers, len(batches), available_cores())
-        loader = DataLoader(view, batch_size=None, sampler=batches, num_workers=workers)
+        steps = self._steps(epoch, self.shuffle)
+        view = _Batches(self.dataset, (self.seed, epoch, STREAM), rows_only)
+        cores = max(1, available_cores() // distributed.local_world_size())
+        loader = DataLoader(view, batch_size=None, sampler=steps, num_workers=min(self.workers, len(steps), cores))
         generator = torch.Generator(self.device)
-        for item in loader:
-            if isinstance(item, ValueError):
-                raise item
+        for items in loader:
+            if isinstance(items, ValueError):
+                raise items
             if rows_only:
-                rows, seed = item
-                item = self.dataset.finish(rows, generator.manual_seed(seed), self.device)
-            yield item
+                items = [self.dataset.finish(rows, generator.manual_seed(seed), self.device) for rows, seed in items]
+            yield self._share(items[0] if len(items) == 1 else Batch.joined(items))
+
+    def _share(self, batch: Batch) -> Batch:
+        if self.whole or self.world_size == 1:
+            return batch
+        count = len(next(iter(batch.inputs.values())))
+        mine = np.array_split(np.arange(count), self.world_size)[self.rank]
+        return batch.samples(slice(int(mine[0]), int(mine[-1]) + 1))

@@ -99,9 +99,4 @@ class MultipleDatasets:
         batches = [self.datasets[number].finish(part, generator, device) for number, _, part in rows]
         places = np.concatenate([places for _, places, _ in rows])
         order = torch.from_numpy(np.argsort(places, kind="stable")).to(device)
-        return Batch(*(_merge(parts, order) for parts in zip(*batches, strict=True)))
-
-
-def _merge(parts: tuple[dict[str, torch.Tensor], ...], order: torch.Tensor) -> dict[str, torch.Tensor]:
-    shared = [key for key in parts[0] if all(key in part for part in parts)]
-    return {key: torch.cat([part[key] for part in parts])[order] for key in shared}
+        return Batch.joined(batches).samples(order)

@@ -1,11 +1,13 @@
 """What all evaluators share: figures and their protocol, one number per sample, groups, the printed lines."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 
 from lib.evaluation.metrics import MetricAccumulator
+from lib.runtime import distributed
 
 START = "Evaluation start..."  # the original's line before published figures
 
@@ -95,12 +97,16 @@ class GrowingArray:
 
 
 class SampleTable:
-    """One number per sample and metric."""
+    """One number per sample and metric, and further arrays of samples where an evaluation needs them to the end.
+
+    All that an evaluator keeps of samples is here, so that processes can share a test.
+    """
 
     def __init__(self) -> None:
         self._names: tuple[str, ...] = ()
         self._indices = GrowingArray()
         self._values = GrowingArray()
+        self._further: dict[str, GrowingArray] = {}
 
     def __len__(self) -> int:
         return len(self._indices)
@@ -112,6 +118,25 @@ class SampleTable:
             # one transfer from the device for all metrics
             self._values.append(torch.stack([values.double() for values in errors.values()], dim=1).cpu().numpy())
         self._indices.append(np.asarray(indices))
+
+    def keep(self, name: str, rows: torch.Tensor) -> None:
+        """Keep (B, ...) of the samples that ``add`` gets too, as an array under a name."""
+        self._further.setdefault(name, GrowingArray()).append(rows.cpu().numpy())
+
+    def kept(self, name: str) -> np.ndarray | None:
+        """(N, ...) in the order of sample indices; None where nothing was kept."""
+        return self._further[name].rows()[self.order] if name in self._further else None
+
+    def take(self, tables: "Sequence[SampleTable]") -> None:
+        """Add what other tables hold; each of them has other samples."""
+        for other in tables:
+            if len(other):
+                self._names = other._names
+                self._indices.append(other._indices.rows())
+                if len(other._values):
+                    self._values.append(other._values.rows())
+                for name, array in other._further.items():
+                    self._further.setdefault(name, GrowingArray()).append(array.rows())
 
     @property
     def order(self) -> np.ndarray:
@@ -173,6 +198,17 @@ class Evaluator:
     def next_indices(self, count: int, indices) -> np.ndarray:
         """The samples of a batch: those given, or the ones that follow."""
         return np.arange(len(self.samples), len(self.samples) + count) if indices is None else np.asarray(indices)
+
+    def gather(self) -> None:
+        """Bring what all processes have evaluated to the first one; each of them must call it.
+
+        Process r of n has had the batches r, r + n, ... of the test.
+        """
+        shares = distributed.gather((self.metrics.batch_means(), self.samples))
+        if shares is not None and len(shares) > 1:
+            means, tables = zip(*shares)
+            self.metrics.take(means)
+            self.samples.take(tables[1:])
 
     def log_errors(self) -> tuple[float, float | None]:
         """Joint and surface error of the log line: means of batch means, as released. None without a mesh."""

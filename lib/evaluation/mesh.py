@@ -3,7 +3,7 @@
 import numpy as np
 import torch
 
-from lib.evaluation.evaluator import Evaluator, Figure, Groups, GrowingArray
+from lib.evaluation.evaluator import Evaluator, Figure, Groups
 from lib.evaluation.lift import PA, joints_text
 from lib.evaluation.mesh_pair import MeshPair, compare
 from lib.evaluation.metrics import joint_protocol, mesh_protocol, mpjpe, scored_joints
@@ -173,18 +173,17 @@ class VideoEvaluator(BodyEvaluator):
     def __init__(self, *args, smooth: bool = False, **others):
         super().__init__(*args, **others)
         self.smooth = smooth
-        self._joints = GrowingArray()
 
     def errors(self, pair, shift, indices):
         errors, others = self.scores(pair, shift, indices)
-        self._joints.append(torch.stack([others["pred"], others["target"]], dim=1).cpu().numpy())
+        self.samples.keep("joints", torch.stack([others["pred"], others["target"]], dim=1))
         return errors, others["surface"]
 
     def columns(self):
-        columns = super().columns()
-        if not len(self._joints):
+        columns, joints = super().columns(), self.samples.kept("joints")
+        if joints is None:
             return columns
-        pred, target = self._joints.rows()[self.samples.order].swapaxes(0, 1)
+        pred, target = joints.swapaxes(0, 1)
         videos = Videos(self.groups.index)
         columns["acceleration error"] = videos.acceleration_error(pred, target)
         if self.smooth:

@@ -5,9 +5,13 @@ after Procrustes alignment (similarity). "Root-aligned" means that prediction an
 own root joint is the origin.
 """
 
+import functools
+import itertools
+import operator
 from collections import Counter
 from collections.abc import Sequence
 
+import torch
 from torch import Tensor
 
 from lib.evaluation.mesh_pair import MeshPair
@@ -110,26 +114,47 @@ def mesh_protocol(
 
 
 class MetricAccumulator:
-    """Running errors of the log line, batch by batch: per metric the unweighted mean of batch means.
+    """Running errors of the log line: per metric the unweighted mean of batch means.
 
-    So the original's log has it; it is off when the last batch is short. Sums stay on the device of the errors in
-    float64, so that ``update`` costs no synchronisation.
+    So the original's log has it; it is off when the last batch is short. Means of batches stay on the device of the
+    errors in float64, so that ``update`` costs no synchronisation.
     """
 
     def __init__(self) -> None:
-        self._sums: dict[str, Tensor] = {}
+        self._means: dict[str, Tensor] = {}  # grown by doubling, see ``GrowingArray``
         self._batches: Counter[str] = Counter()
 
     def update(self, errors: dict[str, Tensor]) -> None:
         """Add one batch: metric name -> (B,) per-sample errors; an empty batch is ignored."""
         for name, values in errors.items():
             if len(values):
-                self._sums[name] = self._sums.get(name, 0) + values.detach().double().mean()
+                number, means = self._batches[name], self._means.get(name)
+                if means is None or number == len(means):
+                    grown = values.new_zeros(max(2 * number, 1024), dtype=torch.float64)
+                    if means is not None:
+                        grown[:number] = means
+                    means = self._means[name] = grown
+                means[number] = values.detach().double().mean()
                 self._batches[name] += 1
+
+    def batch_means(self) -> dict[str, list[float]]:
+        """Metric name -> mean of each batch, in order."""
+        return {name: means[: self._batches[name]].tolist() for name, means in self._means.items()}
+
+    def take(self, shares: Sequence[dict[str, list[float]]]) -> None:
+        """Hold the ``batch_means`` of several processes, of which number r had the batches r, r + processes, ..."""
+        self._means.clear()
+        for name in shares[0]:
+            rounds = itertools.zip_longest(*(share.get(name, []) for share in shares))
+            means = [mean for one in rounds for mean in one if mean is not None]
+            self._means[name], self._batches[name] = torch.tensor(means, dtype=torch.float64), len(means)
 
     def mean_of_batch_means(self, name: str) -> float:
         """The figure so far, in mm; NaN when nothing was added under this name."""
-        return float(self._sums[name]) / self._batches[name] if name in self._sums else float("nan")
+        if name not in self._means:
+            return float("nan")
+        means = self._means[name][: self._batches[name]].tolist()
+        return functools.reduce(operator.add, means) / len(means)  # one by one: sum() rounds otherwise from 3.12 on
 
     def count(self, name: str) -> int:
         """Number of batches added under this name."""

@@ -4,6 +4,7 @@ Without a process group all helpers work as for one process of rank 0, so that c
 """
 
 import contextlib
+import functools
 import gc
 import os
 import tempfile
@@ -18,10 +19,11 @@ import torch.multiprocessing as mp
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
-from lib.runtime.failures import LESS, ProcessFailed, explained
+from lib.runtime.failures import LOST, ProcessFailed, explained
 
 FIRST_ERROR = "first_error.txt"
 TIMEOUT = timedelta(minutes=30)  # the first process may build caches that the others wait for
+SHORT = timedelta(seconds=5)  # for what need not be known
 
 
 def parse_gpus(text: str) -> list[int]:
@@ -78,7 +80,7 @@ def devices_of(gpus: list[int]) -> list[str]:
 
 
 def first_device(gpus: list[int]) -> str:
-    """Device of a program that runs in one process (test, demo); see ``devices_of``."""
+    """Device of a program that runs in one process (demo); see ``devices_of``."""
     device = devices_of(gpus)[0]
     _select(device)
     return device
@@ -104,11 +106,11 @@ def launch(fn: Callable, gpus: list[int], *args, cpu_processes: int = 1) -> None
 
     Raises:
         ProcessFailed: a started process failed; holds the traceback of the one that failed first. The others are ended.
+        ValueError: ``torchrun`` started more processes than there are GPUs, or the port of its job is in use.
     """
     if under_torchrun():
-        local = os.environ["LOCAL_RANK"]
-        device = f"cuda:{local}" if gpus and torch.cuda.is_available() else "cpu"
-        _run_in_group(fn, args, device, "env://", int(os.environ["RANK"]), int(os.environ["WORLD_SIZE"]))
+        device = _torchrun_device(gpus)
+        _run_in_group(fn, args, device, _job_store(TIMEOUT), int(os.environ["RANK"]), int(os.environ["WORLD_SIZE"]))
         return
     devices = devices_of(gpus)
     if devices == ["cpu"]:
@@ -123,12 +125,11 @@ def launch(fn: Callable, gpus: list[int], *args, cpu_processes: int = 1) -> None
             while not context.join():
                 pass
         except mp.ProcessExitedException as error:  # killed: what the others say about it is no cause
-            line = f"a training process was lost, as happens when memory is short: {LESS} ({error})"
-            raise ProcessFailed(f"a training process failed\n{error}", line) from error
+            raise ProcessFailed(f"a process failed\n{error}", f"{LOST} ({error})") from error
         except mp.ProcessRaisedException as error:
             first = Path(folder) / FIRST_ERROR
             line, _, text = first.read_text().partition("\n") if first.is_file() else ("", "", str(error))
-            raise ProcessFailed(f"a training process failed\n{text}", line) from error
+            raise ProcessFailed(f"a process failed\n{text}", line) from error
         finally:
             for process in context.processes:  # of a command that is stopped
                 process.terminate()
@@ -138,27 +139,66 @@ def _started(index: int, fn: Callable, args: tuple, devices: list[str], folder: 
     if devices[index] == "cpu":
         torch.set_num_threads(max(1, torch.get_num_threads() // len(devices)))
     # a file instead of a port: nothing else on the machine can take it in between
-    rendezvous = (Path(folder) / "rendezvous").as_uri()
-    _run_in_group(fn, args, devices[index], rendezvous, index, len(devices), Path(folder))
+    store = dist.FileStore(str(Path(folder) / "rendezvous"), len(devices))
+    _run_in_group(fn, args, devices[index], store, index, len(devices), Path(folder))
+
+
+def _torchrun_device(gpus: list[int]) -> str:
+    if not gpus or not torch.cuda.is_available():
+        return "cpu"
+    local, count = int(os.environ["LOCAL_RANK"]), torch.cuda.device_count()
+    if local >= count:
+        raise ValueError(f"--nproc_per_node is more than the {count} GPU(s) of this machine; --gpu '' takes the CPU")
+    return f"cuda:{local}"
+
+
+@functools.cache
+def _job_store(timeout: timedelta) -> dist.Store:
+    """What the processes of a ``torchrun`` job meet at."""
+    try:
+        return next(dist.rendezvous("env://", timeout=timeout))[0]
+    except dist.DistNetworkError as error:
+        if "EADDRINUSE" not in str(error):
+            raise
+        address, port = os.environ["MASTER_ADDR"], os.environ["MASTER_PORT"]
+        raise ValueError(
+            f"MASTER_PORT {port} of {address} is in use by another program: name a free one, or let torchrun find one "
+            "(docs/several_processes.md)"
+        ) from error
+
+
+@functools.cache
+def first_to_fail() -> bool:
+    """Whether this process is the one to say why the job ends: the first of its processes that asked.
+
+    The others fail in its wake. One of a job whose store is gone cannot know, and speaks.
+    """
+    if not under_torchrun():
+        return True
+    with contextlib.suppress(Exception):
+        return _job_store(SHORT).add("failures", 1) == 1
+    return True
 
 
 def _run_in_group(
     fn: Callable,
     args: tuple,
     device: str,
-    rendezvous: str,
+    store: dist.Store,
     process_rank: int,
     processes: int,
     errors: Path | None = None,
 ) -> None:
     _select(device)
     backend = "gloo" if device == "cpu" else "nccl"
-    dist.init_process_group(backend, init_method=rendezvous, rank=process_rank, world_size=processes, timeout=TIMEOUT)
+    dist.init_process_group(backend, store=store, rank=process_rank, world_size=processes, timeout=TIMEOUT)
     try:
         fn(device, *args)
-    except Exception as error:
+    except BaseException as error:
         # when one process fails, the others fail with "connection closed" at once: keep the first, it has the cause
-        if errors is not None:
+        if errors is None:
+            first_to_fail()
+        else:
             with contextlib.suppress(FileExistsError), open(errors / FIRST_ERROR, "x") as stream:
                 stream.write(f"{explained(error)}\nprocess {process_rank}:\n{traceback.format_exc()}")
         traceback.clear_frames(error.__traceback__)
@@ -188,6 +228,11 @@ def rank() -> int:
 def world_size() -> int:
     """Number of processes."""
     return dist.get_world_size() if active() else 1
+
+
+def local_world_size() -> int:
+    """Number of processes of the job on this machine."""
+    return int(os.environ.get("LOCAL_WORLD_SIZE", 1)) if under_torchrun() else world_size()
 
 
 def is_main() -> bool:
@@ -225,6 +270,22 @@ def broadcast_object(value, source: int = 0):
     box = [value]
     dist.broadcast_object_list(box, src=source)
     return box[0]
+
+
+def gather(value) -> list | None:
+    """A picklable object of every process, by rank, in the first process; None in the others. All must call it."""
+    if not active():
+        return [value]
+    box = [None] * world_size() if is_main() else None
+    dist.gather_object(value, box)
+    return box
+
+
+def take_from_first(model: nn.Module) -> None:
+    """Give the first process's weights and buffers to all; BatchNorm's running averages are others in each."""
+    if active():
+        for value in model.state_dict().values():
+            dist.broadcast(value, 0)
 
 
 def wrap(model: nn.Module, device: str | torch.device) -> nn.Module:

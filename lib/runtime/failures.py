@@ -2,6 +2,7 @@
 
 import contextlib
 import pickle
+import re
 import signal
 import threading
 from collections.abc import Iterator
@@ -11,6 +12,8 @@ import torch
 from lib.messages import one_line
 
 LESS = "lower TRAIN.batch_size, TEST.batch_size or DATASET.workers, or end other programs"
+LOST = f"another process of the job was lost, as happens when memory is short: {LESS}"
+_CLOSED = re.compile(r"Connection (closed|reset) by peer|Broken pipe|remote process has terminated", re.IGNORECASE)
 
 
 class Terminated(KeyboardInterrupt):
@@ -38,6 +41,8 @@ def explained(error: BaseException) -> str:
         return f"not enough memory: {LESS} ({text[:300] or 'MemoryError'})"
     if isinstance(error, RuntimeError) and text.startswith("DataLoader worker"):
         return f"a loading process was lost, as happens when memory is short: {LESS} ({text[:300]})"
+    if isinstance(error, RuntimeError) and _CLOSED.search(text):
+        return LOST
     mendable = isinstance(error, (ValueError, OSError, OverflowError, pickle.UnpicklingError))
     return (text or type(error).__name__) if mendable else ""
 

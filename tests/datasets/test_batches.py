@@ -210,15 +210,47 @@ def test_a_last_single_sample_joins_the_batch_before():
     assert [len(batch) for batch in index_batches(1, 16, False, (0,))] == [1]
 
 
-def test_processes_share_a_batch_without_overlap(small_config):
+def all_equal(first, second):
+    assert list(first.inputs) + list(first.targets) == ["pose2d", "lift_pose3d"]
+    for one, other in zip(first, second, strict=True):
+        assert one.keys() == other.keys()
+        assert all(torch.equal(value, other[key]) for key, value in one.items())
+
+
+@pytest.mark.parametrize("processes", [1, 2, 3])
+@pytest.mark.parametrize("samples", [24, 26, 29])  # a last batch of 12, of 2 (too few to share) and of 5
+def test_processes_share_the_very_samples_of_one(small_config, processes, samples):
+    """Poses mixed within a batch, mirrored and turned, with 2D errors; in order."""
+    changes = {"DATASET": {"use_gt_input": False}, "AUG": {"flip": True, "rotate_factor": 30}}
+    settings = {"samples_per_epoch": samples, "mix_limbs": 0.5}
+    dataset = synthetic(small_config("posenet", "coco", "coco", **changes, SYNTHETIC=settings))
+    options = {"shuffle": True, "join_single": True, "seed": 1}
+    alone = list(BatchLoader(dataset, 12, **options).epoch(3))
+    loaders = [BatchLoader(dataset, 12, **options, rank=rank, world_size=processes) for rank in range(processes)]
+    together = [Batch.joined(parts) for parts in zip(*(loader.epoch(3) for loader in loaders), strict=True)]
+    all_equal(Batch.joined(together), Batch.joined(alone))
+    all_equal(together[0], alone[0])
+    undivided = next(loaders[-1].undivided().epoch(3))
+    all_equal(undivided, alone[0])
+
+
+def test_a_batch_is_cut_evenly(small_config):
     dataset = synthetic(small_config("posenet", "coco", "coco"))
-    loaders = [BatchLoader(dataset, 16, shuffle=True, seed=1, rank=rank, world_size=4) for rank in range(4)]
-    shares = [np.concatenate(loader._epoch_batches(1, shuffle=True)) for loader in loaders]
-    assert sorted(np.concatenate(shares)) == list(range(64))
     with pytest.raises(ValueError, match="cannot be divided among 3"):
         BatchLoader(dataset, 16, world_size=3)
     with pytest.raises(ValueError, match="less than two samples"):
         BatchLoader(dataset, 4, world_size=4)
+
+
+@pytest.mark.parametrize("processes", [2, 3, 5])
+def test_whole_batches_are_dealt_out_in_turn(processes):
+    dataset = Numbers(0, 19)
+    alone = [batch.targets["value"].tolist() for batch in BatchLoader(dataset, 5).epoch(0)]
+    loaders = [BatchLoader(dataset, 5, rank=rank, world_size=processes, whole=True) for rank in range(processes)]
+    assert [loader.batches() for loader in loaders] == [4] * processes
+    for rank, loader in enumerate(loaders):
+        assert [batch.targets["value"].tolist() for batch in loader.epoch(0)] == alone[rank::processes]
+        assert len(loader) == len(alone[rank::processes])
 
 
 class Numbers:

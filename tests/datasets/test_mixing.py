@@ -138,7 +138,8 @@ def test_processes_share_the_samples_of_one(processes, lengths):
     together = [flat(parts) for parts in zip(*(pairs(share) for share in shares), strict=True)]
     assert flat(together) == flat(pairs(alone))
     assert together[:-1] == pairs(alone)[: len(together) - 1]  # a small last batch may have joined the one before
-    noise = torch.cat([batch.targets["noise"] for share in shares for batch in share])
+    noise = torch.cat([batch.targets["noise"] for step in zip(*shares) for batch in step])
+    assert torch.equal(noise, torch.cat([batch.targets["noise"] for batch in alone]))
     assert len(noise.unique()) == len(noise)  # no process repeats another's
 
 

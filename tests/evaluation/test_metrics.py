@@ -204,7 +204,7 @@ def test_accumulator_means():
 def test_accumulator_keeps_no_batch():
     metrics = MetricAccumulator()
     for _ in range(3):
-        metrics.update({"MPJPE": torch.rand(1000, requires_grad=True)})
+        metrics.update({"MPJPE": torch.rand(5000, requires_grad=True)})
     stored = [value for values in vars(metrics).values() for value in values.values() if torch.is_tensor(value)]
     assert stored
-    assert all(value.numel() == 1 and not value.requires_grad for value in stored)
+    assert all(value.numel() <= 1024 and not value.requires_grad for value in stored)  # numbers of batches, not samples

@@ -1,5 +1,7 @@
 """Processes: GPU lists, devices, and two CPU processes that train like one."""
 
+from pathlib import Path
+
 import pytest
 import torch
 from torch import nn
@@ -53,6 +55,21 @@ def train_two_steps(device, path):
     distributed.barrier()
     if distributed.is_main():
         torch.save(outcome, path)
+
+
+def train_and_test(device, folder, cfg):
+    """The above, and a shared test whose files are in ``folder``."""
+    from lib.core.tester import Options, Tester  # other tests' processes need not import it
+
+    torch.set_num_threads(1)
+    train_two_steps(device, folder / "trained.pt")
+    tester = Tester(cfg, Options())
+    torch.manual_seed(0)
+    run = folder if distributed.is_main() else None
+    tester.test(0, tester.stage.build_model(), run)
+    if run is not None:
+        tester.report(run / "result")
+        torch.save([tester.joint_error, tester.surface_error, tester.evaluator.columns()], run / "errors.pt")
 
 
 def fail_in_the_second(device):
@@ -117,10 +134,19 @@ def test_helpers_without_a_group():
     distributed.barrier()
 
 
-def test_two_processes_train_like_one(tmp_path):
+def test_two_processes_train_and_test_like_one(tmp_path, small_config):
+    short = {"TEST": {"batch_size": 4, "save_predictions": True}, "SYNTHETIC": {"test_samples": 18}}  # five batches
+    cfg = small_config("posenet", "mano", "mano", **short)
     for processes in (1, 2):
-        distributed.launch(train_two_steps, [], tmp_path / f"{processes}.pt", cpu_processes=processes)
-    one, two = (torch.load(tmp_path / f"{processes}.pt", weights_only=True) for processes in (1, 2))
+        (tmp_path / f"{processes}" / "result").mkdir(parents=True)
+        distributed.launch(train_and_test, [], tmp_path / f"{processes}", cfg, cpu_processes=processes)
+    one, two = (tmp_path / f"{processes}" for processes in (1, 2))
+    files = {path.relative_to(one) for path in one.rglob("*") if path.is_file()}
+    assert files == {path.relative_to(two) for path in two.rglob("*") if path.is_file()}
+    assert {path.name for path in files} >= {"metrics.json", "metrics.csv", "joints.npy", "errors.pt"}
+    for path in files - {Path("trained.pt")}:
+        assert (one / path).read_bytes() == (two / path).read_bytes(), path
+    one, two = (torch.load(folder / "trained.pt", weights_only=True) for folder in (one, two))
     assert torch.allclose(two["weight"], one["weight"], atol=1e-6)
     assert two["loss"].item() == pytest.approx(one["loss"].item(), rel=1e-5)
     assert two["unused"] is None
