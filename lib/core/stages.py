@@ -140,7 +140,8 @@ class LiftStage(Stage):
         return {"joints": self._lift(model, batch)}
 
     def evaluate(self, evaluator, prediction: dict[str, Tensor], batch: Batch, indices):
-        return evaluator.update(prediction["joints"], batch.targets["lift_pose3d"], indices), NO_SURFACE_ERROR
+        found, true = prediction["joints"], batch.targets["lift_pose3d"]
+        return evaluator.update(found, true, indices=indices), NO_SURFACE_ERROR
 
 
 class MeshStage(Stage):

@@ -72,8 +72,8 @@ def start(kind: str, script: str, arguments: list, folder: Path) -> list[subproc
     folder.mkdir(parents=True, exist_ok=True)
     started = []
     for number, command in enumerate(commands(kind, script, arguments)):
-        out, err = (open(folder / f"{name}{number}", "w") for name in ("out", "err"))
-        started.append(subprocess.Popen(command, cwd=ROOT, env=ENVIRONMENT, stdout=out, stderr=err))
+        with open(folder / f"out{number}", "w") as out, open(folder / f"err{number}", "w") as err:
+            started.append(subprocess.Popen(command, cwd=ROOT, env=ENVIRONMENT, stdout=out, stderr=err))
     return started
 
 
@@ -138,8 +138,9 @@ class Trials:
                 others = content(experiment)
             wrong = [key for key in {**files, **others} if files.get(key) != others.get(key)]
             same = not wrong and printed(job) == printed(one)
-            detail = f"{len(files)} files and {len(printed(one).splitlines())} lines as of one process, {folders} folder"
-            text = detail if same else f"{folders} folders, other {wrong}, codes {job.codes}\n{job.output}\n{job.errors}"
+            text = f"{len(files)} files and {len(printed(one).splitlines())} lines as of one process, {folders} folder"
+            if not same:
+                text = f"{folders} folders, other {wrong}, codes {job.codes}\n{job.output}\n{job.errors}"
             self.check(f"{name}, {kind}", same and not any(job.codes), text)
 
     def train_and_test(self) -> None:
