@@ -51,7 +51,8 @@ def run_command(command: Callable[[argparse.Namespace], None], args: argparse.Na
     except KeyboardInterrupt as stop:
         name, code = ("SIGTERM", 143) if isinstance(stop, Terminated) else ("Ctrl-C", 130)
         if distributed.first_to_fail():
-            print(f"\nstopped by {name}{hint}", file=sys.stderr)
+            sender = " of torchrun, whose report names a lost process" if distributed.under_torchrun() else ""
+            print(f"\nstopped by {name}{sender if code == 143 else ''}{hint}", file=sys.stderr)
         sys.exit(code)
     except Exception as error:
         if not distributed.first_to_fail():

@@ -158,12 +158,10 @@ def _job_store(timeout: timedelta) -> dist.Store:
     try:
         return next(dist.rendezvous("env://", timeout=timeout))[0]
     except dist.DistNetworkError as error:
-        if "EADDRINUSE" not in str(error):
-            raise
-        address, port = os.environ["MASTER_ADDR"], os.environ["MASTER_PORT"]
+        taken = "is in use by another program" if "EADDRINUSE" in str(error) else "does not answer"
         raise ValueError(
-            f"MASTER_PORT {port} of {address} is in use by another program: name a free one, or let torchrun find one "
-            "(docs/several_processes.md)"
+            f"MASTER_PORT {os.environ['MASTER_PORT']} of {os.environ['MASTER_ADDR']} {taken}: name a free one that all "
+            "can reach, or let torchrun find one (docs/several_processes.md)"
         ) from error
 
 

@@ -273,5 +273,7 @@ def test_errors_that_users_can_mend_are_explained():
     assert "not enough memory" in explained(caught.value)
     lost = RuntimeError("DataLoader worker (pid(s) 7) exited unexpectedly")
     assert "a loading process was lost" in explained(lost)
+    closed = RuntimeError("[gloo/transport/tcp/pair.cc:538] Connection closed by peer [127.0.0.1]:6125")
+    assert "another process of the job was lost" in explained(closed)
     assert explained(ProcessFailed("traceback", "one line")) == "one line"
     assert explained(RuntimeError("a bug")) == ""

@@ -175,3 +175,10 @@ def test_torchrun_is_recognised_and_joined(monkeypatch, tmp_path):
     distributed.launch(train_two_steps, [], tmp_path / "run.pt")
     assert torch.load(tmp_path / "run.pt", weights_only=True)["all"] == [(0, True, 100)]
     assert not distributed.active()
+    distributed._job_store.cache_clear()
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        monkeypatch.setenv("MASTER_PORT", str(taken.getsockname()[1]))
+        with pytest.raises(ValueError, match=r"MASTER_PORT \d+ of 127.0.0.1 is in use by another program"):
+            distributed.launch(train_two_steps, [], tmp_path / "run.pt")
