@@ -213,3 +213,18 @@ def test_only_numbers_are_kept_per_sample(arrays, datasets):
         evaluator.update(pred, target, tensor(arrays, "SURREAL.test.gt_reg_pose3d")[:1], np.array([index]))
     assert evaluator.samples._values.rows().nbytes == 3 * len(evaluator.figures) * 8
     assert not [value for value in vars(evaluator).values() if torch.is_tensor(value)]
+
+
+def test_tables_of_several_processes_join_in_the_order_of_samples():
+    values, poses = torch.rand(7, 2), torch.rand(7, 3, 3)
+    tables = [SampleTable() for _ in range(3)]
+    for table, indices in zip(tables, ([0, 1, 6], [2, 3], [4, 5])):
+        table.add(dict(zip("ab", values[indices].T)), np.array(indices))
+        table.keep("poses", poses[indices])
+    tables[0].take([*tables[1:], SampleTable()])  # the last one had no batch
+    assert np.array_equal(np.stack(list(tables[0].columns().values()), axis=1), values.double().numpy())
+    assert np.array_equal(tables[0].kept("poses"), poses.numpy())
+    assert tables[0].kept("joints") is None
+    tables[0].take(tables[1:2])
+    with pytest.raises(ValueError, match="came twice"):
+        tables[0].columns()

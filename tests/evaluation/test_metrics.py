@@ -208,3 +208,15 @@ def test_accumulator_keeps_no_batch():
     stored = [value for values in vars(metrics).values() for value in values.values() if torch.is_tensor(value)]
     assert stored
     assert all(value.numel() <= 1024 and not value.requires_grad for value in stored)  # numbers of batches, not samples
+
+
+@pytest.mark.parametrize("processes", [1, 2, 3, 6])  # 6: one of them has no batch
+def test_batch_means_of_several_processes_add_up_in_order(processes):
+    batches = [torch.rand(4) * 10**power for power in (0, 9, 3, -3, 7)]
+    alone, shares = MetricAccumulator(), [MetricAccumulator() for _ in range(processes)]
+    for number, values in enumerate(batches):
+        for metrics in (alone, shares[number % processes]):
+            metrics.update({"MPJPE": values})
+    shares[0].take([share.batch_means() for share in shares])
+    assert shares[0].mean_of_batch_means("MPJPE") == alone.mean_of_batch_means("MPJPE")
+    assert shares[0].count("MPJPE") == 5
