@@ -43,11 +43,21 @@ def mismatch(state: dict[str, Tensor], wanted: dict[str, Tensor]) -> str:
         for key in wanted
         if key in state and state[key].shape != wanted[key].shape
     ]
-    if not (missing or unexpected or shapes):
+    types = [
+        f"{key} holds {state[key].dtype} in the file, {wanted[key].dtype} in the model"
+        for key in wanted
+        if key in state and state[key].is_floating_point() != wanted[key].is_floating_point()
+    ]
+    if not (missing or unexpected or shapes or types):
         return ""
     cause = _cause(state, wanted)
     lines = [cause] if cause else []
-    for title, entries in (("missing in the file", missing), ("unknown to the model", unexpected), ("sizes", shapes)):
+    for title, entries in (
+        ("missing in the file", missing),
+        ("unknown to the model", unexpected),
+        ("sizes", shapes),
+        ("types", types),
+    ):
         if entries:
             more = f" and {len(entries) - 3} more" if len(entries) > 3 else ""
             lines.append(f"{title}: {', '.join(one_line(entry, 100) for entry in entries[:3])}{more}")

@@ -116,7 +116,8 @@ def _read_sequence(stream: IO[bytes], size: int) -> Any:
 
 
 def _filled(stream: IO[bytes], memory: Tensor) -> Tensor:
-    if stream.readinto(memoryview(memory.numpy())) != len(memory):  # type: ignore[attr-defined]
+    numbers: Any = memory.numpy()
+    if stream.readinto(numbers) != len(memory):  # type: ignore[attr-defined]
         raise Damaged("it ends within its tensors")
     return memory
 
