@@ -35,7 +35,7 @@ def checked_content(content: Any, path: Path) -> dict[str, Any]:
     for key in _STATES:
         if not isinstance(content.get(key), (dict, type(None))):
             raise ValueError(f"its {key} is {shown(content[key])}; expected names and values")
-    epoch = content.get("epoch") or 0
+    epoch = 0 if content.get("epoch") is None else content["epoch"]
     if type(epoch) is not int or not 0 <= epoch < _MOST_EPOCHS:
         raise ValueError(f"its epoch is {shown(epoch)}; expected a number of epochs")
     return content | {
@@ -43,7 +43,7 @@ def checked_content(content: Any, path: Path) -> dict[str, Any]:
         "train_log": _log("train_log", content.get("train_log")),
         "test_log": {
             name: _log(f"test_log {shown_name(name)}", errors)
-            for name, errors in _named_logs(content.get("test_log") or {}).items()
+            for name, errors in _named_logs(content.get("test_log")).items()
         },
     }
 
@@ -101,6 +101,7 @@ def _log(name: str, values: Any) -> list[float]:
 
 
 def _named_logs(logs: Any) -> dict:
+    logs = {} if logs is None else logs
     if not isinstance(logs, dict):
         raise ValueError(f"its test_log is {shown(logs)}; expected names and lists of numbers")
     return logs
