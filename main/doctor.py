@@ -14,7 +14,7 @@ REPOSITORY = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(REPOSITORY))
 
 # none of these imports a package from outside the standard library, so that the doctor works when one is broken
-from lib.doctor import files, packages
+from lib.doctor import files, packages, shipped
 from lib.doctor.finding import FAIL, WARN, examine
 
 
@@ -31,6 +31,7 @@ def main() -> None:
         (packages.gpu,),
         (packages.opengl, REPOSITORY),
         (packages.places, root),
+        (shipped.shipped_files, REPOSITORY),
         (files.models, root),
         (files.weights, root),
         (files.datasets, root),

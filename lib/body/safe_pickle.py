@@ -12,7 +12,8 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from lib.body.bounded_pickle import ENTRY, BoundedUnpickler, Budget
+from lib.body.budget import ENTRY, Budget
+from lib.files.bounded_pickle import BoundedUnpickler
 from lib.messages import one_line, shown
 
 _MOST_BYTES = 1 << 30  # of a file

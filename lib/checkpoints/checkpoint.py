@@ -10,10 +10,12 @@ Usage::
 
 import dataclasses
 from collections import OrderedDict
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
+import torch
 from torch import Tensor, nn
 
 from lib import ROOT
@@ -203,9 +205,7 @@ class Checkpoint:
         problem = mismatch(state, wanted)
         if problem:
             raise ValueError(f"{self.name} does not fit the model.\n{problem}")
-        broken = [key for key, value in state.items() if value.is_floating_point() and not _finite(value)]
-        if broken:
-            raise ValueError(f"{self.name} holds NaN or infinite weights: {', '.join(broken[:3])}")
+        self._check_finite(state, wanted)
         if take_over:
             state = OrderedDict((key, value.to(wanted[key].dtype)) for key, value in state.items())
         model.load_state_dict(state, assign=take_over)
@@ -219,18 +219,24 @@ class Checkpoint:
             one line that says how many tensors were taken.
 
         Raises:
-            ValueError: no tensor fits.
+            ValueError: no tensor fits; or one that does is not finite.
         """
         own = model.state_dict()
         holds_posenet = any(key.startswith(_POSENET_PREFIX) for key in own)
         state = self.state if holds_posenet else self.posenet.state
         if holds_posenet and not self.with_mesh:
             state = OrderedDict((f"{_POSENET_PREFIX}{key}", value) for key, value in state.items())
-        fitting = {key: value for key, value in state.items() if key in own and own[key].shape == value.shape}
+        fitting = {key: value for key, value in state.items() if key in own and _fits(value, own[key])}
         if not fitting:
             raise ValueError(f"TRAIN.init_path: no tensor of {self.name} has the name and shape of one of this model's")
+        self._check_finite(fitting, own)
         model.load_state_dict(fitting, strict=False)
         return f"Warm start from {self.name}: {len(fitting)} of {len(own)} tensors"
+
+    def _check_finite(self, state: Mapping[str, Tensor], wanted: Mapping[str, Tensor]) -> None:
+        broken = [key for key, value in state.items() if not _finite(value, wanted[key].dtype)]
+        if broken:
+            raise ValueError(f"{self.name} holds NaN or infinite weights: {', '.join(broken[:3])}")
 
     def released(self) -> "Checkpoint":
         """As weights to share: matrices as float16 (where they fit), settings without paths of this machine, and
@@ -245,9 +251,13 @@ class Checkpoint:
         )
 
 
-def _finite(value: Tensor) -> bool:
-    """All numbers are finite; extremes tell without a temporary as long as the tensor."""
-    return value.numel() == 0 or all(bool(extreme.isfinite()) for extreme in value.aminmax())
+def _fits(value: Tensor, wanted: Tensor) -> bool:
+    return value.shape == wanted.shape and value.is_floating_point() == wanted.is_floating_point()
+
+
+def _finite(value: Tensor, dtype: torch.dtype) -> bool:
+    """All numbers are finite in a type; extremes tell without a temporary as long as the tensor."""
+    return value.numel() == 0 or all(bool(extreme.to(dtype).isfinite()) for extreme in value.aminmax())
 
 
 def _halved(value: Tensor) -> Tensor:

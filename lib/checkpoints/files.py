@@ -2,13 +2,13 @@
 
 File format: a dict with the original release's keys ``epoch``, ``model_state_dict``, ``optim_state_dict``,
 ``scheduler_state_dict``, ``train_log``, ``test_log`` plus ``graph`` (``MeshGraph.to_state``), ``config``
-(``Config.to_dict``) and ``rng``. Files of the original release load as they are.
+(``Config.to_dict``), ``rng`` and ``digest`` (``lib.checkpoints.digest``). Files of the original release load as they
+are, and others without a digest.
 """
 
 import hashlib
 import os
 import shutil
-import zipfile
 from collections import OrderedDict
 from pathlib import Path
 
@@ -17,16 +17,14 @@ from torch import Tensor
 
 from lib import ROOT
 from lib.checkpoints.checkpoint import Checkpoint
+from lib.checkpoints.content import checked_content, plain_numbers
+from lib.checkpoints.digest import DIGEST, content_digest
 from lib.checkpoints.finding import find_checkpoint
 from lib.checkpoints.messages import reading_failure
-from lib.checkpoints.safe_types import SAFE_GLOBALS
-from lib.files import atomic_write, check_spread, hidden_beside
+from lib.checkpoints.reading import Damaged, read_content
+from lib.files import atomic_write, hidden_beside
 from lib.graph.mesh_graph import MeshGraph
-from lib.messages import shown, shown_name, shown_names
 from lib.settings.reading import merge
-
-_MOST_SHARED = 1 << 30  # bytes of tensors that may repeat few numbers; the original release's need 0.3 GB
-KNOWN_KEYS = ("w1.weight", "pose_lifter.w1.weight", "pose2mesh.fc.weight", "fc.weight")
 
 
 def load_checkpoint(path: str | Path) -> Checkpoint:
@@ -47,73 +45,30 @@ def load_checkpoint(path: str | Path) -> Checkpoint:
     """
     path = find_checkpoint(path)
     try:
-        _check_packing(path)
-        with torch.serialization.safe_globals(list(SAFE_GLOBALS)):
-            content = torch.load(path, map_location="cpu", weights_only=True)
+        content = read_content(path)
     except (PermissionError, MemoryError):
         raise  # neither says anything about the file
     except Exception as error:
         raise ValueError(reading_failure(path, error)) from error
-    content = _recognised(content, path)
-    config, graph = content.get("config"), content.get("graph")
     try:
-        check_spread(config)
-        _check_tensors(content["model_state_dict"], path)
-        if isinstance(graph, dict):
-            _check_tensors({key: value for key, value in graph.items() if isinstance(value, Tensor)}, path)
+        content = checked_content(content, path)
+        config, graph = content.get("config"), content.get("graph")
         return Checkpoint(
             state=_weights(content["model_state_dict"]),
             source=path,
-            epoch=int(content.get("epoch") or 0),
+            epoch=content["epoch"],
             optimizer=content.get("optim_state_dict"),
             scheduler=content.get("scheduler_state_dict"),
-            train_log=list(content.get("train_log") or ()),
-            test_log={name: list(errors) for name, errors in (content.get("test_log") or {}).items()},
+            train_log=content["train_log"],
+            test_log=content["test_log"],
             settings=None if config is None else merge(config, "its settings"),
             graph=None if graph is None else MeshGraph.from_state(graph),
             rng=content.get("rng"),
         )
-    except (ValueError, TypeError, AttributeError, LookupError, OverflowError, OSError) as error:
+    except Damaged as error:
+        raise ValueError(reading_failure(path, error)) from error
+    except (ValueError, TypeError, AttributeError, LookupError, OverflowError, RecursionError, OSError) as error:
         raise ValueError(f"{path} cannot be used: {error}") from error
-
-
-def _check_packing(path: Path) -> None:
-    """Raises ValueError for an archive that unpacks to more than it is: torch packs nothing."""
-    if zipfile.is_zipfile(path):
-        with zipfile.ZipFile(path) as archive:
-            unpacked = sum(entry.file_size for entry in archive.infolist())
-        if unpacked > path.stat().st_size:
-            raise ValueError(f"it would unpack to {unpacked} bytes")
-
-
-def _check_tensors(tensors: dict, path: Path) -> None:
-    """Raises ValueError unless all are plain tensors, as large together as the file, or as a full-size network."""
-    left = max(_MOST_SHARED, 2 * path.stat().st_size)
-    for key, value in tensors.items():
-        if not isinstance(key, str) or not isinstance(value, Tensor):
-            raise ValueError(f"{shown_name(key)} is {shown(value)}; expected names and tensors")
-        plain = value.layout == torch.strided and not value.is_quantized and value.device.type == "cpu"
-        if not plain or value.is_complex():
-            raise ValueError(f"{shown_name(key)} is no plain tensor of real numbers ({value.dtype}, {value.layout})")
-        left -= value.numel() * value.element_size()
-        if left < 0:
-            raise ValueError(f"{shown_name(key)} {shown(tuple(value.shape))} has far more numbers than the file holds")
-
-
-def _recognised(content, path: Path) -> dict:
-    if isinstance(content, dict):
-        if isinstance(content.get("model_state_dict"), dict):
-            return content
-        bare = {str(key).removeprefix("module.") for key in content}
-        if bare.intersection(KNOWN_KEYS) and all(isinstance(value, Tensor) for value in content.values()):
-            return {"model_state_dict": content}
-        found = f"a dict with the keys {shown_names(content) or '(none)'}"
-    else:
-        found = f"an object of type {type(content).__name__}"
-    raise ValueError(
-        f"{path} is not a Pose2Mesh checkpoint: it holds {found}; expected a dict with the key model_state_dict, "
-        f"or a state dict with one of {', '.join(KNOWN_KEYS)}"
-    )
 
 
 def _weights(state: dict[str, Tensor]) -> "OrderedDict[str, Tensor]":
@@ -139,12 +94,13 @@ def save_checkpoint(path: str | Path, checkpoint: Checkpoint) -> None:
         "model_state_dict": checkpoint.state,
         "optim_state_dict": checkpoint.optimizer,
         "scheduler_state_dict": checkpoint.scheduler,
-        "train_log": _plain(checkpoint.train_log),
-        "test_log": _plain(checkpoint.test_log),
+        "train_log": plain_numbers(checkpoint.train_log),
+        "test_log": plain_numbers(checkpoint.test_log),
         "graph": None if graph is None else graph.to_state(),
         "config": None if settings is None else settings.to_dict(),
         "rng": checkpoint.rng,
     }
+    content[DIGEST] = content_digest(content)
     try:
         with atomic_write(path, "wb") as stream:
             torch.save(content, stream)
@@ -158,15 +114,6 @@ def _tensor_bytes(value) -> int:
         return value.nbytes
     parts = value.values() if isinstance(value, dict) else value if isinstance(value, (list, tuple)) else ()
     return sum(map(_tensor_bytes, parts))
-
-
-def _plain(value):
-    """``value`` with numpy scalars and 0-d tensors as Python numbers, through lists and dicts."""
-    if isinstance(value, dict):
-        return {key: _plain(part) for key, part in value.items()}
-    if isinstance(value, list):
-        return [_plain(part) for part in value]
-    return value.item() if getattr(value, "ndim", None) == 0 else value
 
 
 def copy_checkpoint(source: str | Path, target: str | Path) -> None:

@@ -7,13 +7,14 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from lib.checkpoints.reading import Damaged
 from lib.graph.building import released_mesh
 from lib.messages import one_line
 
 
 def reading_failure(path: Path, error: Exception) -> str:
     """Why a file could not be read: code refused, file damaged, memory short."""
-    refused = re.search(r"GLOBAL (\S+) (?:was not|whose module)", str(error))
+    refused = re.search(r"GLOBAL (\S+) was not", str(error))
     if refused:
         return (
             f"{path} was refused: it asks to call {refused.group(1)}, which no Pose2Mesh checkpoint needs. "
@@ -25,10 +26,11 @@ def reading_failure(path: Path, error: Exception) -> str:
         hint = "the file is empty; copy or download it again"
     elif isinstance(error, torch.OutOfMemoryError):
         hint = "there is not enough memory"
+    elif isinstance(error, Damaged):
+        hint = "it is cut short or damaged; copy or download it again"
     reason = one_line(error, 200) or type(error).__name__
     if isinstance(error, pickle.UnpicklingError):
-        # torch's own text advises to load without restrictions, which is just what nobody should do here
-        reason = "its pickle holds more than weights and plain numbers, nothing was executed"
+        reason = f"its pickle holds more than weights and plain numbers, nothing was executed: {reason}"
     return f"{path} ({size} bytes) could not be read: {hint} ({reason})"
 
 
@@ -41,11 +43,21 @@ def mismatch(state: dict[str, Tensor], wanted: dict[str, Tensor]) -> str:
         for key in wanted
         if key in state and state[key].shape != wanted[key].shape
     ]
-    if not (missing or unexpected or shapes):
+    types = [
+        f"{key} holds {state[key].dtype} in the file, {wanted[key].dtype} in the model"
+        for key in wanted
+        if key in state and state[key].is_floating_point() != wanted[key].is_floating_point()
+    ]
+    if not (missing or unexpected or shapes or types):
         return ""
     cause = _cause(state, wanted)
     lines = [cause] if cause else []
-    for title, entries in (("missing in the file", missing), ("unknown to the model", unexpected), ("sizes", shapes)):
+    for title, entries in (
+        ("missing in the file", missing),
+        ("unknown to the model", unexpected),
+        ("sizes", shapes),
+        ("types", types),
+    ):
         if entries:
             more = f" and {len(entries) - 3} more" if len(entries) > 3 else ""
             lines.append(f"{title}: {', '.join(one_line(entry, 100) for entry in entries[:3])}{more}")

@@ -1,9 +1,12 @@
 """State of the random generators, so that a resumed training draws on as if it had never stopped."""
 
+import math
 import random
 
 import numpy as np
 import torch
+
+from lib.messages import shown
 
 
 def get_rng_state() -> dict:
@@ -33,7 +36,15 @@ def set_rng_state(state: dict) -> None:
     try:
         stored, python = state["numpy"], state["python"]
         torch_state, cuda_states = state["torch"].cpu(), [s.cpu() for s in state["cuda"]]
-        keys = stored["keys"].cpu().numpy().astype(np.uint32)
+        words, place, drawn = stored["keys"].cpu().numpy(), stored["position"], (stored["cached"], python["next_gauss"])
+        whole = words.dtype == np.int64 and words.shape == (624,) and not (words >> 32).any()
+        if not whole or type(place) is not int or not 0 <= place <= 624:  # NumPy would draw from outside of them
+            raise ValueError(f"position {shown(place)} in {words.shape} words of {words.dtype}")
+        if stored["has_gauss"] not in (0, 1) or not all(math.isfinite(number or 0.0) for number in drawn):
+            raise ValueError(f"the numbers drawn last are {shown(drawn)}")
+        if not isinstance(state["cuda"], list):
+            raise ValueError(f"states of GPUs are {shown(state['cuda'])}")
+        keys = words.astype(np.uint32)
         numpy_state = (stored["name"], keys, stored["position"], stored["has_gauss"], stored["cached"])
         python_state = (python["version"], tuple(python["words"].tolist()), python["next_gauss"])
         torch.set_rng_state(torch_state)
@@ -41,5 +52,5 @@ def set_rng_state(state: dict) -> None:
             torch.cuda.set_rng_state_all(cuda_states)
         np.random.set_state(numpy_state)  # noqa: NPY002
         random.setstate(python_state)
-    except (KeyError, TypeError, AttributeError, RuntimeError, ValueError) as error:
+    except (LookupError, TypeError, AttributeError, RuntimeError, ValueError, OverflowError) as error:
         raise ValueError(f"not a state of the random generators: {error!r}") from error

@@ -2,8 +2,7 @@
 
 The original stored test errors as numpy scalars. Their pickles name numpy internals whose place and behaviour change
 between numpy versions, and whose state setters accept arbitrary bytes. These readers take their place: they accept
-plain numbers only, return Python numbers and do not touch numpy's internals. ``SAFE_GLOBALS`` is meant for
-``torch.serialization.safe_globals`` around one load, never for global registration.
+plain numbers only, return Python numbers and do not touch numpy's internals.
 """
 
 import numpy as np
@@ -29,13 +28,23 @@ def read_scalar(dtype: StoredDtype, data: bytes | str) -> float | int | bool:
     """The number in a pickled numpy scalar."""
     if not isinstance(dtype, StoredDtype):
         raise ValueError("numpy scalar without a plain number type")
-    raw = data.encode("latin1") if isinstance(data, str) else bytes(data)
+    if not isinstance(data, (str, bytes)):
+        raise ValueError("numpy scalar without bytes")
+    raw = data.encode("latin1") if isinstance(data, str) else data
     (value,) = np.frombuffer(raw, dtype=np.dtype(dtype.order + dtype.code))
     return value.item()
 
 
-SAFE_GLOBALS = (
-    (StoredDtype, "numpy.dtype"),
-    (read_scalar, "numpy.core.multiarray.scalar"),  # numpy 1 writes this name,
-    (read_scalar, "numpy._core.multiarray.scalar"),  # numpy 2 this one
-)
+def _encoded(text: str, encoding: str) -> bytes:
+    """The bytes of a number, which Python 3 writes as text into pickles that Python 2 reads."""
+    if not isinstance(text, str) or len(text) > 8 or encoding != "latin1":
+        raise ValueError("more than the bytes of a number")
+    return text.encode("latin1")
+
+
+SAFE_NAMES = {
+    ("numpy", "dtype"): StoredDtype,
+    ("numpy.core.multiarray", "scalar"): read_scalar,  # numpy 1 writes this name,
+    ("numpy._core.multiarray", "scalar"): read_scalar,  # numpy 2 this one
+    ("_codecs", "encode"): _encoded,
+}

@@ -9,10 +9,12 @@ import torch
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import CosineAnnealingLR, LRScheduler, MultiStepLR, ReduceLROnPlateau
 
+from lib.core.saved_state import check_moments, check_options
 from lib.models.cpu.blocked_rmsprop import BlockedRMSprop
 from lib.settings.config import TrainConfig
 
 STATE_OF = {"rmsprop": "square_avg", "adam": "exp_avg", "adamw": "exp_avg", "sgd": "momentum_buffer"}
+_IMPLEMENTATION = ("foreach", "fused")
 
 
 def build_optimizer(train: TrainConfig, params: Iterable[torch.nn.Parameter]) -> Optimizer:
@@ -121,13 +123,14 @@ def resume_optimizer(train: TrainConfig, optimizer: Optimizer, saved: dict | Non
     if counts[0] != counts[1]:
         raise ValueError(f"the optimizer state is for {counts[0]} parameters, the model trains {counts[1]}")
     ours = [p for group in groups for p in group["params"]]
-    for index, state in saved["state"].items():
-        if isinstance(state.get(buffer), torch.Tensor) and state[buffer].shape != ours[index].shape:
-            shapes = tuple(state[buffer].shape), tuple(ours[index].shape)
-            raise ValueError(f"optimizer state {index} has shape {shapes[0]}, the model's parameter {shapes[1]}")
+    numbers = [number for group in saved["param_groups"] for number in group["params"]]
+    check_moments(saved["state"], numbers, ours, buffer)
+    for number, (found, group) in enumerate(zip(saved["param_groups"], groups)):
+        options = {key: value for key, value in group.items() if key not in ("params", *_IMPLEMENTATION)}
+        check_options(found, {"initial_lr": group["lr"], **options}, f"optimizer group {number}")
     # how the arithmetic is carried out is a choice of this machine, not of the one that saved
     implementation: list[dict[str, Any]] = [
-        {key: group[key] for key in ("foreach", "fused") if key in group} for group in groups
+        {key: group[key] for key in _IMPLEMENTATION if key in group} for group in groups
     ]
     optimizer.load_state_dict(saved)
     for group, choice in zip(optimizer.param_groups, implementation):
@@ -149,6 +152,7 @@ def _load_scheduler(train: TrainConfig, saved: dict, scheduler: LRScheduler) -> 
         found = next((kind.__name__ for kind, mark in marks.items() if mark in saved), "unknown")
         raise ValueError(f"the checkpoint used the schedule {found}, the settings say {type(scheduler).__name__}")
     state = {key: value for key, value in saved.items() if key in known}
+    check_options(state, {**scheduler.state_dict(), "milestones": {}}, "schedule")
     stretched = isinstance(scheduler, CosineAnnealingLR) and saved["T_max"] != scheduler.T_max
     if isinstance(scheduler, MultiStepLR):
         state.update(milestones=Counter(train.lr_step), gamma=train.lr_factor)

@@ -3,8 +3,6 @@
 import math
 from pathlib import Path
 
-import torch
-
 from lib.checkpoints.checkpoint import Checkpoint
 from lib.checkpoints.files import load_checkpoint
 from lib.checkpoints.random_state import set_rng_state
@@ -58,9 +56,6 @@ def check_sound(checkpoint: Checkpoint) -> None:
             return
         optimizer = build_optimizer(cfg.TRAIN, model.parameters())
         resume_optimizer(cfg.TRAIN, optimizer, checkpoint.optimizer)
-        moments = [value for state in optimizer.state.values() for value in state.values()]
-        if not all(bool(torch.as_tensor(value).isfinite().all()) for value in moments):
-            raise ValueError("its optimizer state is not finite")
         build_scheduler(cfg.TRAIN, optimizer, checkpoint.scheduler)
         if checkpoint.rng is not None:
             set_rng_state(checkpoint.rng)

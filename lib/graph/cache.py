@@ -13,6 +13,7 @@ from lib.graph.building import check_level_sizes
 from lib.graph.mesh_graph import MeshGraph, default_levels
 from lib.graph.topology import topology_hash
 from lib.joints.joint_set import JointSet
+from lib.messages import one_line
 
 # raise it when the coarsening or the operators change: files of another version are not read
 VERSION = 1
@@ -57,15 +58,19 @@ def _key(faces: np.ndarray, joint_set: JointSet, levels: int, scaling: str) -> s
 
 
 def _read(path: Path, faces: np.ndarray, joint_set: JointSet, levels: int, scaling: str) -> MeshGraph | None:
-    """The graph of a file; None when there is none or it cannot be used."""
+    """The graph of a file; None when there is none, or when it cannot be used, which is printed."""
+    if not path.exists():
+        return None
     try:
         stored = read_arrays(path)  # the archive's checksums show damage
         graph = MeshGraph.from_state({name: _from_array(array) for name, array in stored.items()})
         graph.check_topology(faces)
-    except (OSError, ValueError, TypeError, AttributeError):
+        if (graph.joint_num, graph.levels, graph.scaling) != (joint_set.joint_num, levels, scaling):
+            raise ValueError("it holds another graph")
+    except (OSError, ValueError, TypeError, AttributeError) as error:
+        print(f"Making the mesh graph again, its cache is damaged: {one_line(error, 300)} ({path})", flush=True)
         return None
-    fits = (graph.joint_num, graph.levels, graph.scaling) == (joint_set.joint_num, levels, scaling)
-    return graph if fits else None
+    return graph
 
 
 def _from_array(array: np.ndarray) -> torch.Tensor | int | str:

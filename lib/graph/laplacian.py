@@ -83,6 +83,9 @@ def _largest_ritz_value(L: sparse.csr_matrix) -> float:
         previous, vector = vector, image / norm
 
 
+SCALINGS = {"legacy": 0.5, "textbook": 2.0}  # factors of L / lmax
+
+
 def rescale_L(L: sparse.spmatrix, lmax: float = 2.0, scaling: str = "legacy") -> sparse.csr_matrix:
     """Shift and scale a Laplacian's spectrum for Chebyshev polynomials.
 
@@ -95,12 +98,11 @@ def rescale_L(L: sparse.spmatrix, lmax: float = 2.0, scaling: str = "legacy") ->
     Raises:
         ValueError: unknown scaling, or lmax is not positive.
     """
-    factors = {"legacy": 0.5, "textbook": 2.0}
-    if scaling not in factors:
-        raise ValueError(f"unknown Laplacian scaling {scaling!r}; choose one of {', '.join(factors)}")
+    if scaling not in SCALINGS:
+        raise ValueError(f"unknown Laplacian scaling {scaling!r}; choose one of {', '.join(SCALINGS)}")
     if not lmax > 0:
         raise ValueError(f"largest eigenvalue must be positive, got {lmax}")
-    return sparse.csr_matrix(L * (factors[scaling] / lmax) - sparse.identity(L.shape[0]))
+    return sparse.csr_matrix(L * (SCALINGS[scaling] / lmax) - sparse.identity(L.shape[0]))
 
 
 def column_sums(W: sparse.spmatrix) -> np.ndarray:

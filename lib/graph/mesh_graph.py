@@ -14,6 +14,7 @@ import torch
 from scipy import sparse
 
 from lib.graph.building import build_coarse_graphs, check_level_sizes
+from lib.graph.laplacian import SCALINGS
 from lib.graph.topology import checked_faces, topology_hash
 from lib.joints.joint_set import JointSet
 from lib.messages import shown
@@ -179,7 +180,7 @@ class MeshGraph:
         """
         if not isinstance(state, dict):
             raise ValueError(f"the checkpoint's graph is a {type(state).__name__}, expected a dict; it is damaged")
-        if state.get("version") != _STATE_VERSION:
+        if type(state.get("version")) is not int or state["version"] != _STATE_VERSION:
             raise ValueError(f"graph state has version {shown(state.get('version'))}, this code reads {_STATE_VERSION}")
         try:
             for key, kind in {
@@ -191,6 +192,8 @@ class MeshGraph:
             }.items():
                 if type(state[key]) is not kind or not (kind is str or 0 < state[key] < _MOST_ROWS):
                     raise ValueError(f"graph state has {key} {shown(state[key])}; the checkpoint is damaged")
+            if state["scaling"] not in SCALINGS:
+                raise ValueError(f"graph state has scaling {shown(state['scaling'])}, known are {', '.join(SCALINGS)}")
             packed = [
                 {name: _vector(state, f"laplacian.{level}.{name}", kind) for name, kind in _PACKED.items()}
                 for level in range(state["levels"])
@@ -212,7 +215,9 @@ def _vector(state: dict[str, Any], key: str, kind: str) -> np.ndarray:
     """The array of an entry of a state, of finite real (``f``) or whole (``i``) numbers."""
     tensor = state[key]
     array = tensor.cpu().numpy() if isinstance(tensor, torch.Tensor) else np.zeros(())
-    if array.ndim != 1 or array.dtype.kind != kind or not np.isfinite(array).all():
+    with np.errstate(over="ignore"):
+        sound = array.ndim == 1 and array.dtype.kind == kind and np.isfinite(array.astype(np.float32)).all()
+    if not sound:
         raise ValueError(f"graph state: {key} is no vector of finite numbers; the checkpoint is damaged")
     return array
 

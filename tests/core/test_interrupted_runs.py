@@ -18,6 +18,7 @@ from lib.runtime.failures import ProcessFailed, explained
 from lib.settings.config import Config
 from tests.helpers import ROOT, write_config
 from tests.support import runs
+from tests.support.files.checkpoint_files import write_content
 
 SHORT = {"samples_per_epoch": 32, "test_samples": 16}
 linux_only = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="limits the size of files as Linux does")
@@ -92,7 +93,7 @@ def edited(**changes):
         stored = torch.load(path, weights_only=True)
         stored.update({key: change(stored[key]) for key, change in changes.items()})
         path.unlink()  # best.pth.tar may be the same file
-        torch.save(stored, path)
+        write_content(path, stored)
 
     return damage
 

@@ -13,6 +13,7 @@ from lib.models.posenet import Mirror
 from lib.predictor import Pose2MeshPredictor, check_poses
 from tests.helpers import assert_close
 from tests.support.demo_inputs import sample
+from tests.support.files.checkpoint_files import write_content
 
 SCALES = ["axis", "common"]
 CROP = (288, 384)
@@ -100,7 +101,7 @@ def predictor(request, weights, tmp_path_factory):
     checkpoint = torch.load(weights["coco"], weights_only=True)
     checkpoint["config"]["DATASET"]["input_scale"] = request.param
     path = tmp_path_factory.mktemp("scale") / "final.pth.tar"
-    torch.save(checkpoint, path)
+    write_content(path, checkpoint)
     return Pose2MeshPredictor("coco", path, "cpu")
 
 

@@ -11,6 +11,7 @@ import numpy as np
 import torch
 
 from lib import ROOT
+from tests.support.files.checkpoint_files import write_content
 
 _WEIGHTS = ROOT / "experiment" / "pose2mesh_cocoJ_open" / "final.pth.tar"
 
@@ -95,7 +96,7 @@ def write_checkpoint(path: Path, name: str, source: Path = _WEIGHTS) -> Path:
     """A checkpoint like ``source`` with the damage that has this name."""
     content = torch.load(source, weights_only=True)
     CHECKPOINTS[name](content)
-    torch.save(content, path)
+    write_content(path, content)
     return path
 
 
