@@ -45,17 +45,18 @@ def index_batches(
 
 
 class _Batches(TorchDataset):
-    """Number and indices of a batch -> batch (or its rows and a seed, when a GPU does the rest).
+    """Keys of its random stream and indices of a batch -> batch (or its rows and a seed, when a GPU does the rest).
 
-    Indices come from the main process, so that loading processes hold nothing that grows with the data set.
+    Both come from the main process, so that loading processes hold nothing that grows with the data set and live on
+    from one epoch to the next.
     """
 
-    def __init__(self, dataset: PoseDataset | MultipleDatasets, keys: tuple[int, ...], rows_only: bool):
-        self.dataset, self.keys, self.rows_only = dataset, keys, rows_only
+    def __init__(self, dataset: PoseDataset | MultipleDatasets, rows_only: bool):
+        self.dataset, self.rows_only = dataset, rows_only
 
-    def __getitem__(self, batch: tuple[int, np.ndarray]):
-        number, indices = batch
-        generator = stream(*self.keys, number)
+    def __getitem__(self, batch: tuple[tuple[int, ...], np.ndarray]):
+        keys, indices = batch
+        generator = stream(*keys)
         try:
             rows: Any = self.dataset.rows(indices, generator)  # each kind of data set finishes its own
             if self.rows_only:
@@ -63,6 +64,19 @@ class _Batches(TorchDataset):
             return self.dataset.finish(rows, generator)
         except ValueError as error:
             return error  # raised by the main process; from a loading process torch would wrap it in a traceback
+
+
+class _Order:
+    """The sampler: what ``_Batches`` takes, of one epoch."""
+
+    def __init__(self) -> None:
+        self.batches: list[tuple[tuple[int, ...], np.ndarray]] = []
+
+    def __iter__(self) -> Iterator[tuple[tuple[int, ...], np.ndarray]]:
+        return iter(self.batches)
+
+    def __len__(self) -> int:
+        return len(self.batches)
 
 
 def available_cores() -> int:
@@ -73,18 +87,19 @@ def available_cores() -> int:
 
 
 class BatchLoader:
-    """Iterates over a data set's batches of one epoch.
+    """Iterates over a data set's batches, one epoch at a time.
 
     Args:
         dataset: data set, or several mixed.
         batch_size: samples per batch, over all processes; mixed sets round it to a multiple of their number.
         shuffle: draw a new order each epoch.
         join_single: see ``index_batches``.
-        workers: loading processes, at most as many as there are cores; 0 computes batches in this one.
+        workers: loading processes, at most as many as there are cores; 0 computes batches in this one. They start in
+            the first epoch and stay until the loader goes.
         seed: base of the random streams; batches depend on (seed, epoch, number) only. Which samples a batch holds is
             the same for any number of processes; their noise is drawn by each process from a stream of its own.
         device: where batches are wanted. On a GPU the body layer and all that follows run there, and it draws the 2D
-            errors, so that they are others than on a CPU.
+            errors, so that they are others than on a CPU. Rows reach it through pinned memory, while it computes.
         rank, world_size: this process's share of every batch; shares differ by one sample at most. A last batch of less
             than two samples for each process joins the one before it.
 
@@ -108,6 +123,7 @@ class BatchLoader:
         self.join_single = join_single
         self.workers, self.seed, self.device = workers, seed, torch.device(device)
         self.rank, self.world_size = rank, world_size
+        self.rows_only, self._order = self.device.type != "cpu", _Order()
 
     def _epoch_batches(self, epoch: int, shuffle: bool) -> list[np.ndarray]:
         batches = index_batches(len(self.dataset), self.batch_size, shuffle, (self.seed, epoch), self.join_single)
@@ -130,19 +146,33 @@ class BatchLoader:
     def __len__(self) -> int:
         return self._length
 
+    @cached_property
+    def _loader(self) -> DataLoader:
+        workers = min(self.workers, len(self), available_cores())
+        return DataLoader(
+            _Batches(self.dataset, self.rows_only),
+            batch_size=None,
+            sampler=self._order,
+            num_workers=workers,
+            persistent_workers=workers > 0,
+            pin_memory=self.device.type == "cuda",
+            generator=torch.Generator(),
+        )
+
     def epoch(self, epoch: int) -> Iterator[Batch]:
-        """Yield the batches of an epoch on the device."""
-        rows_only = self.device.type != "cpu"
-        keys = (self.seed, epoch, self.rank)
-        batches = list(enumerate(self._epoch_batches(epoch, self.shuffle)))
-        view = _Batches(self.dataset, keys, rows_only)
-        workers = min(self.workers, len(batches), available_cores())
-        loader = DataLoader(view, batch_size=None, sampler=batches, num_workers=workers)
+        """Yield the batches of an epoch on the device; ends an epoch that was left before its end."""
+        # one draw per epoch of the random numbers that a checkpoint keeps, as a loader of this epoch alone makes:
+        # dropout must not depend on when loading processes started
+        torch.empty((), dtype=torch.int64).random_()
+        batches = self._epoch_batches(epoch, self.shuffle)
+        self._order.batches = [
+            ((self.seed, epoch, self.rank, number), indices) for number, indices in enumerate(batches)
+        ]
         generator = torch.Generator(self.device)
-        for item in loader:
+        for item in self._loader:
             if isinstance(item, ValueError):
                 raise item
-            if rows_only:
+            if self.rows_only:
                 rows, seed = item
                 item = self.dataset.finish(rows, generator.manual_seed(seed), self.device)
             yield item

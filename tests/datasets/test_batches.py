@@ -1,4 +1,4 @@
-"""The batched data path: geometry, determinism, joint conventions, loaders, mixing."""
+"""The batched data path: geometry, determinism, joint conventions, mixing."""
 
 import math
 
@@ -13,7 +13,6 @@ from lib.body.lbs import lbs
 from lib.body.pose_prior import mirror_pose
 from lib.datasets.batch import Batch
 from lib.datasets.input2d import JITTER_STD
-from lib.datasets.loader import BatchLoader, index_batches
 from lib.datasets.mixing import MultipleDatasets
 from lib.datasets.noise_stats import HUMAN36_ERRORS
 from lib.datasets.pose_dataset import stream
@@ -177,48 +176,6 @@ def test_test_split_does_not_depend_on_the_seed(small_config):
     cfg = small_config()
     first, second = (synthetic(cfg, mode="test", seed=seed).batch(range(4), stream(0)) for seed in (1, 2))
     torch.testing.assert_close(first.targets, second.targets, rtol=0, atol=0)
-
-
-@pytest.mark.parametrize("workers", [0, 2])
-@pytest.mark.parametrize("shuffle", [True, False])
-def test_loader_gives_the_same_batches_for_any_number_of_workers(small_config, workers, shuffle):
-    dataset = synthetic(small_config("posenet", "coco", "coco"))
-    plain = list(BatchLoader(dataset, 16, shuffle=shuffle, workers=0, seed=1).epoch(3))
-    other = list(BatchLoader(dataset, 16, shuffle=shuffle, workers=workers, seed=1).epoch(3))
-    assert len(plain) == len(other) == 4
-    for a, b in zip(plain, other):
-        torch.testing.assert_close(a.targets, b.targets, rtol=0, atol=0)
-
-
-def test_streams_differ_by_every_key_and_by_their_number():
-    keys = [(1,), (1, 0), (1, 0, 0), (0, 1), (1, 1), (2,)]
-    draws = {torch.rand(4, generator=stream(*key)).sum().item() for key in keys}
-    assert len(draws) == len(keys)
-
-
-def test_epochs_and_seeds_differ(small_config):
-    dataset = synthetic(small_config("posenet", "coco", "coco"))
-    batches = (next(BatchLoader(dataset, 16, seed=seed).epoch(epoch)) for seed, epoch in ((1, 1), (1, 2), (2, 1)))
-    first, *others = (batch.targets["lift_pose3d"] for batch in batches)
-    assert not any(torch.equal(first, other) for other in others)
-
-
-def test_a_last_single_sample_joins_the_batch_before():
-    assert [len(batch) for batch in index_batches(33, 16, False, (0,), join_single=True)] == [16, 17]
-    assert [len(batch) for batch in index_batches(33, 16, False, (0,))] == [16, 16, 1]
-    assert sorted(np.concatenate(index_batches(33, 16, True, (0, 1)))) == list(range(33))
-    assert [len(batch) for batch in index_batches(1, 16, False, (0,))] == [1]
-
-
-def test_processes_share_a_batch_without_overlap(small_config):
-    dataset = synthetic(small_config("posenet", "coco", "coco"))
-    loaders = [BatchLoader(dataset, 16, shuffle=True, seed=1, rank=rank, world_size=4) for rank in range(4)]
-    shares = [np.concatenate(loader._epoch_batches(1, shuffle=True)) for loader in loaders]
-    assert sorted(np.concatenate(shares)) == list(range(64))
-    with pytest.raises(ValueError, match="cannot be divided among 3"):
-        BatchLoader(dataset, 16, world_size=3)
-    with pytest.raises(ValueError, match="less than two samples"):
-        BatchLoader(dataset, 4, world_size=4)
 
 
 class Numbers:
