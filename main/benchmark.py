@@ -4,15 +4,17 @@
     python main/benchmark.py --quick
     python main/benchmark.py --rows inference64 training64
     python main/benchmark.py --scaling
+    python main/benchmark.py --device cuda
 
-Both sides run in processes of their own, in turns, on the CPU: full-size networks, 6,890 vertices, human36 joints,
+Both sides run in processes of their own, in turns: full-size networks, 6,890 vertices, human36 joints,
 random weights. Two columns: "as run" = both programs as a user starts them; "memory kept" = both with an allocator that
 is told to keep freed memory. Figures are medians, of five repeats of this project and more (three of the slow training
 step); the published algorithm gets as many where they are short, fewer where one takes long, and in some rows fewer
 samples per repeat: the last column of the table has the numbers, times are compared per sample. Takes less than ten
 minutes on two quiet cores; --quick about one, with small sizes, one or two repeats and only as run. --scaling takes
 about two minutes: the loader with 10^4 to 10^6 rows and 0 to 2 workers, training in 1 and 2
-processes.
+processes. --device cuda measures the same table on a GPU, which finishes its work before a time is taken: networks,
+losses, loading and errors there; the graph, the camera, plain's items and demo on the CPU; peak memory is the GPU's.
 """
 
 import argparse
@@ -30,6 +32,7 @@ from lib.benchmark.report import arithmetic_text, disagreements, machine_text, t
 from lib.benchmark.rows import ROWS
 from lib.benchmark.runner import Turns, measure, measure_arithmetic
 from lib.benchmark.scaling import measure_scaling, scaling_text
+from lib.predictor.predictor import resolve_device
 
 BUSY = 0.5  # processes that wait for a core before the start
 
@@ -45,8 +48,16 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--rows", nargs="+", choices=names, default=names, help="lines of the table (default: all)")
     parser.add_argument("--threads", type=int, default=2, help="threads of every measured process (default 2)")
     parser.add_argument("--scaling", action="store_true", help="measure workers, data set sizes and processes instead")
+    parser.add_argument("--device", default="cpu", help="auto, cpu, cuda or cuda:<number> (default: cpu)")
     parser.add_argument("--output", type=Path, help="write all figures to this JSON file")
-    return parser.parse_args(arguments)
+    args = parser.parse_args(arguments)
+    try:
+        args.device = str(resolve_device(args.device))
+    except ValueError as error:
+        parser.error(f"--device: {error}")
+    if args.scaling and args.device != "cpu":
+        parser.error("--scaling measures the CPU; leave out --device")
+    return args
 
 
 def run_table(args: argparse.Namespace) -> dict:
@@ -54,20 +65,20 @@ def run_table(args: argparse.Namespace) -> dict:
     steps = sum(len(row.columns(args.quick)) * Turns.steps(row, args.quick) for row in rows)
     with tqdm(total=steps, desc="benchmark", unit="step", leave=False, dynamic_ncols=True) as progress:
         start = time.perf_counter()
-        results = measure(rows, args.threads, args.quick, progress.update)
+        results = measure(rows, args.threads, args.quick, progress.update, args.device)
     report = {"rows": results, "seconds": round(time.perf_counter() - start, 1)}
     print(table(rows, results, args.quick))
     for line in disagreements(rows, results):
         print(f"Warning: the two sides differ in {line}")
     if "inference64" in args.rows:
-        report["arithmetic"] = measure_arithmetic(args.threads, args.quick)
+        report["arithmetic"] = measure_arithmetic(args.threads, args.quick, args.device)
         print(arithmetic_text(report["arithmetic"]))
     return report
 
 
 def main() -> None:
     args = parse_arguments()
-    machine = describe(args.threads)
+    machine = describe(args.threads, args.device)
     print(machine_text(machine))
     if machine["load_at_start"] > BUSY:
         print(f"Warning: the machine is busy (load {machine['load_at_start']}), figures will be off")

@@ -1,9 +1,11 @@
-"""Environments and memory counters of the measured processes."""
+"""Environments, memory counters and the clock's fence of the measured processes."""
 
 import os
 import resource
 import sys
 from pathlib import Path
+
+import torch
 
 # glibc keeps freed memory: no trimming, no separate mappings for large blocks, growth in large steps
 KEPT = {
@@ -22,16 +24,27 @@ def environment(column: str, threads: int) -> dict[str, str]:
     return env | KEPT if column == "memory kept" else env
 
 
-def reset_peak() -> None:
-    """Start a new peak of this process's resident memory, where the system allows it (Linux)."""
+def synchronise(device: str) -> None:
+    """Wait until a GPU has done what it was given: its work goes on after the calls that start it."""
+    if device != "cpu":
+        torch.cuda.synchronize(device)
+
+
+def reset_peak(device: str = "cpu") -> None:
+    """Start a new peak of this process's memory: on the GPU, or resident where the system allows (Linux)."""
+    if device != "cpu":
+        torch.cuda.reset_peak_memory_stats(device)
+        return
     try:
         _CLEAR.write_text("5")
     except OSError:
         return
 
 
-def peak_memory() -> int:
-    """Largest resident memory in bytes of this process since ``reset_peak``."""
+def peak_memory(device: str = "cpu") -> int:
+    """Largest memory in bytes of this process since ``reset_peak``: allocated on the GPU, or resident."""
+    if device != "cpu":
+        return torch.cuda.max_memory_allocated(device)
     if _STATUS.is_file():
         line = next(line for line in _STATUS.read_text().splitlines() if line.startswith("VmHWM"))
         return int(line.split()[1]) * 1024

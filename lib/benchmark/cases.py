@@ -1,7 +1,8 @@
 """The measured work: one function per case that prepares a side and returns what a repeat calls.
 
 A repeat returns the number of items it did, a few numbers that both sides must agree on and, where it starts a program,
-that program's own figures.
+that program's own figures. Networks, losses, loading and errors are computed on the device that is measured; the graph
+and the camera are the CPU's.
 """
 
 from collections.abc import Callable
@@ -28,25 +29,26 @@ CHECKED_VERTICES = 500  # every so many vertices of the first mesh are compared
 SEED = 0
 
 
-def inference_case(side: str) -> Repeat:
+def inference_case(side: str, device: str) -> Repeat:
     """Whole network in evaluation mode, 2D poses to meshes in the mesh's own order; ``part="meshnet"``: MeshNet."""
     model: Pose2Mesh | PlainPose2Mesh
     if side == "ours":
-        model = models.our_pose2mesh().eval()
+        model = models.our_pose2mesh().to(device).eval()
 
         def predict(pose2d):
             return model(pose2d)[0]
     else:
-        model, rows = models.plain_pose2mesh().eval(), torch.from_numpy(models.graph().reverse)
+        model = models.plain_pose2mesh().to(device).eval()
+        rows = torch.from_numpy(models.graph().reverse).to(device)
 
         def predict(pose2d):
             return model(pose2d)[0][:, rows, :]
 
     def repeat(batch: int, part: str = ""):
         with torch.inference_mode():
-            pose2d = models.poses(batch)
+            pose2d = models.poses(batch).to(device)
             if part == "meshnet":
-                mesh = model.pose2mesh(torch.cat([pose2d, torch.zeros(*pose2d.shape[:2], 3)], dim=2))
+                mesh = model.pose2mesh(torch.cat([pose2d, pose2d.new_zeros(*pose2d.shape[:2], 3)], dim=2))
             else:
                 mesh = predict(pose2d)
         return batch, mesh[0, ::CHECKED_VERTICES].flatten().tolist()
@@ -54,12 +56,12 @@ def inference_case(side: str) -> Repeat:
     return repeat
 
 
-def training_case(side: str) -> Repeat:
+def training_case(side: str, device: str) -> Repeat:
     """Forward, five losses, backward, RMSprop of Pose2Mesh."""
     faces, regressor = models.mesh_model().faces, models.regressor()
     if side == "ours":
-        cfg, model = models.config(), models.our_pose2mesh().train()
-        criterion = Pose2MeshLoss(cfg.MODEL, cfg.TRAIN, faces, regressor)
+        cfg, model = models.config(), models.our_pose2mesh().to(device).train()
+        criterion = Pose2MeshLoss(cfg.MODEL, cfg.TRAIN, faces, regressor).to(device)
         optimizer = build_optimizer(cfg.TRAIN, model.parameters())
 
         def step(batch):
@@ -69,22 +71,25 @@ def training_case(side: str) -> Repeat:
             optimizer.step()
             return total.item()
     else:
-        step = PlainTrainer(models.plain_pose2mesh().train(), faces, regressor, models.graph().reverse).step
+        plain = models.plain_pose2mesh().to(device).train()
+        trainer = PlainTrainer(plain, faces, regressor.to(device), models.graph().reverse)
+        trainer.faces, trainer.reverse = trainer.faces.to(device), trainer.reverse.to(device)
+        step = trainer.step
 
     def repeat(batch: int):
         torch.manual_seed(SEED)
-        step(models.training_batch(batch))
+        step(models.training_batch(batch, device))
         return batch, ()
 
     return repeat
 
 
-def posenet_case(side: str) -> Repeat:
+def posenet_case(side: str, device: str) -> Repeat:
     """The same of PoseNet alone."""
     cfg = models.config(MODEL={"name": "posenet"})
     model: torch.nn.Module
     if side == "ours":
-        model = models.fill(build_posenet, cfg).train()
+        model = models.fill(build_posenet, cfg).to(device).train()
         criterion, optimizer = PoseNetLoss(), build_optimizer(cfg.TRAIN, model.parameters())
 
         def step(pose2d, target, valid):
@@ -93,21 +98,21 @@ def posenet_case(side: str) -> Repeat:
             total.backward()
             optimizer.step()
     else:
-        model = models.fill(PlainPoseNet, models.joint_set().joint_num).train()
+        model = models.fill(PlainPoseNet, models.joint_set().joint_num).to(device).train()
         optimizer = torch.optim.RMSprop(model.parameters(), lr=cfg.TRAIN.lr, foreach=False)
 
         def step(pose2d, target, valid):
             posenet_step(model, optimizer, pose2d, target, valid)
 
     def repeat(batch: int):
-        inputs, targets, meta = models.training_batch(batch)
+        inputs, targets, meta = models.training_batch(batch, device)
         step(inputs["pose2d"], targets["lift_pose3d"], meta["lift_pose3d_valid"])
         return batch, ()
 
     return repeat
 
 
-def graph_case(side: str) -> Repeat:
+def graph_case(side: str, device: str) -> Repeat:
     """From faces to Laplacians and the rows of the vertices."""
     faces, joints = models.mesh_model().faces, models.joint_set()
 
@@ -123,7 +128,7 @@ def graph_case(side: str) -> Repeat:
     return repeat
 
 
-def camera_case(side: str) -> Repeat:
+def camera_case(side: str, device: str) -> Repeat:
     """Weak-perspective camera of one pose; the residual (crop pixels) is reported."""
     joints = models.regressor() @ models.meshes(1)[0]
     noise = torch.randn(len(joints), 2, generator=torch.Generator().manual_seed(SEED))
@@ -140,16 +145,16 @@ def camera_case(side: str) -> Repeat:
     return repeat
 
 
-def sgemm_case(side: str) -> Repeat:
+def sgemm_case(side: str, device: str) -> Repeat:
     """Rate of dense float32 products on this machine, operations per second (as the number to agree on)."""
 
     def repeat(size: int):
-        return 1, [sgemm_rate(size)]
+        return 1, [sgemm_rate(size, device=device)]
 
     return repeat
 
 
-CASES: dict[str, Callable[[str], Repeat]] = {
+CASES: dict[str, Callable[[str, str], Repeat]] = {
     "inference": inference_case,
     "training": training_case,
     "posenet": posenet_case,

@@ -33,12 +33,12 @@ SAMPLE = ROOT / "demo" / "sample_pose_human36.npy"
 DEMOS = {"ours": ROOT / "demo" / "run.py", "plain": ROOT / "lib" / "plain" / "demo.py"}
 
 
-def data_case(side: str):
-    """Batches of Pose2Mesh training items with COCO joints and synthesised errors, in the measured process."""
+def data_case(side: str, device: str):
+    """Batches of Pose2Mesh training items with COCO joints and synthesised errors; plain's stay on the CPU."""
     model = models.mesh_model()
     if side == "ours":
         dataset = GeneratedHuman36M(ROWS, models.config("coco"), model)
-        loader = BatchLoader(dataset, BATCH, shuffle=True, workers=0)
+        loader = BatchLoader(dataset, BATCH, shuffle=True, workers=0, device=device)
 
         def batches(items: int):
             for _ in itertools.islice(loader.epoch(1), items // BATCH):
@@ -58,12 +58,13 @@ def data_case(side: str):
     return one_by_one
 
 
-def evaluation_case(side: str):
+def evaluation_case(side: str, device: str):
     """All errors of predicted meshes, batch by batch as a test meets them."""
     target = MM_PER_M * models.meshes(BANK, seed=1)
     generator = torch.Generator().manual_seed(2)
     turned = torch.randn(BANK, 3, 3, generator=generator) * 0.05 + torch.eye(3)
     pred = target @ turned + 20 * torch.randn(target.shape, generator=generator)
+    pred, target = pred.to(device), target.to(device)
     smpl, human36 = models.regressor("smpl"), models.regressor("human36")
 
     def batches(samples: int):
@@ -82,11 +83,11 @@ def evaluation_case(side: str):
         return samples, [columns[name][:BATCH].mean() for name in FIGURES]
 
     def plain(samples: int):
-        kept = []
+        kept, on_device = [], human36[None].to(device)
         for pred_mesh, target_mesh in batches(samples):
-            joints = human36[None] @ pred_mesh, human36[None] @ target_mesh
+            joints = on_device @ pred_mesh, on_device @ target_mesh
             batch_errors(pred_mesh, target_mesh, *joints, HUMAN36.root, HUMAN36.eval_joints)
-            kept.append((pred_mesh.numpy(), target_mesh.numpy()))
+            kept.append((pred_mesh.cpu().numpy(), target_mesh.cpu().numpy()))
         all_pred, all_target = (np.concatenate(side) for side in zip(*kept))
         errors = evaluate_meshes(all_pred, all_target, smpl.numpy(), human36.numpy(), HUMAN36.eval_joints)
         return samples, [errors[name][:BATCH].mean() for name in FIGURES]
@@ -94,15 +95,15 @@ def evaluation_case(side: str):
     return ours if side == "ours" else plain
 
 
-def demo_case(side: str):
-    """The command that a user starts, with weights of a full-size network, until its files are written."""
+def demo_case(side: str, device: str):
+    """The command that a user starts, with weights of a full-size network, to its files; plain's takes no GPU."""
     folder = tempfile.TemporaryDirectory(prefix="pose2mesh-benchmark-")
     weights, output = Path(folder.name) / "final.pth.tar", Path(folder.name) / side
     output.mkdir()
-    network = shape_as_body(models.our_pose2mesh())
+    network = shape_as_body(models.our_pose2mesh().cpu())
     save_checkpoint(weights, Checkpoint.of(network, settings=models.config(), graph=models.graph()))
     command = [sys.executable, DEMOS[side], "--weights", weights, "--body", models.BODY, "--input_pose", SAMPLE]
-    command += ["--output", output] + (["--joint_set", models.JOINTS, "--device", "cpu"] if side == "ours" else [])
+    command += ["--output", output] + (["--joint_set", models.JOINTS, "--device", device] if side == "ours" else [])
     launched = [sys.executable, "-S", ROOT / "lib" / "benchmark" / "launcher.py", *command]
     models.our_pose2mesh.cache_clear()
 

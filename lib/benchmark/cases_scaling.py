@@ -43,7 +43,7 @@ def _pss(process: int) -> int:
     return next((int(line.split()[1]) * 1024 for line in lines if line.startswith("Pss:")), 0)
 
 
-def loading_case(side: str):
+def loading_case(side: str, device: str):
     """Items per second and memory of the loader, annotations memory-mapped from a cache as in a training."""
 
     def repeat(rows: int, workers: int, batches: int):
@@ -66,7 +66,7 @@ def loading_case(side: str):
     return repeat
 
 
-def processes_case(side: str):
+def processes_case(side: str, device: str):
     """Training steps per second with one or more processes that share a batch."""
 
     def repeat(processes: int, batch: int, steps: int):

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from lib.benchmark.allocator import synchronise
 from lib.graph.mesh_graph import MeshGraph
 from lib.models.backbones.mesh_levels import level_rows
 from lib.models.meshnet import MeshNetPlan
@@ -16,10 +17,11 @@ from lib.models.meshnet import MeshNetPlan
 CHEBYSHEV_ORDER = 3
 
 
-def describe(threads: int) -> dict:
-    """What figures depend on."""
+def describe(threads: int, device: str = "cpu") -> dict:
+    """What figures depend on; ``gpu`` is the name of the card, None on the CPU."""
     return {
         "cpu": _cpu_name(),
+        "gpu": None if device == "cpu" else torch.cuda.get_device_name(device),
         "cores": os.cpu_count(),
         "threads": threads,
         "memory_gib": round(_memory() / 2**30, 1),
@@ -46,14 +48,16 @@ def _memory() -> int:
     return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
 
 
-def sgemm_rate(size: int, repeats: int = 5) -> float:
+def sgemm_rate(size: int, repeats: int = 5, device: str = "cpu") -> float:
     """Floating point operations per second of a square float32 matrix product, the best of some repeats."""
-    a, b, c = torch.rand(size, size), torch.rand(size, size), torch.empty(size, size)
+    a, b, c = (torch.rand(size, size, device=device) for _ in range(3))
     torch.mm(a, b, out=c)
     best = float("inf")
     for _ in range(repeats):
+        synchronise(device)
         start = time.perf_counter()
         torch.mm(a, b, out=c)
+        synchronise(device)
         best = min(best, time.perf_counter() - start)
     return 2 * size**3 / best
 

@@ -104,10 +104,10 @@ def regressor(name: str = JOINTS) -> torch.Tensor:
     return torch.from_numpy(mesh_model().joint_regressor(name))
 
 
-def training_batch(batch: int) -> Batch:
+def training_batch(batch: int, device: str = "cpu") -> Batch:
     """A batch of Pose2Mesh."""
-    mesh = meshes(batch)
-    joints = MM_PER_M * regressor() @ mesh
+    mesh = meshes(batch).to(device)
+    joints = MM_PER_M * regressor().to(device) @ mesh
     targets = {"mesh": mesh, "lift_pose3d": joints, "reg_pose3d": joints}
     meta = {f"{name}_valid": torch.ones_like(value[..., :1]) for name, value in targets.items()}
-    return Batch({"pose2d": poses(batch)}, targets, meta)
+    return Batch({"pose2d": poses(batch).to(device)}, targets, meta)

@@ -15,12 +15,13 @@ class Worker:
         side: ``ours`` or ``plain``.
         column: allocator, see ``lib.benchmark.rows.COLUMNS``.
         threads: of arithmetic.
+        device: where the networks are.
     """
 
-    def __init__(self, side: str, column: str, threads: int):
+    def __init__(self, side: str, column: str, threads: int, device: str = "cpu"):
         self.side = side
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "lib.benchmark.worker", side],
+            [sys.executable, "-m", "lib.benchmark.worker", side, "--device", device],
             cwd=ROOT,
             env=environment(column, threads),
             stdin=subprocess.PIPE,

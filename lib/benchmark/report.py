@@ -82,8 +82,9 @@ def disagreements(rows: list[Row], results: dict[str, dict]) -> list[str]:
 
 
 def machine_text(machine: dict) -> str:
+    card = f"{machine['gpu']}; " if machine["gpu"] else ""
     return (
-        f"{machine['cpu']}, {machine['cores']} cores, {machine['threads']} threads, {machine['memory_gib']} GiB; "
+        f"{card}{machine['cpu']}, {machine['cores']} cores, {machine['threads']} threads, {machine['memory_gib']} GiB; "
         f"Python {machine['python']}, torch {machine['torch']}, numpy {machine['numpy']}; {machine['system']}"
     )
 

@@ -141,7 +141,9 @@ def _agreement(row: Row, ours: list[float], plain: list[float]) -> bool | None:
     return max(abs(a - b) for a, b in zip(ours, plain)) <= row.tolerance * scale
 
 
-def measure(rows: Sequence[Row], threads: int, quick: bool, advance: Callable[[int], object]) -> dict[str, dict]:
+def measure(
+    rows: Sequence[Row], threads: int, quick: bool, advance: Callable[[int], object], device: str = "cpu"
+) -> dict[str, dict]:
     """Row name -> column -> figures.
 
     Args:
@@ -149,6 +151,7 @@ def measure(rows: Sequence[Row], threads: int, quick: bool, advance: Callable[[i
         threads: of arithmetic, in every process.
         quick: small sizes, few repeats, one pair of processes for all rows.
         advance: see ``Turns``.
+        device: where the networks are.
     """
     results: dict[str, dict] = {row.name: {} for row in rows}
     for column in COLUMNS:
@@ -156,15 +159,15 @@ def measure(rows: Sequence[Row], threads: int, quick: bool, advance: Callable[[i
         groups = [list(group) for _, group in itertools.groupby(chosen, key=lambda row: quick or row.case)]
         for group in groups:
             try:
-                _measure_group(group, column, threads, quick, advance, results)
+                _measure_group(group, column, threads, quick, advance, results, device)
             except RuntimeError as error:  # one side died, for example for lack of memory: the other rows still count
                 tqdm.write(f"Warning: {', '.join(row.name for row in group)} ({column}) not measured: {error}")
     return results
 
 
-def _measure_group(group, column, threads, quick, advance, results) -> None:
+def _measure_group(group, column, threads, quick, advance, results, device) -> None:
     def start(side: str) -> Worker:
-        return Worker(side, column, threads)
+        return Worker(side, column, threads, device)
 
     with ExitStack() as stack:
         together = quick or not group[0].alone
@@ -182,13 +185,13 @@ def _measure_group(group, column, threads, quick, advance, results) -> None:
             results[row.name][column] = turns.result()
 
 
-def measure_arithmetic(threads: int, quick: bool) -> dict:
+def measure_arithmetic(threads: int, quick: bool, device: str = "cpu") -> dict:
     """MeshNet's batch in relation to the machine's rate of dense products (both with kept memory)."""
     from lib.benchmark import models
     from lib.benchmark.machine import meshnet_operations
 
     batch, repeats = (4, 2) if quick else (64, 5)
-    with Worker("ours", "memory kept", threads) as worker:
+    with Worker("ours", "memory kept", threads, device) as worker:
         before = worker.run("sgemm", {"size": SGEMM_SIZE})["check"][0]
         arguments = {"batch": batch, "part": "meshnet"}
         seconds = statistics.median([worker.run("inference", arguments)["seconds"] for _ in range(repeats + 1)][1:])

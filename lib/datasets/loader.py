@@ -50,27 +50,41 @@ def index_batches(
 
 
 class _Batches(TorchDataset):
-    """Number and indices of a batch -> batch (or its rows and a seed, when a GPU does the rest).
+    """Keys of its random streams and a step -> batches (or their rows and seeds, when a GPU does the rest).
 
-    A step may have several. Indices come from the main process, so that loading processes hold nothing that grows with
-    the data set.
+    A step may have several. Both come from the main process, so that loading processes hold nothing that grows with the
+    data set and live on from one epoch to the next.
     """
 
-    def __init__(self, dataset: PoseDataset | MultipleDatasets, keys: tuple[int, ...], rows_only: bool):
-        self.dataset, self.keys, self.rows_only = dataset, keys, rows_only
+    def __init__(self, dataset: PoseDataset | MultipleDatasets, rows_only: bool):
+        self.dataset, self.rows_only = dataset, rows_only
 
-    def __getitem__(self, parts: Step):
+    def __getitem__(self, step: tuple[tuple[int, ...], Step]):
+        keys, parts = step
         try:
-            return [self._made(number, indices) for number, indices in parts]
+            return [self._made((*keys, number), indices) for number, indices in parts]
         except ValueError as error:
             return error  # raised by the main process; from a loading process torch would wrap it in a traceback
 
-    def _made(self, number: int, indices: np.ndarray):
-        generator = stream(*self.keys, number)
+    def _made(self, keys: tuple[int, ...], indices: np.ndarray):
+        generator = stream(*keys)
         rows: Any = self.dataset.rows(indices, generator)  # each kind of data set finishes its own
         if self.rows_only:
             return rows, int(torch.randint(MAX_SEED, (), generator=generator))
         return self.dataset.finish(rows, generator)
+
+
+class _Order:
+    """The sampler: what ``_Batches`` takes, of one epoch."""
+
+    def __init__(self) -> None:
+        self.steps: list[tuple[tuple[int, ...], Step]] = []
+
+    def __iter__(self) -> Iterator[tuple[tuple[int, ...], Step]]:
+        return iter(self.steps)
+
+    def __len__(self) -> int:
+        return len(self.steps)
 
 
 def available_cores() -> int:
@@ -81,7 +95,7 @@ def available_cores() -> int:
 
 
 class BatchLoader:
-    """Iterates over a data set's batches of one epoch.
+    """Iterates over a data set's batches, one epoch at a time.
 
     Args:
         dataset: data set, or several mixed.
@@ -89,11 +103,11 @@ class BatchLoader:
         shuffle: draw a new order each epoch.
         join_single: see ``index_batches``.
         workers: loading processes, at most as many as there are cores for each process of the job on this machine; 0
-            computes batches in this one.
+            computes batches in this one. They start in the first epoch and stay until the loader goes.
         seed: base of the random streams; batches depend on (seed, epoch, number) only. Each process therefore draws
             whole batches, as samples may depend on their neighbours, and takes its share of them.
         device: where batches are wanted. On a GPU the body layer and all that follows run there, and it draws the 2D
-            errors, so that they are others than on a CPU.
+            errors, so that they are others than on a CPU. Rows reach it through pinned memory, while it computes.
         rank, world_size: this process's share of every batch; shares differ by one sample at most. A last batch of less
             than two samples for each process joins the one before it.
         whole: share out batches instead of samples: this process gets number rank, rank + world_size, ... of them.
@@ -119,12 +133,15 @@ class BatchLoader:
         self.join_single = join_single
         self.workers, self.seed, self.device = workers, seed, torch.device(device)
         self.rank, self.world_size, self.whole = rank, world_size, whole
+        self.rows_only, self._order = self.device.type != "cpu", _Order()
 
     def undivided(self) -> "BatchLoader":
         """The same batches, not shared out."""
         other = copy.copy(self)
         other.rank, other.world_size = 0, 1
-        other.__dict__.pop("_length", None)
+        other._order = _Order()
+        for made in ("_length", "_loader"):
+            other.__dict__.pop(made, None)
         return other
 
     def _steps(self, epoch: int, shuffle: bool) -> list[Step]:
@@ -156,18 +173,31 @@ class BatchLoader:
     def __len__(self) -> int:
         return self._length
 
+    @cached_property
+    def _loader(self) -> DataLoader:
+        workers = min(self.workers, len(self), max(1, available_cores() // distributed.local_world_size()))
+        return DataLoader(
+            _Batches(self.dataset, self.rows_only),
+            batch_size=None,
+            sampler=self._order,
+            num_workers=workers,
+            persistent_workers=workers > 0,
+            pin_memory=self.device.type == "cuda",
+            generator=torch.Generator(),
+        )
+
     def epoch(self, epoch: int) -> Iterator[Batch]:
-        """Yield the batches of an epoch on the device."""
-        rows_only = self.device.type != "cpu"
-        steps = self._steps(epoch, self.shuffle)
-        view = _Batches(self.dataset, (self.seed, epoch, STREAM), rows_only)
-        cores = max(1, available_cores() // distributed.local_world_size())
-        loader = DataLoader(view, batch_size=None, sampler=steps, num_workers=min(self.workers, len(steps), cores))
+        """Yield the batches of an epoch on the device; ends an epoch that was left before its end."""
+        # one draw per epoch of the random numbers that a checkpoint keeps, as a loader of this epoch alone makes:
+        # dropout must not depend on when loading processes started
+        torch.empty((), dtype=torch.int64).random_()
+        keys = (self.seed, epoch, STREAM)
+        self._order.steps = [(keys, step) for step in self._steps(epoch, self.shuffle)]
         generator = torch.Generator(self.device)
-        for items in loader:
+        for items in self._loader:
             if isinstance(items, ValueError):
                 raise items
-            if rows_only:
+            if self.rows_only:
                 items = [self.dataset.finish(rows, generator.manual_seed(seed), self.device) for rows, seed in items]
             yield self._share(items[0] if len(items) == 1 else Batch.joined(items))
 

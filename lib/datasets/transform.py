@@ -72,7 +72,7 @@ class BodyTransform:
     def posed(self, rows: dict[str, torch.Tensor]) -> Posed:
         """The bodies of some rows."""
         rows = {
-            key: value.to(self.device, torch.float32 if value.is_floating_point() else None)
+            key: value.to(self.device, torch.float32 if value.is_floating_point() else None, non_blocking=True)
             for key, value in rows.items()
         }
         return Posed(self.bodies, rows, self.input_set.name, self.protocol.annotated_set)
@@ -93,7 +93,7 @@ class BodyTransform:
             BadSamples: 2D poses or 3D joints that cannot be used.
         """
         posed = self.posed(rows)
-        flip, rotation = flip.to(self.device), rotation.to(self.device)
+        flip, rotation = (values.to(self.device, non_blocking=True) for values in (flip, rotation))
         joint_img = posed.rows["detections"] if self.sources.detections else posed.image(self.input_set.name)
         pose2d = self.input_2d(joint_img, flip, rotation, generator)
         lifted = MM_PER_M * _relative(posed.targets(self.input_set.name), self.input_set.root)

@@ -17,6 +17,7 @@ import main.test
 import main.train
 from data.tiny import write_tiny
 from lib.checkpoints.files import load_checkpoint
+from lib.core import base
 from lib.settings.reading import load_config
 from tests.helpers import ROOT, write_config
 from tests.support.released_settings import FILES
@@ -81,6 +82,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:the faces of the MANO file")
 @pytest.fixture(scope="module")
 def workplace(tmp_path_factory):
     with pytest.MonkeyPatch.context() as monkeypatch:
+        monkeypatch.setattr(base, "save_plot", lambda *_: None)  # would take longer than the trainings
         yield Workplace(tmp_path_factory.mktemp("work"), monkeypatch)
 
 

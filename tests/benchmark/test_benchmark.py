@@ -15,6 +15,7 @@ from lib.benchmark.report import arithmetic_text, disagreements, machine_text, t
 from lib.benchmark.rows import COLUMNS, ROWS, Row, Target
 from lib.benchmark.runner import Turns
 from lib.benchmark.worker import serve
+from main.benchmark import parse_arguments
 
 
 class FakeWorker:
@@ -125,6 +126,33 @@ def test_a_worker_answers_in_its_own_channel():
         assert answer["peak"] > 2**20
         with pytest.raises(RuntimeError, match="ended with code 1"):
             worker.run("no such case", {})
+
+
+def test_a_gpu_is_named_and_its_absence_told(monkeypatch, capsys):
+    assert describe(2)["gpu"] is None
+    monkeypatch.setattr("torch.cuda.get_device_name", lambda device: f"Card {device}")
+    assert machine_text(describe(2, "cuda:1")).startswith("Card cuda:1; ")
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    for arguments, words in (
+        (["--device", "cuda"], "this machine has 0 usable"),
+        (["--device", "tpu"], "unknown device"),
+    ):
+        with pytest.raises(SystemExit):
+            parse_arguments(arguments)
+        assert words in capsys.readouterr().err
+    assert parse_arguments([]).device == "cpu"
+
+
+def test_a_gpu_is_waited_for(monkeypatch):
+    """Before a time is taken and before it ends; the peak is the GPU's."""
+    calls = []
+    for name, value in (("synchronize", None), ("reset_peak_memory_stats", None), ("max_memory_allocated", 7)):
+        monkeypatch.setattr(f"torch.cuda.{name}", lambda device, name=name, value=value: calls.append(name) or value)
+    monkeypatch.setitem(CASES, "one", lambda side, device: lambda: (calls.append(device) or 1, ()))
+    stream = io.StringIO()
+    serve("ours", ['{"case": "one", "run": true}'], stream, "cuda:0")
+    assert calls == ["reset_peak_memory_stats", "synchronize", "cuda:0", "synchronize", "max_memory_allocated"]
+    assert json.loads(stream.getvalue())["peak"] == 7
 
 
 def test_camera_case_on_both_sides():

@@ -14,7 +14,7 @@ from lib.core.runs import create_run
 from lib.settings.reading import merge
 from tests.helpers import write_config
 from tests.support.networks import BODY_PLAN, HAND_PLAN
-from tests.support.runs import run_script
+from tests.support.runs import run_here, run_script
 
 SETS = {
     # data set: input joints, compared joints, its groups
@@ -279,20 +279,20 @@ def test_command_evaluates_predictions(evaluate, tiny_root, tmp_path):
     done = run_script("test", *common, "--predictions", run / "result" / "predictions")
     assert done.returncode == 0, done.stderr
     assert f"MPJPE (mm)    >> tot: {tester.result['MPJPE']:.2f}" in done.stdout
-    done = run_script("test", *common, "--predictions", tmp_path / "absent")
+    done = run_here("test", *common, "--predictions", tmp_path / "absent")
     assert done.returncode == 2
     assert "absent not found" in done.stderr
     assert len(list((tmp_path / "again").iterdir())) == 1
 
 
-def test_weights_without_a_config_are_tested_with_their_own_settings(tiny_root, tmp_path):
+def test_weights_without_a_config_are_tested_with_their_own_settings(tiny_root, tmp_path, without_plots):
     cfg = config("Human36M", "posenet")
     trainer = Trainer(cfg, Options(experiment=tmp_path, root=tiny_root))
     run = create_run(tmp_path, cfg)
     trainer.fit(run)
     command = ["test", "--weights", run, "--root", tiny_root, "--experiment", tmp_path]
-    with_config = run_script(*command, "--cfg", run / "config.yml")
-    alone = run_script(*command, "--set", "TEST.batch_size=5")
+    with_config = run_here(*command, "--cfg", run / "config.yml")
+    alone = run_here(*command, "--set", "TEST.batch_size=5")
     assert [line for line in alone.stdout.splitlines() if ">> tot" in line] == [
         line for line in with_config.stdout.splitlines() if ">> tot" in line
     ]

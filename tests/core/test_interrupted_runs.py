@@ -183,15 +183,8 @@ def test_leftovers_go_unless_somebody_works_there(tmp_path):
 # --------------------------------------------------------------------------------------- signals, full disk and memory
 
 
-def start(config, experiment, code="", *further):
-    """main/train.py in a process of its own, after ``code``."""
-    arguments = ["main/train.py", "--gpu", "", "--cfg", str(config), "--experiment", str(experiment), *further]
-    prepared = f"import sys, runpy; sys.argv = {arguments!r}; sys.path.insert(0, '.')\n{code}\n"
-    command = [sys.executable, "-c", prepared + "runpy.run_path('main/train.py', run_name='__main__')"]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    return subprocess.Popen(
-        command, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
-    )
+def start(config, experiment, code):
+    return runs.start_script("train", "--cfg", config, "--experiment", experiment, code=runs.NO_PLOTS + code)
 
 
 def last_line(process):

@@ -4,10 +4,7 @@ import argparse
 import csv
 import json
 import math
-import os
 import signal
-import subprocess
-import sys
 import time
 
 import numpy as np
@@ -23,14 +20,14 @@ from lib.core.loss import LOSS_NAMES
 from lib.joints.tables import COCO
 from lib.models.posenet import build_posenet
 from lib.settings.reading import load_config
-from tests.helpers import ROOT, write_config
-from tests.support.runs import run_script, same_weights, train
+from tests.helpers import write_config
+from tests.support.runs import NO_PLOTS, run_here, same_weights, start_script, train
 
 
 def test_posenet_learns_and_leaves_everything_behind(tmp_path, small_config, capsys):
     settings = {"end_epoch": 4, "lr": 0.01}
     cfg = small_config("posenet", "coco", "coco", TRAIN=settings, SYNTHETIC={"samples_per_epoch": 512})
-    trainer, run = train(cfg, tmp_path)
+    trainer, run = train(cfg, tmp_path, plots=True)
     assert trainer.train_log[-1] < 0.6 * trainer.train_log[0]
     names = {path.name for path in (run / "checkpoint").iterdir()}
     assert {"checkpoint1.pth.tar", "checkpoint3.pth.tar", "best.pth.tar", "final.pth.tar"} <= names
@@ -97,7 +94,7 @@ def test_pose2mesh_learns_from_a_trained_posenet(tmp_path, small_config, joint_s
 
 
 @pytest.mark.parametrize("name", ["posenet", "pose2mesh_net"])
-def test_killed_and_resumed_training_ends_with_the_same_bits(tmp_path, small_config, name):
+def test_killed_and_resumed_training_ends_with_the_same_bits(tmp_path, small_config, without_plots, name):
     """kill -9 in the second epoch or later, with dropout, noise, shuffling and a schedule."""
     settings = {"end_epoch": 4, "scheduler": "step", "lr_step": [2], "optimizer": "rmsprop"}
     cfg = small_config(
@@ -105,17 +102,10 @@ def test_killed_and_resumed_training_ends_with_the_same_bits(tmp_path, small_con
     )
     config = write_config(tmp_path / "config.yml", cfg)
     whole, broken = tmp_path / "whole", tmp_path / "broken"
-    done = run_script("train", "--cfg", config, "--experiment", whole)
+    done = run_here("train", "--cfg", config, "--experiment", whole)
     assert done.returncode == 0, done.stderr
 
-    command = [sys.executable, "main/train.py", "--gpu", "", "--cfg", str(config), "--experiment", str(broken)]
-    with subprocess.Popen(
-        command,
-        cwd=ROOT,
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    ) as process:
+    with start_script("train", "--cfg", config, "--experiment", broken, code=NO_PLOTS) as process:
         deadline = time.monotonic() + 600
         while not list(broken.glob("*/checkpoint/checkpoint1.pth.tar")):
             assert process.poll() is None, "training ended before its first checkpoint"
@@ -123,7 +113,7 @@ def test_killed_and_resumed_training_ends_with_the_same_bits(tmp_path, small_con
             time.sleep(0.01)
         process.send_signal(signal.SIGKILL)
     assert not list(broken.glob("*/checkpoint/final.pth.tar"))
-    resumed = run_script("train", "--cfg", config, "--experiment", broken, "--resume_training")
+    resumed = run_here("train", "--cfg", config, "--experiment", broken, "--resume_training")
     assert resumed.returncode == 0, resumed.stderr
     assert "===> resume from epoch" in resumed.stdout
     (first,), (second,) = whole.iterdir(), broken.iterdir()
@@ -132,9 +122,9 @@ def test_killed_and_resumed_training_ends_with_the_same_bits(tmp_path, small_con
     assert (first / "log.csv").read_text() == (second / "log.csv").read_text()
 
 
-def test_resume_without_a_checkpoint_starts_at_the_first_epoch(tmp_path, small_config):
+def test_resume_without_a_checkpoint_starts_at_the_first_epoch(tmp_path, small_config, without_plots):
     config = write_config(tmp_path / "config.yml", small_config("posenet", "mano", "mano", TRAIN={"end_epoch": 1}))
-    done = run_script("train", "--cfg", config, "--experiment", tmp_path / "runs", "--resume_training")
+    done = run_here("train", "--cfg", config, "--experiment", tmp_path / "runs", "--resume_training")
     assert done.returncode == 0, done.stderr
     assert "no checkpoint of this config to resume" in done.stdout
 
@@ -251,7 +241,7 @@ def test_released_weights_are_small_and_serve_the_demo(tmp_path, small_config):
     from lib.predictor import Pose2MeshPredictor
     from main.release import release
 
-    _, run = train(small_config("pose2mesh_net", "mano", TRAIN={"end_epoch": 1}), tmp_path / "runs")
+    _, run = train(small_config("pose2mesh_net", "mano", TRAIN={"end_epoch": 1}), tmp_path / "runs", plots=True)
     output = tmp_path / "weights"
     release(argparse.Namespace(run=str(run), output=str(output)))
     names = {path.name for path in output.iterdir()}
@@ -272,6 +262,6 @@ def test_released_weights_are_small_and_serve_the_demo(tmp_path, small_config):
 
 def test_scripts_explain_themselves():
     for script, word in (("train", "--resume_training"), ("test", "--baseline")):
-        done = run_script(script, "--help")
+        done = run_here(script, "--help")
         assert done.returncode == 0
         assert word in done.stdout

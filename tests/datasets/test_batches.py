@@ -1,4 +1,4 @@
-"""The batched data path: geometry, determinism, joint conventions, loaders, mixing."""
+"""The batched data path: geometry, determinism, joint conventions, mixing."""
 
 import math
 
@@ -13,7 +13,7 @@ from lib.body.lbs import lbs
 from lib.body.pose_prior import mirror_pose
 from lib.datasets.batch import Batch
 from lib.datasets.input2d import JITTER_STD
-from lib.datasets.loader import BatchLoader, index_batches
+from lib.datasets.loader import BatchLoader
 from lib.datasets.mixing import MultipleDatasets
 from lib.datasets.noise_stats import HUMAN36_ERRORS
 from lib.datasets.pose_dataset import stream
@@ -179,80 +179,6 @@ def test_test_split_does_not_depend_on_the_seed(small_config):
     torch.testing.assert_close(first.targets, second.targets, rtol=0, atol=0)
 
 
-@pytest.mark.parametrize("workers", [0, 2])
-@pytest.mark.parametrize("shuffle", [True, False])
-def test_loader_gives_the_same_batches_for_any_number_of_workers(small_config, workers, shuffle):
-    dataset = synthetic(small_config("posenet", "coco", "coco"))
-    plain = list(BatchLoader(dataset, 16, shuffle=shuffle, workers=0, seed=1).epoch(3))
-    other = list(BatchLoader(dataset, 16, shuffle=shuffle, workers=workers, seed=1).epoch(3))
-    assert len(plain) == len(other) == 4
-    for a, b in zip(plain, other):
-        torch.testing.assert_close(a.targets, b.targets, rtol=0, atol=0)
-
-
-def test_streams_differ_by_every_key_and_by_their_number():
-    keys = [(1,), (1, 0), (1, 0, 0), (0, 1), (1, 1), (2,)]
-    draws = {torch.rand(4, generator=stream(*key)).sum().item() for key in keys}
-    assert len(draws) == len(keys)
-
-
-def test_epochs_and_seeds_differ(small_config):
-    dataset = synthetic(small_config("posenet", "coco", "coco"))
-    batches = (next(BatchLoader(dataset, 16, seed=seed).epoch(epoch)) for seed, epoch in ((1, 1), (1, 2), (2, 1)))
-    first, *others = (batch.targets["lift_pose3d"] for batch in batches)
-    assert not any(torch.equal(first, other) for other in others)
-
-
-def test_a_last_single_sample_joins_the_batch_before():
-    assert [len(batch) for batch in index_batches(33, 16, False, (0,), join_single=True)] == [16, 17]
-    assert [len(batch) for batch in index_batches(33, 16, False, (0,))] == [16, 16, 1]
-    assert sorted(np.concatenate(index_batches(33, 16, True, (0, 1)))) == list(range(33))
-    assert [len(batch) for batch in index_batches(1, 16, False, (0,))] == [1]
-
-
-def all_equal(first, second):
-    assert list(first.inputs) + list(first.targets) == ["pose2d", "lift_pose3d"]
-    for one, other in zip(first, second, strict=True):
-        assert one.keys() == other.keys()
-        assert all(torch.equal(value, other[key]) for key, value in one.items())
-
-
-@pytest.mark.parametrize("processes", [1, 2, 3])
-@pytest.mark.parametrize("samples", [24, 26, 29])  # a last batch of 12, of 2 (too few to share) and of 5
-def test_processes_share_the_very_samples_of_one(small_config, processes, samples):
-    """Poses mixed within a batch, mirrored and turned, with 2D errors; in order."""
-    changes = {"DATASET": {"use_gt_input": False}, "AUG": {"flip": True, "rotate_factor": 30}}
-    settings = {"samples_per_epoch": samples, "mix_limbs": 0.5}
-    dataset = synthetic(small_config("posenet", "coco", "coco", **changes, SYNTHETIC=settings))
-    options = {"shuffle": True, "join_single": True, "seed": 1}
-    alone = list(BatchLoader(dataset, 12, **options).epoch(3))
-    loaders = [BatchLoader(dataset, 12, **options, rank=rank, world_size=processes) for rank in range(processes)]
-    together = [Batch.joined(parts) for parts in zip(*(loader.epoch(3) for loader in loaders), strict=True)]
-    all_equal(Batch.joined(together), Batch.joined(alone))
-    all_equal(together[0], alone[0])
-    undivided = next(loaders[-1].undivided().epoch(3))
-    all_equal(undivided, alone[0])
-
-
-def test_a_batch_is_cut_evenly(small_config):
-    dataset = synthetic(small_config("posenet", "coco", "coco"))
-    with pytest.raises(ValueError, match="cannot be divided among 3"):
-        BatchLoader(dataset, 16, world_size=3)
-    with pytest.raises(ValueError, match="less than two samples"):
-        BatchLoader(dataset, 4, world_size=4)
-
-
-@pytest.mark.parametrize("processes", [2, 3, 5])
-def test_whole_batches_are_dealt_out_in_turn(processes):
-    dataset = Numbers(0, 19)
-    alone = [batch.targets["value"].tolist() for batch in BatchLoader(dataset, 5).epoch(0)]
-    loaders = [BatchLoader(dataset, 5, rank=rank, world_size=processes, whole=True) for rank in range(processes)]
-    assert [loader.batches() for loader in loaders] == [4] * processes
-    for rank, loader in enumerate(loaders):
-        assert [batch.targets["value"].tolist() for batch in loader.epoch(0)] == alone[rank::processes]
-        assert len(loader) == len(alone[rank::processes])
-
-
 class Numbers:
     """A data set of the numbers 0..n-1, tagged with its own number."""
 
@@ -330,3 +256,14 @@ def test_joint_set_must_fit_the_mesh_model(small_config):
     dataset = synthetic(cfg, model=hand)
     with pytest.raises(ValueError, match=r"coco.*body"):
         dataset.batch(range(2), stream(0))
+
+
+@pytest.mark.parametrize("processes", [2, 3, 5])
+def test_whole_batches_are_dealt_out_in_turn(processes):
+    dataset = Numbers(0, 19)
+    alone = [batch.targets["value"].tolist() for batch in BatchLoader(dataset, 5).epoch(0)]
+    loaders = [BatchLoader(dataset, 5, rank=rank, world_size=processes, whole=True) for rank in range(processes)]
+    assert [loader.batches() for loader in loaders] == [4] * processes
+    for rank, loader in enumerate(loaders):
+        assert [batch.targets["value"].tolist() for batch in loader.epoch(0)] == alone[rank::processes]
+        assert len(loader) == len(alone[rank::processes])
