@@ -84,7 +84,7 @@ def describe_input(source: DemoInput, joint_set: str) -> list[str]:
 
 def _check_input(source: DemoInput, options: DemoOptions) -> list[Path]:
     """Draw the named joints of the first frame, or of the pictures, and stop."""
-    from lib.demo.picture_files import save_image, write_files
+    from lib.demo.picture_files import save_pictures, write_files
     from lib.poses import draw_check
 
     sequence = source.sequence
@@ -99,7 +99,7 @@ def _check_input(source: DemoInput, options: DemoOptions) -> list[Path]:
         image = None if source.images.blank else source.images.read(number, frame)
         picture = draw_check(image, frame, sequence.source, options.joint_score)
         name = f"{'demo' if source.single else stem}_check.png"
-        files += write_files(options.output, {name: partial(save_image, image=picture)})
+        files += write_files(options.output, partial(save_pictures, pictures={name: picture}))
         people = select_people(frame.poses, sequence.source, options.joint_set, options.joint_score, fill=options.fill)
         for note in people.notes:
             print(f"{shown_name(frame.name)}: {note}")

@@ -1,5 +1,6 @@
 """The course of the demo over pictures: each image's people are lifted, drawn and written before the next."""
 
+from functools import partial
 from pathlib import Path
 
 from lib.demo.inputs import DemoInput
@@ -60,7 +61,10 @@ def lift_pictures(source: DemoInput, lifter: Lifter, options: DemoOptions, forma
             for line in _camera_lines(people, lifted.residual, size):
                 say(where + line)
             stem = source.stem if len(frames) == 1 else stems[number]
-            files += write_files(options.output, results.writers(image, lifted, people, stem, source.single), stem)
+            write = partial(
+                results.write, image=image, people=lifted, selection=people, stem=stem, single=source.single
+            )
+            files += write_files(options.output, write, stem)
         if not files:
             where = f"{source.title} on {source.images.title}"
             raise ValueError(f"{where}: nobody left to lift; {reasons[0] if reasons else 'no people'}")
