@@ -5,10 +5,8 @@ called as in the original's example with several people, ``<image>_pose2d_<perso
 and ``<image>_mesh_<person>.obj``, and every picture also shows the people before.
 """
 
-import os
 import re
-import shutil
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from pathlib import Path
 
 import cv2
@@ -16,7 +14,7 @@ import numpy as np
 
 from lib.export.people import PeopleArrays
 from lib.export.png import PngSeries
-from lib.files import hidden_beside
+from lib.files import staged
 from lib.joints.joint_set import JointSet
 from lib.mesh.mesh_model import MeshModel
 from lib.poses import Selection
@@ -25,34 +23,37 @@ from lib.render.poses import add_skeleton, draw_pose
 from lib.render.views import draw_views
 from lib.units import MM_PER_M
 
-_OF_A_PERSON = r"_(?:pose2d|mesh)_\d+\.(?:png|obj)"
+_OF_A_PERSON = re.compile(r"(.+)_(?:pose2d|mesh)_\d+\.(?:png|obj)")
 
 
-def write_files(folder: Path, write: Callable[[Path], Iterable[str]], stem: str = "") -> list[Path]:
-    """Let files be written into a hidden folder beside the results, then move everything into place.
+def earlier_files(folder: Path, stems: Sequence[str], formats: Sequence[str], single: bool) -> list[Path]:
+    """Files that an earlier run left of images of these names: those that are written again, and all of single people.
 
-    An error leaves earlier results as they were.
+    Files in formats that are not among ``formats`` are not meant: asking for one after the other is common.
+    """
+    ends = ["params.npz" if kind == "params" else f"mesh.{kind}" for kind in formats if single or kind != "obj"]
+    if single:
+        names = [f"demo_{end}" for end in ("pose2d.png", "mesh.png", "views.png", *ends)]
+    else:
+        names = [f"{stem}_{end}" for stem in stems for end in ("views.png", *ends)]
+    found, known = [folder / name for name in names], set(stems)
+    for path in sorted(folder.iterdir()) if folder.is_dir() else ():
+        match = _OF_A_PERSON.fullmatch(path.name)
+        found += [path] if match and match[1] in known else []
+    return [path for path in found if path.is_file()]
+
+
+def write_files(folder: Path, write: Callable[[Path], Iterable[str]], earlier: Iterable[Path] = ()) -> list[Path]:
+    """Let files be written and put them in the place of the ``earlier`` ones (``lib.files.staged``).
 
     Args:
         folder: of the results.
         write: writes into the folder it is given, and names each file.
-        stem: of an image whose files of people (``<stem>_mesh_3.obj``) that are not among these are removed: they are
-            of an earlier run that found more people.
+        earlier: files to remove.
     """
-    folder = Path(folder)
-    aside = hidden_beside(folder / "demo")
-    aside.mkdir(parents=True)
-    try:
+    with staged(folder, earlier) as aside:
         names = list(write(aside))
-        for name in names:
-            os.replace(aside / name, folder / name)
-        written = set(names)
-        for path in list(folder.iterdir()) if stem else ():
-            if path.name not in written and re.fullmatch(re.escape(stem) + _OF_A_PERSON, path.name):
-                path.unlink()
-    finally:
-        shutil.rmtree(aside, ignore_errors=True)
-    return [folder / name for name in names]
+    return [Path(folder) / name for name in names]
 
 
 def save_image(path: Path, image: np.ndarray) -> None:

@@ -7,7 +7,8 @@ from lib.demo.inputs import DemoInput
 from lib.demo.lifting import Lifter
 from lib.demo.names import output_stems
 from lib.demo.options import DemoOptions
-from lib.demo.picture_files import PictureResults, write_files
+from lib.demo.picture_files import PictureResults, earlier_files, write_files
+from lib.files import say_replaced
 from lib.messages import one_line, shown_name
 from lib.poses import Selection
 from lib.render.mesh_renderer import MeshRenderer
@@ -27,6 +28,7 @@ def lift_pictures(source: DemoInput, lifter: Lifter, options: DemoOptions, forma
     frames = source.sequence.frames
     stems = output_stems([frame.name for frame in frames])
     files: list[Path] = []
+    earlier: list[Path] = []
     reasons: list[str] = []
     bar, say = frames, print
     if len(frames) > 1:
@@ -64,10 +66,14 @@ def lift_pictures(source: DemoInput, lifter: Lifter, options: DemoOptions, forma
             write = partial(
                 results.write, image=image, people=lifted, selection=people, stem=stem, single=source.single
             )
-            files += write_files(options.output, write, stem)
+            if not files:  # the first results take the place of all earlier ones: a killed run leaves no mixture
+                names = [source.stem] if len(frames) == 1 else stems
+                earlier = earlier_files(Path(options.output), names, formats, source.single)
+            files += write_files(options.output, write, () if files else earlier)
         if not files:
             where = f"{source.title} on {source.images.title}"
             raise ValueError(f"{where}: nobody left to lift; {reasons[0] if reasons else 'no people'}")
+        say_replaced(earlier)
         print(f"Renderer: {renderer.note}")
     return files
 
