@@ -1,5 +1,6 @@
 """Reading NumPy files: nothing is executed, and one line says which file, what was found, what is wanted."""
 
+import contextlib
 import os
 
 import numpy as np
@@ -120,32 +121,30 @@ def test_yaml_may_share_a_few_parts_and_be_large(tmp_path):
         read_yaml(tmp_path / "large.yml")
 
 
-def test_whoever_is_stopped_while_results_change_leaves_no_mixture(tmp_path, monkeypatch):
-    names, replace = ("a.txt", "b.txt", "in/c.txt"), os.replace
+@pytest.mark.parametrize("stop", [0, 1, 3])
+def test_whoever_is_stopped_while_results_change_leaves_no_mixture(tmp_path, monkeypatch, stop):
+    names, moved, replace = ("a.txt", "b.txt", "in/c.txt"), [], os.replace
     (tmp_path / "in").mkdir()
-    abandoned = [tmp_path / ".results.7-0123abcd.tmp", tmp_path / ".results.mine-.tmp"]
-    for folder in abandoned:
+    for name in names:
+        (tmp_path / name).write_text("old")
+    abandoned, foreign = tmp_path / ".results.7-0123abcd.tmp", tmp_path / ".results.mine-.tmp"
+    for folder in (abandoned, foreign):
         folder.mkdir()
         os.utime(folder, (0, 0))
-    for stop in (0, 1, 3):
+
+    def move(source, target):
+        if len(moved) == stop:
+            raise KeyboardInterrupt
+        moved.append(target)
+        replace(source, target)
+
+    monkeypatch.setattr(os, "replace", move)
+    with (
+        pytest.raises(KeyboardInterrupt) if stop < 3 else contextlib.nullcontext(),
+        staged(tmp_path, [tmp_path / name for name in names]) as aside,
+    ):
+        (aside / "in").mkdir()
         for name in names:
-            (tmp_path / name).write_text("old")
-        moved = []
-
-        def move(source, target):
-            if len(moved) == stop:
-                raise KeyboardInterrupt
-            moved.append(target)
-            replace(source, target)
-
-        monkeypatch.setattr(os, "replace", move)
-        try:
-            with staged(tmp_path, [tmp_path / name for name in names]) as aside:
-                (aside / "in").mkdir()
-                for name in names:
-                    (aside / name).write_text("new")
-        except KeyboardInterrupt:
-            assert stop < 3
-        found = {path.read_text() for path in tmp_path.rglob("*.txt")}
-        assert found == ({"new"} if stop else set())
-        assert [path for path in tmp_path.iterdir() if path.name.startswith(".")] == abandoned[1:]
+            (aside / name).write_text("new")
+    assert [path.read_text() for path in tmp_path.rglob("*.txt")] == ["new"] * stop
+    assert [path for path in tmp_path.iterdir() if path.name.startswith(".")] == [foreign]
