@@ -14,11 +14,12 @@ import torch
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from data.convert.pw3d import convert_splits
+from data.convert.pw3d import annotation_file, convert_splits
 from data.convert.pw3d_sequences import SEQUENCES, present_splits
 from lib import ROOT
 from lib.body.lbs import BodyParams
 from lib.body.model_file import load_model_arrays, require_model_file
+from lib.files import say_replaced
 from lib.mesh.mesh_model import SMPL_FOLDER
 
 
@@ -43,14 +44,17 @@ def main(arguments: list[str] | None = None) -> None:
     source = args.input or folder
     model = require_model_file(args.root / SMPL_FOLDER, "body", "neutral")
     neutral = BodyParams.from_arrays(load_model_arrays(model, "body"), dtype=torch.float64)
+    output, splits = args.output or folder / "data", args.splits or present_splits(source)
+    replaced = [path for split in splits if (path := annotation_file(output, split)).exists()]
     written = convert_splits(
         source,
-        args.output or folder / "data",
-        args.splits or present_splits(source),
+        output,
+        splits,
         neutral,
         names=tuple(args.sequences) if args.sequences else None,
         size=tuple(args.image_size) if args.image_size else None,
     )
+    say_replaced(replaced)
     for file in written:
         print(f"Saved at {file}")
 

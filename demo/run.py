@@ -71,7 +71,8 @@ def _add_inputs(group) -> None:
 
 def _add_outputs(group) -> None:
     add = group.add_argument
-    add("--output", default=DemoOptions.output, help="folder (default: demo/result)")
+    add("--output", default=DemoOptions.output, help="folder (default: demo/result); results of an earlier run that "
+        "have the same names are replaced, which is said")  # fmt: skip
     add("--save", default="", metavar="FORMAT,...", help=f"of pictures: {', '.join(PICTURE_FORMATS)} (default: obj,glb)"
         f"; of sequences: {', '.join(SEQUENCE_FORMATS)} (default: mp4,npz)")  # fmt: skip
     add("--focal", type=float, help="focal length in pixels, places people in space (default: the image's diagonal)")

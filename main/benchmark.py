@@ -32,6 +32,7 @@ from lib.benchmark.report import arithmetic_text, disagreements, machine_text, t
 from lib.benchmark.rows import ROWS
 from lib.benchmark.runner import Turns, measure, measure_arithmetic
 from lib.benchmark.scaling import measure_scaling, scaling_text
+from lib.files import say_replaced
 from lib.predictor.predictor import resolve_device
 
 BUSY = 0.5  # processes that wait for a core before the start
@@ -91,7 +92,9 @@ def main() -> None:
         report = run_table(args)
         print(f"{report['seconds']:.0f} s in all; medians; ours / plain where two numbers stand together")
     if args.output is not None:
+        replaced = [args.output] if args.output.exists() else []
         args.output.write_text(json.dumps({"machine": machine, "quick": args.quick, **report}, indent=1))
+        say_replaced(replaced)
         print(f"Wrote {args.output}")
 
 

@@ -18,7 +18,7 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from lib.core.commands import run_command
-from lib.files import atomic_write, read_arrays
+from lib.files import atomic_write, read_arrays, say_replaced
 from lib.mesh.regressor_fit import CANDIDATES, MAX_VERTICES, fit_regressor
 from lib.units import MM_PER_M
 
@@ -52,8 +52,10 @@ def fit(args: argparse.Namespace) -> None:
         errors = np.linalg.norm(np.einsum("jv,nvc->njc", result.matrix, vertices[tested]) - joints[tested], axis=2)
         errors *= MM_PER_M
         print(f"{len(tested)} held-out meshes: mean {errors.mean():.2f} mm, largest {errors.max():.2f} mm")
+    replaced = [args.output] if Path(args.output).exists() else []
     with atomic_write(args.output, "wb") as stream:
         np.save(stream, result.matrix)
+    say_replaced(replaced)
     print(f"{args.output}: {result.matrix.shape[0]} joints, {result.matrix.shape[1]} vertices")
 
 

@@ -14,7 +14,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from lib.checkpoints.files import load_checkpoint, save_checkpoint
 from lib.core.commands import run_command
-from lib.files import atomic_write
+from lib.files import atomic_write, say_replaced
 
 PICTURES = ("train_loss.pdf", "surface_error.pdf", "joint_error.pdf")
 
@@ -24,12 +24,15 @@ def release(args: argparse.Namespace) -> None:
     run, output = Path(args.run), Path(args.output)
     checkpoint = load_checkpoint(run).released()
     target = output / "final.pth.tar"
+    replaced = [path for name in ("final.pth.tar", "config.yml", *PICTURES) if (path := output / name).exists()]
     save_checkpoint(target, checkpoint)
     with atomic_write(output / "config.yml") as file:
         yaml.safe_dump(checkpoint.trained.to_dict(), file, sort_keys=False)
-    for name in PICTURES:
+    for name in PICTURES:  # those of another run go
+        (output / name).unlink(missing_ok=True)
         if (run / "graph" / name).is_file():  # a PoseNet has no surface
             shutil.copyfile(run / "graph" / name, output / name)
+    say_replaced(replaced)
     print(f"{target}: {target.stat().st_size / 1e6:.1f} MB, epoch {checkpoint.epoch}")
 
 

@@ -1,9 +1,12 @@
 """Reading NumPy files: nothing is executed, and one line says which file, what was found, what is wanted."""
 
+import contextlib
+import os
+
 import numpy as np
 import pytest
 
-from lib.files import hidden_beside, read_array, read_arrays, read_yaml
+from lib.files import hidden_beside, read_array, read_arrays, read_yaml, staged
 
 
 def test_arrays_come_back(tmp_path):
@@ -116,3 +119,32 @@ def test_yaml_may_share_a_few_parts_and_be_large(tmp_path):
     (tmp_path / "large.yml").write_text("#" * (5 << 20))
     with pytest.raises(ValueError, match=r"large\.yml: larger than 4 MB"):
         read_yaml(tmp_path / "large.yml")
+
+
+@pytest.mark.parametrize("stop", [0, 1, 3])
+def test_whoever_is_stopped_while_results_change_leaves_no_mixture(tmp_path, monkeypatch, stop):
+    names, moved, replace = ("a.txt", "b.txt", "in/c.txt"), [], os.replace
+    (tmp_path / "in").mkdir()
+    for name in names:
+        (tmp_path / name).write_text("old")
+    abandoned, foreign = tmp_path / ".results.7-0123abcd.tmp", tmp_path / ".results.mine-.tmp"
+    for folder in (abandoned, foreign):
+        folder.mkdir()
+        os.utime(folder, (0, 0))
+
+    def move(source, target):
+        if len(moved) == stop:
+            raise KeyboardInterrupt
+        moved.append(target)
+        replace(source, target)
+
+    monkeypatch.setattr(os, "replace", move)
+    with (
+        pytest.raises(KeyboardInterrupt) if stop < 3 else contextlib.nullcontext(),
+        staged(tmp_path, [tmp_path / name for name in names]) as aside,
+    ):
+        (aside / "in").mkdir()
+        for name in names:
+            (aside / name).write_text("new")
+    assert [path.read_text() for path in tmp_path.rglob("*.txt")] == ["new"] * stop
+    assert [path for path in tmp_path.iterdir() if path.name.startswith(".")] == [foreign]

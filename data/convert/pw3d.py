@@ -57,10 +57,15 @@ def convert_splits(
             part = converter(sequence, image_size(folder, sequence.name, size))
             images += part[0]
             annotations += part[1]
-        file = output / f"3DPW_latest_{split}.json"
+        file = annotation_file(output, split)
         write_coco(file, images, annotations)
         written.append(file)
     return written
+
+
+def annotation_file(output: Path, split: str) -> Path:
+    """Where a converted split is written."""
+    return output / f"3DPW_latest_{split}.json"
 
 
 class Converter:

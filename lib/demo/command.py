@@ -6,6 +6,7 @@ from pathlib import Path
 from lib.demo.inputs import DemoInput, load_input
 from lib.demo.names import output_stems
 from lib.demo.options import SMOOTHING, DemoOptions
+from lib.files import say_replaced
 from lib.messages import naming, shown_name
 from lib.poses import approximated, describe_mapping, select_people, unmapped
 from lib.runtime.startup import imports_kept
@@ -84,7 +85,7 @@ def describe_input(source: DemoInput, joint_set: str) -> list[str]:
 
 def _check_input(source: DemoInput, options: DemoOptions) -> list[Path]:
     """Draw the named joints of the first frame, or of the pictures, and stop."""
-    from lib.demo.picture_files import save_image, write_files
+    from lib.demo.picture_files import save_pictures, write_files
     from lib.poses import draw_check
 
     sequence = source.sequence
@@ -93,16 +94,19 @@ def _check_input(source: DemoInput, options: DemoOptions) -> list[Path]:
     frames = list(enumerate(sequence.frames))
     if sequence.is_video:
         frames = [max(frames, key=lambda entry: len(entry[1].poses))]
-    files = []
+    files: list[Path] = []
+    replaced: list[Path] = []
     stems = output_stems([frame.name for _, frame in frames])
     for (number, frame), stem in zip(frames, stems):
         image = None if source.images.blank else source.images.read(number, frame)
         picture = draw_check(image, frame, sequence.source, options.joint_score)
         name = f"{'demo' if source.single else stem}_check.png"
-        files += write_files(options.output, {name: partial(save_image, image=picture)})
+        replaced += [path for path in (Path(options.output) / name,) if path.exists()]
+        files += write_files(options.output, partial(save_pictures, pictures={name: picture}))
         people = select_people(frame.poses, sequence.source, options.joint_set, options.joint_score, fill=options.fill)
         for note in people.notes:
             print(f"{shown_name(frame.name)}: {note}")
+    say_replaced(replaced)
     return _report(files)
 
 

@@ -5,56 +5,55 @@ called as in the original's example with several people, ``<image>_pose2d_<perso
 and ``<image>_mesh_<person>.obj``, and every picture also shows the people before.
 """
 
-import os
 import re
-import shutil
-from collections.abc import Callable
-from functools import partial
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from pathlib import Path
 
 import cv2
 import numpy as np
 
 from lib.export.people import PeopleArrays
-from lib.files import hidden_beside
+from lib.export.png import PngSeries
+from lib.files import staged
 from lib.joints.joint_set import JointSet
 from lib.mesh.mesh_model import MeshModel
 from lib.poses import Selection
 from lib.render.mesh_renderer import MeshRenderer, person_colour
-from lib.render.poses import draw_pose, vis_coco_skeleton
+from lib.render.poses import add_skeleton, draw_pose
 from lib.render.views import draw_views
 from lib.units import MM_PER_M
 
-_OF_A_PERSON = r"_(?:pose2d|mesh)_\d+\.(?:png|obj)"
-
-Writer = Callable[[Path], None]
+_OF_A_PERSON = re.compile(r"(.+)_(?:pose2d|mesh)_\d+\.(?:png|obj)")
 
 
-def write_files(folder: Path, writers: dict[str, Writer], stem: str = "") -> list[Path]:
-    """Call each writer on a path in a hidden folder beside the results, then move everything into place.
+def earlier_files(folder: Path, stems: Sequence[str], formats: Sequence[str], single: bool) -> list[Path]:
+    """Files that an earlier run left of images of these names: those that are written again, and all of single people.
 
-    An error leaves earlier results as they were.
+    Files in formats that are not among ``formats`` are not meant: asking for one after the other is common.
+    """
+    ends = ["params.npz" if kind == "params" else f"mesh.{kind}" for kind in formats if single or kind != "obj"]
+    if single:
+        names = [f"demo_{end}" for end in ("pose2d.png", "mesh.png", "views.png", *ends)]
+    else:
+        names = [f"{stem}_{end}" for stem in stems for end in ("views.png", *ends)]
+    found, known = [folder / name for name in names], set(stems)
+    for path in sorted(folder.iterdir()) if folder.is_dir() else ():
+        match = _OF_A_PERSON.fullmatch(path.name)
+        found += [path] if match and match[1] in known else []
+    return [path for path in found if path.is_file()]
+
+
+def write_files(folder: Path, write: Callable[[Path], Iterable[str]], earlier: Iterable[Path] = ()) -> list[Path]:
+    """Let files be written and put them in the place of the ``earlier`` ones (``lib.files.staged``).
 
     Args:
         folder: of the results.
-        writers: by file name.
-        stem: of an image whose files of people (``<stem>_mesh_3.obj``) that are not among these are removed: they are
-            of an earlier run that found more people.
+        write: writes into the folder it is given, and names each file.
+        earlier: files to remove.
     """
-    folder = Path(folder)
-    aside = hidden_beside(folder / "demo")
-    aside.mkdir(parents=True)
-    try:
-        for name, write in writers.items():
-            write(aside / name)
-        for name in writers:
-            os.replace(aside / name, folder / name)
-        for path in list(folder.iterdir()) if stem else ():
-            if path.name not in writers and re.fullmatch(re.escape(stem) + _OF_A_PERSON, path.name):
-                path.unlink()
-    finally:
-        shutil.rmtree(aside, ignore_errors=True)
-    return [folder / name for name in writers]
+    with staged(folder, earlier) as aside:
+        names = list(write(aside))
+    return [Path(folder) / name for name in names]
 
 
 def save_image(path: Path, image: np.ndarray) -> None:
@@ -67,6 +66,13 @@ def save_image(path: Path, image: np.ndarray) -> None:
     if not done:
         raise ValueError(f"OpenCV cannot encode {path.name}")
     path.write_bytes(data.tobytes())
+
+
+def save_pictures(folder: Path, pictures: dict[str, np.ndarray]) -> Iterator[str]:
+    """Write pictures by file name into a folder, naming each."""
+    for name, picture in pictures.items():
+        save_image(folder / name, picture)
+        yield name
 
 
 class PictureResults:
@@ -86,77 +92,77 @@ class PictureResults:
         self.renderer, self.joint_set, self.mesh_model = renderer, joint_set, mesh_model
         self.formats, self.seed = formats, seed
 
-    def writers(
-        self, image: np.ndarray, people: PeopleArrays, selection: Selection, stem: str, single: bool
-    ) -> dict[str, Writer]:
-        """The files of one image, by name.
+    def write(
+        self, folder: Path, image: np.ndarray, people: PeopleArrays, selection: Selection, stem: str, single: bool
+    ) -> Iterator[str]:
+        """Write the files of one image into a folder; nothing but what the next file needs stays in memory.
 
         Args:
+            folder: where to.
             image: (H, W, 3) uint8, blue-green-red.
             people: rows of the image.
             selection: the same people.
             stem: start of the names where there may be several people.
             single: one person in one picture.
+
+        Yields:
+            the files' names.
         """
         colours = [person_colour(row, self.seed) for row in selection.kept]
-        draw = self._single if single else self._several
-        pictures, posed = draw(image, people, selection, colours, stem)
-        return pictures | self._files("demo" if single else stem, posed, people, selection, colours, single)
+        pictures = self._single if single else self._several
+        posed = yield from pictures(folder, image, people, selection, colours, stem)
+        yield from self._others(folder, "demo" if single else stem, posed, people, selection, colours, single)
 
-    def overlay(self, image: np.ndarray, people: PeopleArrays, colours: list, count: int | None = None) -> np.ndarray:
-        """The image with the first ``count`` people; nearer ones cover those behind."""
-        rows = slice(count)
-        vertices, cameras, depths = people.vertices[rows], people.camera_image[rows], people.translation[rows, 2]
-        return self.renderer.render_people(vertices, people.faces, image, cameras, colours[rows], depths=depths)
-
-    def _single(self, image, people, selection, colours, stem) -> tuple[dict[str, Writer], np.ndarray]:
+    def _single(self, folder, image, people, selection, colours, stem) -> Generator[str, None, np.ndarray]:
         # filled joints have no score, but are shown like the others: they are what the network was given
-        pose_picture = draw_pose(image, selection.poses[0], self.joint_set, np.ones(len(selection.poses[0])))
-        scene = self.overlay(image, people, colours)
-        views = self._views(image, people, selection, colours, scene)
-        return {
-            "demo_pose2d.png": lambda path: save_image(path, pose_picture),
-            "demo_mesh.png": lambda path: save_image(path, scene),
-            "demo_views.png": lambda path: save_image(path, views),
-        }, pose_picture
+        posed = draw_pose(image, selection.poses[0], self.joint_set, np.ones(len(selection.poses[0])))
+        cameras, depths = people.camera_image, people.translation[:, 2]
+        scene = self.renderer.render_people(people.vertices, people.faces, image, cameras, colours, depths)
+        views = draw_views(image, selection.poses, self.joint_set, scene, people, colours, self.renderer)
+        pictures = {"demo_pose2d.png": posed, "demo_mesh.png": scene, "demo_views.png": views}
+        yield from save_pictures(folder, pictures)
+        return posed
 
-    def _several(self, image, people, selection, colours, stem) -> tuple[dict[str, Writer], np.ndarray]:
-        writers: dict[str, Writer] = {}
-        skeletons = image
-        for row, (number, colour) in enumerate(zip(selection.kept, colours)):
-            skeletons = vis_coco_skeleton(skeletons, selection.poses[row].T, self.joint_set.bones, colour)
-            scene = self.overlay(image, people, colours, row + 1)
-            for name, picture in ((f"{stem}_pose2d_{number}.png", skeletons), (f"{stem}_mesh_{number}.png", scene)):
-                writers[name] = partial(save_image, image=picture)
-        views = self._views(image, people, selection, colours, scene)
-        return writers | {f"{stem}_views.png": lambda path: save_image(path, views)}, skeletons
+    def _several(self, folder, image, people, selection, colours, stem) -> Generator[str, None, np.ndarray]:
+        cameras, depths = people.camera_image, people.translation[:, 2]
+        series = self.renderer.render_series(people.vertices, people.faces, image, cameras, colours, depths)
+        posed, scene = image.copy(), image
+        pose_files, mesh_files = PngSeries(), PngSeries()
+        for row, (scene, changed) in enumerate(series):
+            number = selection.kept[row]
+            posed_rows = add_skeleton(posed, selection.poses[row].T, self.joint_set.bones, colours[row])
+            pose_files.save(folder / f"{stem}_pose2d_{number}.png", posed, posed_rows)
+            yield f"{stem}_pose2d_{number}.png"
+            mesh_files.save(folder / f"{stem}_mesh_{number}.png", scene, changed)
+            yield f"{stem}_mesh_{number}.png"
+        views = draw_views(image, selection.poses, self.joint_set, scene, people, colours, self.renderer)
+        yield from save_pictures(folder, {f"{stem}_views.png": views})
+        return posed
 
-    def _views(self, image, people, selection, colours, scene) -> np.ndarray:
-        """Input, overlay and side view next to each other."""
-        return draw_views(image, selection.poses, self.joint_set, scene, people, colours, self.renderer)
-
-    def _files(self, stem, posed, people, selection, colours, single) -> dict[str, Writer]:
+    def _others(self, folder, stem, posed, people, selection, colours, single) -> Iterator[str]:
         """Everything but pictures."""
         from lib.export import save_mesh, save_npz
 
         names = [f"person_{number}" for number in selection.kept]
-        # people stand in one scene; a single one stays about the origin, as the original wrote it
-        placed = people.vertices[0] if single else people.placed
-        writers: dict[str, Writer] = {}
         for kind in self.formats:
             if kind == "obj":
                 for row, number in enumerate(selection.kept):
                     name = f"{stem}_mesh.obj" if single else f"{stem}_mesh_{number}.obj"
-                    writers[name] = partial(save_mesh, vertices=people.vertices[row], faces=people.faces)
-            elif kind in ("glb", "ply"):
-                writers[f"{stem}_mesh.{kind}"] = lambda path: save_mesh(path, placed, people.faces, colours, names)
-            elif kind == "npz":
-                writers[f"{stem}_mesh.npz"] = lambda path: save_npz(path, people)
+                    save_mesh(folder / name, people.vertices[row], people.faces)
+                    yield name
+                continue
+            name = f"{stem}_params.npz" if kind == "params" else f"{stem}_mesh.{kind}"
+            if kind == "npz":
+                save_npz(folder / name, people)
             elif kind == "params":
-                writers[f"{stem}_params.npz"] = lambda path: self._save_params(path, people)
+                self._save_params(folder / name, people)
             elif kind == "html":
-                writers[f"{stem}_mesh.html"] = lambda path: self._save_page(path, people, colours, posed, stem)
-        return writers
+                self._save_page(folder / name, people, colours, posed, stem)
+            else:
+                # people stand in one scene; a single one stays about the origin, as the original wrote it
+                placed = people.vertices[0] if single else people.placed
+                save_mesh(folder / name, placed, people.faces, colours, names)
+            yield name
 
     def _save_params(self, path: Path, people: PeopleArrays) -> None:
         from lib.export import save_params

@@ -1,12 +1,14 @@
 """The course of the demo over pictures: each image's people are lifted, drawn and written before the next."""
 
+from functools import partial
 from pathlib import Path
 
 from lib.demo.inputs import DemoInput
 from lib.demo.lifting import Lifter
 from lib.demo.names import output_stems
 from lib.demo.options import DemoOptions
-from lib.demo.picture_files import PictureResults, write_files
+from lib.demo.picture_files import PictureResults, earlier_files, write_files
+from lib.files import say_replaced
 from lib.messages import one_line, shown_name
 from lib.poses import Selection
 from lib.render.mesh_renderer import MeshRenderer
@@ -26,6 +28,7 @@ def lift_pictures(source: DemoInput, lifter: Lifter, options: DemoOptions, forma
     frames = source.sequence.frames
     stems = output_stems([frame.name for frame in frames])
     files: list[Path] = []
+    earlier: list[Path] = []
     reasons: list[str] = []
     bar, say = frames, print
     if len(frames) > 1:
@@ -60,10 +63,17 @@ def lift_pictures(source: DemoInput, lifter: Lifter, options: DemoOptions, forma
             for line in _camera_lines(people, lifted.residual, size):
                 say(where + line)
             stem = source.stem if len(frames) == 1 else stems[number]
-            files += write_files(options.output, results.writers(image, lifted, people, stem, source.single), stem)
+            write = partial(
+                results.write, image=image, people=lifted, selection=people, stem=stem, single=source.single
+            )
+            if not files:  # the first results take the place of all earlier ones: a killed run leaves no mixture
+                names = [source.stem] if len(frames) == 1 else stems
+                earlier = earlier_files(Path(options.output), names, formats, source.single)
+            files += write_files(options.output, write, () if files else earlier)
         if not files:
             where = f"{source.title} on {source.images.title}"
             raise ValueError(f"{where}: nobody left to lift; {reasons[0] if reasons else 'no people'}")
+        say_replaced(earlier)
         print(f"Renderer: {renderer.note}")
     return files
 

@@ -17,9 +17,10 @@ from lib.body.lbs import lbs
 from lib.demo.inputs import DemoInput
 from lib.demo.lifting import LONGEST_NAME, Lifter
 from lib.demo.options import DemoOptions
-from lib.demo.sequence_files import FrameResult, SequenceFiles
+from lib.demo.sequence_files import FrameResult, SequenceFiles, earlier_files
 from lib.demo.smoothing import MeshSmoother, PoseSmoother, with_meshes
 from lib.export.people import PeopleArrays
+from lib.files import say_replaced, staged
 from lib.mesh.fit_params import fit_params
 from lib.messages import shown_name
 from lib.poses import Selection, assign_tracks
@@ -81,12 +82,15 @@ def lift_sequence(source: DemoInput, lifter: Lifter, options: DemoOptions, forma
     fitted = options.constant_shape or bool({"params", "amass"} & set(formats))
     shapes = _track_shapes(job) if fitted else None
     name_length = min(LONGEST_NAME, max(len(frame.name) for frame in sequence.frames))
+    output = Path(options.output)
+    earlier = earlier_files(output, source.stem, formats)
     with ExitStack() as stack:
+        aside = stack.enter_context(staged(output, earlier))
         renderer = (
             stack.enter_context(MeshRenderer(options.renderer, pictures=len(sequence.frames))) if job.drawn else None
         )
         files = stack.enter_context(
-            SequenceFiles(Path(options.output), source.stem, formats, lifter.predictor.mesh_model, fps, name_length)
+            SequenceFiles(aside, source.stem, formats, lifter.predictor.mesh_model, fps, name_length)
         )
         results = _results(job, shapes, renderer)
         bar = tqdm(results, "lifting", len(sequence.frames), unit="frame", disable=None)
@@ -95,7 +99,8 @@ def lift_sequence(source: DemoInput, lifter: Lifter, options: DemoOptions, forma
         print(f"Renderer: {renderer.note}")
     if files.residual is not None:
         print(f"Parameters: mean distance to the vertices {MM_PER_M * files.residual:.1f} mm")
-    return files.written
+    say_replaced(earlier)
+    return [output / path.relative_to(aside) for path in files.written]
 
 
 def _select_all(source: DemoInput, lifter: Lifter, size: tuple[int, int], fps: float) -> list[Selection]:

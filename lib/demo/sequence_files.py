@@ -1,7 +1,7 @@
 """The files of a sequence, written frame by frame: film, arrays, parameters, page, meshes."""
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -40,11 +40,24 @@ class FrameResult:
     posed: np.ndarray | None = None
 
 
+def earlier_files(folder: Path, stem: str, formats: Sequence[str]) -> list[Path]:
+    """Files that an earlier run left of a sequence of this name: those that are written again, and all of single
+    frames and people, of which there may have been more."""
+    names = [f"{stem}_mesh.{kind}" for kind in formats] + ([f"{stem}_params.npz"] if "params" in formats else [])
+    found = [folder / name for name in names]
+    numbered = (
+        ("", re.escape(stem) + r"_person_\d+_poses\.npz"),
+        (f"{stem}_frames", r"\d{6,}\.png"),
+        (f"{stem}_meshes", r"\d{6,}\.(?:obj|glb|ply)"),
+    )
+    for part, name in numbered:
+        place = folder / part
+        found += [path for path in (sorted(place.iterdir()) if place.is_dir() else ()) if re.fullmatch(name, path.name)]
+    return [path for path in found if path.is_file()]
+
+
 class SequenceFiles:
     """Writes results as they come, in memory that does not grow with the frames (a page's own data apart).
-
-    Films and arrays are renamed into place when the block ends well; meshes and pictures of single frames, in folders,
-    are written at once.
 
     Args:
         folder: of the results.
@@ -72,17 +85,7 @@ class SequenceFiles:
     def _path(self, suffix: str) -> Path:
         return self._folder / f"{self._stem}_{suffix}"
 
-    def _clear(self) -> None:
-        """Remove what an earlier, longer run left: single frames, and motion files of its people."""
-        for folder, name in (("frames", r"\d{6}\.png"), ("meshes", r"\d{6}\.(?:obj|glb|ply)"), ("", "")):
-            place = self._path(folder) if folder else self._folder
-            name = name or re.escape(self._stem) + r"_person_\d+_poses\.npz"
-            for path in list(place.iterdir()) if place.is_dir() else ():
-                if re.fullmatch(name, path.name):
-                    path.unlink()
-
     def __enter__(self) -> "SequenceFiles":
-        self._clear()
         enter = self._stack.enter_context
         self._films = [
             enter(VideoWriter(self._path(f"mesh.{kind}"), self._fps)) for kind in self._chosen(VIDEO_FORMATS)

@@ -2,7 +2,7 @@
 
 from lib.files.arrays import read_array, read_arrays
 from lib.files.texts import check_spread, parse_yaml, read_text, read_yaml
-from lib.files.writing import atomic_write, hidden_beside
+from lib.files.writing import atomic_write, hidden_beside, say_replaced, staged
 
 __all__ = [
     "atomic_write",
@@ -13,4 +13,6 @@ __all__ = [
     "read_arrays",
     "read_text",
     "read_yaml",
+    "say_replaced",
+    "staged",
 ]

@@ -3,13 +3,18 @@
 import contextlib
 import errno
 import os
+import re
 import shutil
-from collections.abc import Iterator
+import time
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import IO
 
 # what a disk answers that takes no more, and one that takes nothing
 _REFUSED = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS, errno.EACCES, errno.EPERM)
+
+_STAGED = r"\.results\.\d+-[0-9a-f]{8}\.tmp"
+_ABANDONED = 24 * 3600  # seconds
 
 
 def hidden_beside(path: str | Path) -> Path:
@@ -57,6 +62,40 @@ def atomic_write(path: str | Path, mode: str = "w") -> Iterator[IO]:
     finally:
         aside.unlink(missing_ok=True)
     _sync_folder(path.parent)
+
+
+@contextlib.contextmanager
+def staged(folder: str | Path, earlier: Iterable[Path] = ()) -> Iterator[Path]:
+    """A hidden folder whose files, also those in folders of it, are moved to ``folder`` when the block ends well.
+
+    The ``earlier`` files are removed before the first is moved: whoever is killed leaves earlier files or new ones, not
+    both. When the block raises, ``folder`` stays as it was. Hidden folders that killed processes left go after a day.
+    """
+    folder = Path(folder)
+    for left in folder.glob(".results.*-*.tmp"):
+        if re.fullmatch(_STAGED, left.name) and time.time() - left.stat().st_mtime > _ABANDONED:
+            shutil.rmtree(left, ignore_errors=True)
+    aside = hidden_beside(folder / "results")
+    aside.mkdir(parents=True)
+    try:
+        yield aside
+        files = [path for path in sorted(aside.rglob("*")) if path.is_file()]
+        for path in earlier:
+            path.unlink(missing_ok=True)
+        for path in files:
+            target = folder / path.relative_to(aside)
+            target.parent.mkdir(exist_ok=True)
+            os.replace(path, target)
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)
+
+
+def say_replaced(files: Iterable[str | Path]) -> None:
+    """Tell the user, in one line, which files of an earlier run are no more."""
+    names = [str(file) for file in files]
+    if names:
+        more = f" and {len(names) - 3} more" if len(names) > 3 else ""
+        print(f"Replaced, of an earlier run: {', '.join(names[:3])}{more}")
 
 
 def _refusal(error: BaseException | None, aside: Path) -> OSError | None:

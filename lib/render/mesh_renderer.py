@@ -9,12 +9,13 @@ Frames: vertices in metres, x right, y down, z away from the viewer (the network
 OpenCV's channel order (blue, green, red); colours are given as (red, green, blue) in 0..1.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import cv2
 import numpy as np
 
 from lib.render import opengl, software
+from lib.render.scene import Scene
 from lib.render.shading import person_colour, rotate_view, shade, vertex_normals
 
 __all__ = ["BACKENDS", "MeshRenderer", "person_colour", "render_mesh", "rotate_view", "shade", "vertex_normals"]
@@ -112,27 +113,50 @@ class MeshRenderer:
         Raises:
             ValueError: wrong shapes, NaN or infinite vertices, cameras or depths.
         """
-        meshes, faces = np.asarray(meshes, dtype=np.float64), np.asarray(faces)
-        cameras = np.asarray(cameras, dtype=np.float64)
-        if meshes.ndim != 3 or meshes.shape[2] != 3 or not np.isfinite(meshes).all():
-            raise ValueError(f"expected finite vertices (N, V, 3), got shape {meshes.shape}")
-        if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8:
-            raise ValueError(f"expected an image (H, W, 3) of uint8, got {image.shape} of {image.dtype}")
-        count = len(meshes)
-        if cameras.shape != (count, 4) or not np.isfinite(cameras).all():
-            raise ValueError(f"expected finite cameras ({count}, 4), got shape {cameras.shape}")
-        colours = [person_colour(index) for index in range(count)] if colours is None else colours
-        if len(colours) != count:
-            raise ValueError(f"{count} meshes have {len(colours)} colours")
-        if depths is not None:
-            depths = np.asarray(depths, dtype=np.float64)
-            if depths.shape != (count,) or not np.isfinite(depths).all():
-                raise ValueError(f"expected finite depths ({count},), got shape {depths.shape}")
-        if not count:
-            return image.copy()
-        shaded = np.stack([shade(mesh, faces, colour) for mesh, colour in zip(meshes, colours)])
-        points = _screen_points(meshes, cameras, depths)
-        return _composite(self._draw(points, faces, shaded, (image.shape[1], image.shape[0])), image)
+        scene = Scene(meshes, faces, image, cameras, colours, depths)
+        picture, area = image.copy(), scene.area
+        if not len(scene) or not image[area].size:
+            return picture
+        if self.backend == "software":
+            canvas = software.Canvas(scene.faces, scene.size, area)
+            for index in range(len(scene)):
+                canvas.add(scene.points(index), scene.shaded(index))
+            rgba = canvas.rgba(area)
+        else:
+            rgba = self._draw_some(scene, range(len(scene)), area)
+        picture[area] = _composite(rgba, image[area])
+        return picture
+
+    def render_series(
+        self,
+        meshes: np.ndarray,
+        faces: np.ndarray,
+        image: np.ndarray,
+        cameras: np.ndarray,
+        colours: Sequence[tuple[float, float, float]] | None = None,
+        depths: np.ndarray | None = None,
+    ) -> Iterator[tuple[np.ndarray, slice]]:
+        """Add people to a picture one after the other; each is drawn once, in memory that their number does not change.
+
+        Arguments and errors are those of ``render_people``. The last picture is that of ``render_people``.
+
+        Yields:
+            for each person: the picture (H, W, 3), the same array each time, and its rows that may have changed.
+        """
+        scene = Scene(meshes, faces, image, cameras, colours, depths)
+        picture = image.copy()
+        canvas = software.Canvas(scene.faces, scene.size, scene.area) if self.backend == "software" else None
+        for index in range(len(scene)):
+            area = scene.area_of(index)
+            if image[area].size:
+                if canvas is not None:
+                    canvas.add(scene.points(index), scene.shaded(index))
+                    rgba = canvas.rgba(area)
+                else:  # OpenGL keeps nothing between pictures: those before who stand in the same place are drawn again
+                    near = [other for other in range(index) if _meet(scene.area_of(other), area)]
+                    rgba = self._draw_some(scene, [*near, index], area)
+                picture[area] = _composite(rgba, image[area])
+            yield picture, area[0]
 
     def close(self) -> None:
         """Free what the backend holds; a renderer that is used again makes it anew."""
@@ -153,6 +177,15 @@ class MeshRenderer:
             self.note = f"software (z-buffer in NumPy{why})"
         else:
             self.note = f"{backend} (OpenGL)"
+
+    def _draw_some(self, scene: Scene, people: Sequence[int], area: software.Area) -> np.ndarray:
+        """(h, w, 4) premultiplied RGBA of some people in an area of the picture."""
+        corners = np.array([[part.start, part.stop] for part in area[::-1]]).T * 2 / scene.size - 1
+        points = np.stack([scene.points(index) for index in people])
+        points[..., :2] = (2 * points[..., :2] - corners.sum(axis=0)) / (corners[1] - corners[0])
+        shaded = np.stack([scene.shaded(index) for index in people])
+        rows, columns = area
+        return self._draw(points, scene.faces, shaded, (columns.stop - columns.start, rows.stop - rows.start))
 
     def _draw(self, points: np.ndarray, faces: np.ndarray, colours: np.ndarray, size: tuple[int, int]) -> np.ndarray:
         """(H, W, 4) premultiplied RGBA."""
@@ -183,30 +216,11 @@ def render_mesh(
         return renderer.render(vertices, faces, image, camera, colour)
 
 
-def _screen_points(meshes: np.ndarray, cameras: np.ndarray, depths: np.ndarray | None) -> np.ndarray:
-    """(N, V, 3): x, y in -1..1 across the picture (y down), z in -0.9..0.9 with the nearest at -0.9.
-
-    The original clipped what lies more than 1 m before or behind the root; only the order in depth matters here.
-    """
-    xy = (meshes[..., :2] + cameras[:, None, 2:]) * cameras[:, None, :2]
-    # without depths each person gets a layer of depth, the last one the nearest
-    layers = _unit(meshes[..., 2], axis=1) - 2 * np.arange(len(meshes))[:, None]
-    z = layers if depths is None else meshes[..., 2] + depths[:, None]
-    return np.concatenate([xy, 0.9 * _unit(z, axis=None)[..., None]], axis=2)
+def _meet(one: software.Area, other: software.Area) -> bool:
+    return all(a.start < b.stop and b.start < a.stop for a, b in zip(one, other))
 
 
-def _unit(values: np.ndarray, axis: int | None) -> np.ndarray:
-    """Moved and scaled to -1..1."""
-    low, high = values.min(axis=axis, keepdims=True), values.max(axis=axis, keepdims=True)
-    return (values - (low + high) / 2) / np.maximum((high - low) / 2, 1e-9)
-
-
-def _composite(rgba: np.ndarray, image: np.ndarray) -> np.ndarray:
-    """Lay premultiplied (H, W, 4) red-green-blue-alpha uint8 over a blue-green-red picture."""
-    out = image.copy()
-    x, y, width, height = cv2.boundingRect(cv2.extractChannel(rgba, 3))
-    if width and height:
-        drawn, below = rgba[y : y + height, x : x + width], out[y : y + height, x : x + width]
-        through = cv2.cvtColor(255 - drawn[..., 3], cv2.COLOR_GRAY2BGR)
-        below[...] = cv2.add(cv2.multiply(below, through, scale=1 / 255), cv2.cvtColor(drawn, cv2.COLOR_RGBA2BGR))
-    return out
+def _composite(rgba: np.ndarray, below: np.ndarray) -> np.ndarray:
+    """Premultiplied (h, w, 4) red-green-blue-alpha uint8 over blue-green-red (h, w, 3)."""
+    through = cv2.cvtColor(255 - rgba[..., 3], cv2.COLOR_GRAY2BGR)
+    return cv2.add(cv2.multiply(below, through, scale=1 / 255), cv2.cvtColor(rgba, cv2.COLOR_RGBA2BGR))

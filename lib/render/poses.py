@@ -1,6 +1,7 @@
 """Drawings of 2D and 3D poses. No window system: OpenCV draws into arrays, matplotlib into files.
 
-Images are uint8 in OpenCV's channel order (blue, green, red) and are never modified: each function returns a copy.
+Images are uint8 in OpenCV's channel order (blue, green, red). Only ``add_skeleton`` modifies them; the other functions
+return a copy.
 """
 
 from datetime import datetime
@@ -12,6 +13,7 @@ import numpy as np
 from lib.joints.joint_set import JointSet
 from lib.joints.lookup import get_joint_set
 
+_REACH = 6  # pixels that a skeleton's joints and bones are wide to each side, and more
 # blue, green, red: the person's left, right and middle
 _SIDES = {"left": (80, 80, 235), "right": (90, 190, 60), "": (235, 160, 60)}
 
@@ -59,13 +61,26 @@ def vis_coco_skeleton(
         alpha: 1 draws opaquely, 0 not at all.
     """
     picture = img.copy()
+    add_skeleton(picture, kps, bones, colour)
+    return cv2.addWeighted(img, 1 - alpha, picture, alpha, 0)
+
+
+def add_skeleton(picture: np.ndarray, kps: np.ndarray, bones, colour: tuple[float, float, float]) -> slice:
+    """Draw a skeleton as ``vis_coco_skeleton`` does, into the picture itself.
+
+    Returns:
+        the picture's rows that may have changed.
+    """
     shade = tuple(round(255 * c) for c in reversed(colour))
+    rows = []
     for a, b in bones:
         ends = pixel(kps[:2, a]), pixel(kps[:2, b])
         cv2.line(picture, *ends, shade, 2, cv2.LINE_AA)
         for end in ends:
             cv2.circle(picture, end, 2, shade, 3, cv2.LINE_AA)
-    return cv2.addWeighted(img, 1 - alpha, picture, alpha, 0)
+        rows += [end[1] for end in ends]
+    first, last = np.clip([min(rows) - _REACH, max(rows) + _REACH + 1], 0, len(picture)).tolist()
+    return slice(first, last)
 
 
 def vis_2d_keypoints(

@@ -12,9 +12,20 @@ import cv2
 import numpy as np
 
 _CHUNK = 1 << 15  # spans, or samples, handled at once: temporary arrays stay in the cache
-_BAND = 1 << 21  # samples of a band of rows; bounds the memory of large pictures
+_BAND = 1 << 21  # samples of a band of rows; those without anybody take no memory
 # samples per pixel and direction, by the area that is drawn on (pixels)
 _SAMPLING = ((150_000, 4), (2_000_000, 3), (np.inf, 2))
+
+
+Area = tuple[slice, slice]  # rows and columns of pixels
+
+
+def pixel_area(points: np.ndarray, size: tuple[int, int]) -> Area:
+    """The pixels inside a picture that points (..., 2), x and y in -1..1, span."""
+    pixels = (points.reshape(-1, 2) + 1) * np.array(size) / 2
+    x0, y0 = np.clip(np.floor(pixels.min(axis=0, initial=np.inf)), 0, size).astype(int).tolist()
+    x1, y1 = np.clip(np.ceil(pixels.max(axis=0, initial=-np.inf)), 0, size).astype(int).tolist()
+    return slice(y0, max(y0, y1)), slice(x0, max(x0, x1))
 
 
 def draw(points: np.ndarray, faces: np.ndarray, colours: np.ndarray, size: tuple[int, int]) -> np.ndarray:
@@ -29,34 +40,65 @@ def draw(points: np.ndarray, faces: np.ndarray, colours: np.ndarray, size: tuple
     Returns:
         (height, width, 4) uint8 red, green, blue, alpha; premultiplied.
     """
-    width, height = size
-    rgba = np.zeros((height, width, 4), dtype=np.uint8)
-    triangles = _facing(points, faces)
-    # from front to back: what is covered is not coloured
-    triangles = triangles[np.argsort(points[..., 2].ravel()[triangles[:, 0]], kind="stable")]
-    pixels = (points[..., :2].reshape(-1, 2) + 1) * np.array([width, height]) / 2
-    low, high = pixels.min(axis=0), pixels.max(axis=0)
-    x0, y0 = np.clip(np.floor(low), 0, [width, height]).astype(int).tolist()
-    x1, y1 = np.clip(np.ceil(high), 0, [width, height]).astype(int).tolist()
-    if x0 >= x1 or y0 >= y1 or not len(triangles):
-        return rgba
-    factor = next(factor for area, factor in _SAMPLING if (x1 - x0) * (y1 - y0) <= area)
-    columns = (x1 - x0) * factor
-    # one row per value: x, y in samples (centres at whole numbers), depth, colour
-    values = np.concatenate(
-        [
-            ((pixels - [x0, y0]) * factor - 0.5).T,
-            points[..., 2].reshape(1, -1),
-            colours.reshape(-1, 3).T * 255,
-        ]
-    )
-    band = max(_BAND // (columns * factor), 1)  # rows of pixels
-    for start in range(y0, y1, band):
-        stop = min(start + band, y1)
-        samples = _draw_samples(values, triangles, columns, (start - y0) * factor, (stop - y0) * factor)
-        # averages of premultiplied colours
-        rgba[start:stop, x0:x1] = cv2.resize(samples, (x1 - x0, stop - start), interpolation=cv2.INTER_AREA)
-    return rgba
+    canvas = Canvas(faces, size, pixel_area(points[..., :2], size))
+    for person in zip(points, colours):
+        canvas.add(*person)
+    return canvas.rgba((slice(0, size[1]), slice(0, size[0])))
+
+
+class Canvas:
+    """A picture to which people are added one after the other, in any order: depth and colour of its samples are kept.
+
+    Memory: 8 bytes for each sample of the bands of rows that somebody was drawn in, whatever the number of people.
+
+    Args:
+        faces: (F, 3) vertex indices, of everybody.
+        size: width and height, pixels.
+        area: of everybody who will be drawn; decides the samples per pixel.
+    """
+
+    def __init__(self, faces: np.ndarray, size: tuple[int, int], area: Area):
+        self._faces, self._size = faces, size
+        self._top, self._left = area[0].start, area[1].start
+        self._height, width = area[0].stop - self._top, area[1].stop - self._left
+        self._factor = next(factor for limit, factor in _SAMPLING if width * self._height <= limit)
+        self._columns = width * self._factor
+        self._band = max(_BAND // max(self._columns * self._factor, 1), 1)  # rows of pixels
+        self._bands: dict[int, tuple[np.ndarray, np.ndarray]] = {}  # depth (n,), 0 where nobody is, and RGBA (n, 4)
+
+    def add(self, points: np.ndarray, colours: np.ndarray) -> None:
+        """Draw a person: points (V, 3) and colours (V, 3) as in ``draw``."""
+        triangles = _facing(points[None], self._faces)
+        # from front to back: what is covered is not coloured
+        triangles = triangles[np.argsort(points[triangles[:, 0], 2], kind="stable")]
+        pixels = (points[:, :2] + 1) * np.array(self._size) / 2 - [self._left, self._top]
+        # one row per value: x, y in samples (centres at whole numbers), depth (negative), colour
+        values = np.concatenate([(pixels * self._factor - 0.5).T, points[None, :, 2] - 2, colours.T * 255])
+        low, high = np.clip([pixels[:, 1].min(), np.ceil(pixels[:, 1].max())], 0, self._height).astype(int).tolist()
+        for band in range(low // self._band, -(-high // self._band)):
+            if band not in self._bands:
+                count = self._columns * self._factor * self._band
+                self._bands[band] = np.zeros(count, np.float32), np.zeros((count, 4), np.uint8)
+            start, stop = band * self._band, min((band + 1) * self._band, self._height)
+            rows = start * self._factor, stop * self._factor
+            _draw_samples(*self._bands[band], values, triangles, self._columns, *rows)
+
+    def rgba(self, area: Area) -> np.ndarray:
+        """(h, w, 4) uint8 red, green, blue, alpha of an area of the picture; premultiplied."""
+        (y0, y1), (x0, x1) = ((part.start, part.stop) for part in area)
+        out = np.zeros((y1 - y0, x1 - x0, 4), dtype=np.uint8)
+        left, right = max(x0 - self._left, 0), min(x1 - self._left, self._columns // self._factor)
+        for band, (_, samples) in self._bands.items():
+            first = band * self._band + self._top
+            top, bottom = max(y0, first), min(y1, first + self._band, self._top + self._height)
+            if top >= bottom or left >= right:
+                continue
+            rows = slice((top - first) * self._factor, (bottom - first) * self._factor)
+            part = samples.reshape(-1, self._columns, 4)[rows, left * self._factor : right * self._factor]
+            # averages of premultiplied colours
+            place = slice(top - y0, bottom - y0), slice(left + self._left - x0, right + self._left - x0)
+            out[place] = cv2.resize(part, (right - left, bottom - top), interpolation=cv2.INTER_AREA)
+        return out
 
 
 def _facing(points: np.ndarray, faces: np.ndarray) -> np.ndarray:
@@ -97,10 +139,16 @@ class _Spans:
     step: np.ndarray
 
 
-def _draw_samples(values: np.ndarray, triangles: np.ndarray, columns: int, start: int, stop: int) -> np.ndarray:
-    """Rows start..stop of samples (stop - start, columns, 4) uint8 RGBA."""
-    depth = np.full((stop - start) * columns, np.inf, dtype=np.float32)
-    samples = np.zeros((len(depth), 4), dtype=np.uint8)
+def _draw_samples(
+    depth: np.ndarray,
+    samples: np.ndarray,
+    values: np.ndarray,
+    triangles: np.ndarray,
+    columns: int,
+    start: int,
+    stop: int,
+) -> None:
+    """Draw into rows start..stop of samples: their ``depth`` (n,) and RGBA ``samples`` (n, 4)."""
     # few rows at once bound the memory, however large the triangles
     y = values[1][triangles]
     rows = np.clip(np.ceil(y.max(axis=1)), start, stop) - np.clip(np.ceil(y.min(axis=1)), start, stop)
@@ -109,7 +157,6 @@ def _draw_samples(values: np.ndarray, triangles: np.ndarray, columns: int, start
         spans = _cut(values, triangles[block], columns, start, stop)
         for chunk in _blocks(spans.length, _CHUNK):
             _fill(depth, samples, spans, chunk)
-    return samples.reshape(stop - start, columns, 4)
 
 
 def _fill(depth: np.ndarray, samples: np.ndarray, spans: _Spans, chunk: slice) -> None:

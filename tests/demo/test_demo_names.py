@@ -117,3 +117,34 @@ def test_empty_options_and_crowds_are_errors(run_demo, tmp_path, capsys):
     np.save(tmp_path / "crowd.npy", np.repeat(sample()[None], 1001, axis=0))
     assert run_demo("--input_pose", tmp_path / "crowd.npy") == 2
     assert "crowd.npy: 1001 people in one picture" in capsys.readouterr().err
+
+
+def test_replaced_results_are_named_and_nothing_else_is_touched(run_demo, tmp_path, capsys):
+    result = tmp_path / "result"
+    poses = ["--input_pose", tmp_path / "people.json"]
+    for images, count, save in ((("a.jpg", "b.jpg"), 2, "npz"), (("a.jpg", "b.jpg"), 1, "ply")):
+        (tmp_path / "people.json").write_text(json.dumps({name: people(count) for name in images}))
+        assert run_demo(*poses, "--save", save) == 0
+        replaced = "Replaced, of an earlier run: " in capsys.readouterr().out
+        assert replaced == (save == "ply")
+        (result / "a_mesh.png").write_text("mine")  # no name of ours where there are several images
+    names = {f"{stem}_{end}" for stem in "ab" for end in ("pose2d_0.png", "mesh_0.png", "views.png", "mesh.ply")}
+    assert {path.name for path in result.iterdir()} == names | {"a_mesh.npz", "b_mesh.npz", "a_mesh.png"}
+
+
+def test_a_sequence_that_fails_keeps_earlier_results_and_one_that_ends_replaces_them(run_demo, tmp_path, monkeypatch):
+    result, poses = tmp_path / "result", np.repeat(sample()[None], 3, axis=0)
+    np.save(tmp_path / "poses.npy", poses)
+    arguments = ["--input_pose", tmp_path / "poses.npy", "--video", "--save", "gif,obj,npz"]
+    assert run_demo(*arguments) == 0
+    before = {path: path.read_bytes() for path in result.rglob("*") if path.is_file()}
+    assert len(before) == 5
+    np.save(tmp_path / "poses.npy", poses[:2] * 1.2)
+    with monkeypatch.context() as patch:
+        patch.setattr("lib.export.NpzWriter.close", lambda self: (_ for _ in ()).throw(OSError("disk full")))
+        assert run_demo(*arguments) == 2
+    assert {path: path.read_bytes() for path in result.rglob("*") if path.is_file()} == before
+    assert run_demo(*arguments) == 0
+    after = {path: path.read_bytes() for path in result.rglob("*") if path.is_file()}
+    assert len(after) == 4
+    assert all(before[path] != content for path, content in after.items())
