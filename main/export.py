@@ -17,6 +17,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from lib import ROOT
 from lib.core.commands import run_command
+from lib.messages import one_line
 from lib.onnx.onnx_export import STAGES, TOLERANCE, compare, export_onnx, load_trained
 from lib.runtime.optional import optional
 
@@ -28,7 +29,7 @@ def export(args: argparse.Namespace) -> None:
     trained = load_trained(args.weights, args.stage, args.joint_set, args.body, args.root)
     joint_set = trained.joint_set
     path = export_onnx(trained, args.output)
-    print(f"{trained.source}: {args.stage}, {joint_set.name} joints")
+    print(f"{one_line(trained.source)}: {args.stage}, {joint_set.name} joints")
     keypoints = ", ".join(joint_set.joints[: joint_set.keypoint_num])
     print(f"{path}: {path.stat().st_size / 1e6:.1f} MB; keypoints (B, {joint_set.keypoint_num}, 2): {keypoints}")
     if args.no_check:

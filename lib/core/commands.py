@@ -179,7 +179,7 @@ def test(args: argparse.Namespace) -> None:
         if path is None:
             configured = args.weights or cfg.TEST.weight_path
             path = weights_path(configured, cfg, cfg.MODEL.name, "TEST.weight_path", options.experiment, options.root)
-        print(f"Fetch model weight from {path}")
+        print(f"Fetch model weight from {one_line(path)}")
         checkpoint = checkpoint or load_checkpoint(path)
         weights = identity(path, checkpoint.epoch, options.root)
         cfg = checkpoint.adapted(cfg)
