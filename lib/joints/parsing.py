@@ -170,7 +170,7 @@ def _source(value, joint: str, joints: tuple[str, ...], kind: str, source: str) 
             with naming(source):
                 JOINT_SETS[known].index(other)
         elif name not in joints:
-            raise ValueError(f"{source}: no joint {shown(name)}; write coco.{name} for a joint of a built-in set")
+            raise ValueError(f"{source}: no joint {shown(name)}; write coco.{shown_name(name)} for a joint of a built-in set")
     return JointSource(mean=tuple(names))
 
 
