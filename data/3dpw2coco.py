@@ -21,6 +21,7 @@ from lib.body.lbs import BodyParams
 from lib.body.model_file import load_model_arrays, require_model_file
 from lib.files import say_replaced
 from lib.mesh.mesh_model import SMPL_FOLDER
+from lib.messages import one_line
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -62,5 +63,5 @@ def main(arguments: list[str] | None = None) -> None:
 if __name__ == "__main__":
     try:
         main()
-    except (FileNotFoundError, ValueError) as error:
-        sys.exit(f"error: {error}")
+    except (OSError, ValueError) as error:
+        sys.exit(f"error: {one_line(error)}")

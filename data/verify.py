@@ -81,7 +81,7 @@ def verify(
             report.add(WARN, "fits", "not checked: they belong to the model files that are missing")
             return report.findings
         _check_samples(dataset, samples, output, report)
-    except (ValueError, FileNotFoundError) as error:
+    except (ValueError, OSError, OverflowError) as error:
         report.add(FAIL, "annotations", str(error))
     return report.findings
 

@@ -18,6 +18,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from lib import ROOT
 from lib.core.commands import run_command
 from lib.files import say_replaced
+from lib.messages import one_line
 from lib.onnx.onnx_export import STAGES, TOLERANCE, compare, export_onnx, load_trained
 from lib.runtime.optional import optional
 
@@ -31,7 +32,7 @@ def export(args: argparse.Namespace) -> None:
     replaced = [args.output] if Path(args.output).exists() else []
     path = export_onnx(trained, args.output)
     say_replaced(replaced)
-    print(f"{trained.source}: {args.stage}, {joint_set.name} joints")
+    print(f"{one_line(trained.source)}: {args.stage}, {joint_set.name} joints")
     keypoints = ", ".join(joint_set.joints[: joint_set.keypoint_num])
     print(f"{path}: {path.stat().st_size / 1e6:.1f} MB; keypoints (B, {joint_set.keypoint_num}, 2): {keypoints}")
     if args.no_check:

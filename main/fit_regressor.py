@@ -19,7 +19,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from lib.core.commands import run_command
 from lib.files import atomic_write, read_arrays, say_replaced
-from lib.mesh.regressor_fit import CANDIDATES, MAX_VERTICES, fit_regressor
+from lib.mesh.regressor_fit import CANDIDATES, MAX_VERTICES, check_pairs, fit_regressor
+from lib.messages import naming
 from lib.units import MM_PER_M
 
 
@@ -37,6 +38,8 @@ def read_pairs(path: Path) -> tuple[np.ndarray, np.ndarray]:
 def fit(args: argparse.Namespace) -> None:
     """Fit, print the residuals, save."""
     vertices, joints = read_pairs(Path(args.pairs))
+    with naming(args.pairs):
+        check_pairs(vertices, joints)
     if not 0 <= args.holdout < 1:
         raise ValueError(f"--holdout {args.holdout}: expected a share from 0 to below 1")
     order = np.random.default_rng(0).permutation(len(vertices))

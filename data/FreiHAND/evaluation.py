@@ -6,10 +6,12 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from lib.datasets.storage.annotations import read_json
 from lib.evaluation.evaluator import START, Evaluator, Figure
 from lib.evaluation.hand_metrics import AUC_LIMIT, AUC_STEPS, hand_joint_scores, hand_mesh_scores
 from lib.files import atomic_write, hidden_beside
 from lib.mesh.joint_regressor import JointRegressor
+from lib.messages import one_line
 from lib.units import MM_PER_M
 
 TRUTH_SOURCE = "they are in FreiHAND_pub_v2_eval.zip of lmb.informatik.uni-freiburg.de/projects/freihand"
@@ -70,10 +72,10 @@ def load_truth(path: Path, db_index: np.ndarray, points: int) -> np.ndarray | No
     if not path.is_file():
         return None
     try:
-        content = json.loads(path.read_bytes())
-        truth = np.asarray(content, dtype=np.float32)
-    except (ValueError, TypeError) as error:
-        raise ValueError(f"{path}: expected a JSON list of {points} x 3 numbers per sample ({error})") from error
+        truth = np.asarray(read_json(path, list), dtype=np.float32)
+    except (ValueError, TypeError, OverflowError) as error:
+        reason = one_line(error, 200)
+        raise ValueError(f"{path}: expected a JSON list of {points} x 3 numbers per sample ({reason})") from error
     if truth.ndim != 3 or truth.shape[1:] != (points, 3) or not np.isfinite(truth).all():
         raise ValueError(f"{path}: expected finite numbers (samples, {points}, 3) in metres, found {truth.shape}")
     return MM_PER_M * truth[truth_rows(db_index, len(truth), path)]

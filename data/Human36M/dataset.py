@@ -15,9 +15,10 @@ from data.Human36M.evaluation import ACTIONS, lift_evaluator, mesh_evaluator
 from lib.datasets.fit_errors import human36_error
 from lib.datasets.pose_dataset import RecordDataset
 from lib.datasets.protocol import FitCheck, Inspection, MeshSamples, NeededFile, Protocol, image_path, released
-from lib.datasets.storage.annotations import Detections, field, find, read_json, shown, text, whole_number
+from lib.datasets.storage.annotations import Detections, field, find, read_json, text, whole_number
 from lib.datasets.storage.columns import BODY_COLUMNS, CAMERA_COLUMNS, People, body_fit, clamp_betas, sort_rows
 from lib.joints.tables import HUMAN36
+from lib.messages import shown
 from lib.units import MM_PER_M
 
 SUBJECTS = {

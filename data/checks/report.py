@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass, field
 
+from lib.messages import one_line
+
 OK, WARN, FAIL = "OK", "WARN", "FAIL"
 
 
@@ -15,7 +17,7 @@ class Finding:
     text: str
 
     def __str__(self) -> str:
-        return f"{self.level:<5}{self.subject}: {self.check}: {self.text}"
+        return f"{self.level:<5}{self.subject}: {self.check}: {one_line(self.text)}"
 
 
 @dataclass

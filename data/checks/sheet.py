@@ -1,5 +1,6 @@
 """Contact sheet of ``data/verify.py``: fits, annotated and detected joints and boxes over the images."""
 
+import contextlib
 from pathlib import Path
 
 import cv2
@@ -7,6 +8,7 @@ import numpy as np
 
 from data.checks.view import View
 from lib.files import atomic_write
+from lib.files.images import read_image
 from lib.render.poses import draw_pose, pixel, vis_coco_skeleton
 
 TILE, COLUMNS, CAPTION, LEGEND = 320, 4, 22, 30
@@ -32,7 +34,9 @@ def write_sheet(file: Path, view: View, title: str, image_folder: Path) -> int:
     tiles, found = [], 0
     for row, name in enumerate(view.names):
         path = image_folder / name
-        image = cv2.imread(str(path)) if path.is_file() else None
+        image = None
+        with contextlib.suppress(ValueError, OSError):  # names are those of the annotations, the images may be anywhere
+            image = read_image(path)
         found += image is not None
         tiles.append(_tile(view, row, image))
     rows = [tiles[start : start + COLUMNS] for start in range(0, len(tiles), COLUMNS)]

@@ -6,12 +6,18 @@ R = Rz @ Ry @ Rx for column vectors.
 """
 
 import gzip
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
+from lib.messages import naming, shown
+
+_MOST_BYTES = 1 << 25  # of a clip, unpacked: an hour at 120 frames per second
+_MOST_ROTATIONS = 4_000_000  # joints times frames
+_MOST_LEVELS = 200  # of joints below joints
 _AXES = {"X": 0, "Y": 1, "Z": 2}
 _POSITIONS = tuple(f"{axis}position" for axis in "XYZ")
 _ROTATIONS = tuple(f"{axis}rotation" for axis in "XYZ")
@@ -96,12 +102,15 @@ def read_bvh(path) -> BvhMotion:
     path = Path(path)
     if not path.is_file():
         raise FileNotFoundError(f"no BVH file at {path}")
-    data = path.read_bytes()
-    if data[:2] == b"\x1f\x8b":
+    with naming(path), open(path, "rb") as file:
+        packed = file.read(2) == b"\x1f\x8b"
+        file.seek(0)
         try:
-            data = gzip.decompress(data)
-        except (EOFError, OSError) as error:
-            raise ValueError(f"{path}: damaged gzip file ({error})") from error
+            data = (gzip.GzipFile(fileobj=file) if packed else file).read(_MOST_BYTES + 1)
+        except (EOFError, OSError, zlib.error) as error:
+            raise ValueError(f"{path}: damaged{' gzip' if packed else ''} file ({error})") from error
+    if len(data) > _MOST_BYTES:
+        raise ValueError(f"{path}: more than {_MOST_BYTES >> 20} MB of text, which no clip is")
     return parse_bvh(data.decode("utf-8-sig", errors="replace"), str(path))
 
 
@@ -113,7 +122,7 @@ def parse_bvh(text: str, name: str = "<text>") -> BvhMotion:
         raise ValueError(f"{name}: no MOTION section in {len(lines)} lines; is the file complete?")
     skeleton = _Hierarchy(name, lines[:motion_line]).parse()
     width = sum(len(channels) for channels in skeleton["channels"])
-    values, frame_time = _parse_motion(name, lines, motion_line, width)
+    values, frame_time = _parse_motion(name, lines, motion_line, width, len(skeleton["joints"]))
     return BvhMotion(values=values, frame_time=frame_time, **skeleton)
 
 
@@ -133,7 +142,7 @@ class _Hierarchy:
         self.expect("ROOT")
         self.joint(-1)
         if self.at < len(self.tokens):
-            self.fail(f"one ROOT and then MOTION expected, found {self.peek()!r}")
+            self.fail(f"one ROOT and then MOTION expected, found {shown(self.peek())}")
         return {
             "joints": tuple(self.joints),
             "parents": np.array(self.parents),
@@ -142,13 +151,15 @@ class _Hierarchy:
             "channels": tuple(self.channels),
         }
 
-    def joint(self, parent: int) -> None:
+    def joint(self, parent: int, level: int = 0) -> None:
+        if level > _MOST_LEVELS:
+            self.fail(f"more than {_MOST_LEVELS} joints, each the next one's parent")
         words = []
         while self.peek() != "{":
             words.append(self.take())
         joint = " ".join(words)
         if not joint or joint in self.joints:
-            self.fail(f"joint name {joint!r} is {'a duplicate' if joint else 'empty'}")
+            self.fail(f"joint name {shown(joint)} is {'a duplicate' if joint else 'empty'}")
         self.expect("{")
         index = len(self.joints)
         self.joints.append(joint)
@@ -159,7 +170,7 @@ class _Hierarchy:
         while self.peek() != "}":
             token = self.take().upper()
             if token == "JOINT":
-                self.joint(index)
+                self.joint(index, level + 1)
             elif token == "END" and self.peek().upper() == "SITE":
                 while self.peek() != "{":
                     self.take()
@@ -168,19 +179,19 @@ class _Hierarchy:
                 self.end_offsets[joint] = self.numbers(3)
                 self.expect("}")
             else:
-                self.fail(f"JOINT, 'End Site' or }} expected in joint {joint!r}, found {token!r}", back=1)
+                self.fail(f"JOINT, 'End Site' or }} expected in joint {shown(joint)}, found {shown(token)}", back=1)
         self.expect("}")
 
     def channel_list(self) -> tuple[str, ...]:
         self.expect("CHANNELS")
         count = self.take()
-        if not count.isdigit():
-            self.fail(f"number of channels expected, found {count!r}", back=1)
+        if not (count.isdecimal() and len(count) < 3):
+            self.fail(f"number of channels expected, found {shown(count)}", back=1)
         channels = []
         for _ in range(int(count)):
             channel = self.take()
             if channel.lower() not in _CHANNELS:
-                self.fail(f"channel expected ({', '.join(_CHANNELS.values())}), found {channel!r}", back=1)
+                self.fail(f"channel expected ({', '.join(_CHANNELS.values())}), found {shown(channel)}", back=1)
             channels.append(_CHANNELS[channel.lower()])
         if len(set(channels)) != len(channels):
             self.fail(f"repeated channel in {' '.join(channels)}", back=1)
@@ -191,7 +202,7 @@ class _Hierarchy:
         try:
             return np.array(tokens, dtype=np.float64)
         except ValueError:
-            self.fail(f"{count} numbers expected, found {' '.join(tokens)!r}", back=1)
+            self.fail(f"{count} numbers expected, found {shown(' '.join(tokens))}", back=1)
 
     def peek(self) -> str:
         if self.at >= len(self.tokens):
@@ -205,7 +216,7 @@ class _Hierarchy:
 
     def expect(self, word: str) -> None:
         if self.peek().upper() != word:
-            self.fail(f"{word} expected, found {self.peek()!r}")
+            self.fail(f"{word} expected, found {shown(self.peek())}")
         self.at += 1
 
     def fail(self, message: str, back: int = 0):
@@ -214,7 +225,7 @@ class _Hierarchy:
         raise ValueError(f"{self.name}, line {line}: {message}")
 
 
-def _parse_motion(name: str, lines: list[str], start: int, width: int) -> tuple[np.ndarray, float]:
+def _parse_motion(name: str, lines: list[str], start: int, width: int, joints: int) -> tuple[np.ndarray, float]:
     """The (F, width) values and the frame time; ``lines[start]`` holds the word MOTION."""
     header = [(i, lines[i]) for i in range(start + 1, len(lines)) if lines[i].strip()][:2]
     found = []
@@ -225,10 +236,13 @@ def _parse_motion(name: str, lines: list[str], start: int, width: int) -> tuple[
                 raise ValueError
             found.append(int(value) if key == "frames" else float(value))
         except ValueError:
-            raise ValueError(f"{name}, line {i + 1}: '{key}: NUMBER' expected, found {line.strip()!r}") from None
+            raise ValueError(f"{name}, line {i + 1}: '{key}: NUMBER' expected, found {shown(line.strip())}") from None
     frames, frame_time = found
-    if not frame_time > 0:
-        raise ValueError(f"{name}, line {header[1][0] + 1}: the frame time must be positive, found {frame_time}")
+    if not 1e-6 <= frame_time <= 3600:
+        line = header[1][0] + 1
+        raise ValueError(f"{name}, line {line}: the frame time must be positive, seconds; found {frame_time}")
+    if frames * joints > _MOST_ROTATIONS:
+        raise ValueError(f"{name}: {shown(frames)} frames of {joints} joints, more than are read at once")
     first = header[1][0] + 1
     rows = lines[first:]
     try:
@@ -252,11 +266,11 @@ def _motion_complaint(name: str, rows: list[str], first: int, frames: int, width
         except ValueError:
             finite = False
         if not finite:
-            return f"{name}, line {number}: a motion row must hold finite numbers, found {row.strip()[:60]!r}"
+            return f"{name}, line {number}: a motion row must hold finite numbers, found {shown(row.strip())}"
         if len(tokens) != width:
             return f"{name}, line {number}: {width} numbers expected (one per channel), found {len(tokens)}"
         count += 1
-    return f"{name}: {frames} frames announced, {count} found; is the file complete?"
+    return f"{name}: {shown(frames)} frames announced, {count} found; is the file complete?"
 
 
 def _axis_rotation(axis: int, angle: np.ndarray) -> np.ndarray:

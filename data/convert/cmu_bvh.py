@@ -18,6 +18,7 @@ The world is z-up, as in AMASS: the source's y-up world is turned by +90 degrees
 
 import argparse
 import csv
+import io
 import re
 import sys
 from collections import Counter
@@ -31,8 +32,10 @@ from data.convert.bvh import BvhMotion, read_bvh
 from data.convert.retarget import keep_frames, retarget, root_positions, z_up
 from data.Synthetic.split import UNKNOWN_SUBJECT, in_split
 from lib import ROOT
-from lib.files import atomic_write, read_arrays
+from lib.files import atomic_write, read_arrays, read_text
+from lib.messages import naming, one_line, shown, shown_names
 
+_MOST_INDEX = 1 << 24  # bytes
 DEFAULT_BODY = ROOT / "asset" / "open_body" / "open_body_1723.npz"
 
 
@@ -84,11 +87,21 @@ def read_index(path: Path | None) -> dict[str, str]:
     """Clip name -> subject from a CSV table with the columns ``file`` and ``subject``; empty without a table."""
     if path is None:
         return {}
-    with open(path, newline="", encoding="utf-8") as file:
-        rows = csv.DictReader(file)
+    rows = csv.DictReader(io.StringIO(read_text(path, _MOST_INDEX)), strict=True)
+    try:
         if not {"file", "subject"} <= set(rows.fieldnames or ()):
-            raise ValueError(f"{path}: columns 'file' and 'subject' expected, found {rows.fieldnames}")
-        return {clip_name(Path(row["file"])): row["subject"] for row in rows}
+            raise ValueError(
+                f"{path}: columns 'file' and 'subject' expected, found {shown_names(rows.fieldnames or ())}"
+            )
+        index = {clip_name(Path(row["file"] or "")): row["subject"] or "" for row in rows}
+    except csv.Error as error:
+        raise ValueError(f"{path}, line {rows.line_num}: {error}") from error
+    for clip, subject in index.items():
+        if not re.fullmatch(r"[\w.-]*\w", subject):  # which names a folder
+            raise ValueError(
+                f"{path}: clip {shown(clip)} has the subject {shown(subject)}; expected letters and digits"
+            )
+    return index
 
 
 def find_clips(inputs: list[Path]) -> list[Path]:
@@ -108,8 +121,10 @@ def read_rest_joints(path: Path) -> np.ndarray:
     """(24, 3) T-pose joints in metres from a body model's ``.npz`` (key ``J``)."""
     hint = "asset/open_body/ holds the open body of this repository"
     joints = read_arrays(path, ("J",), "a body model with joints J (24, 3)", hint)["J"]
-    if joints.shape != (24, 3):
-        raise ValueError(f"{path} has J {joints.shape}; expected (24, 3); {hint}")
+    if joints.shape != (24, 3) or joints.dtype.kind != "f":
+        raise ValueError(f"{path} has J {joints.dtype} {joints.shape}; expected floating point numbers (24, 3); {hint}")
+    if not (np.ptp(joints, axis=0) > 0).all() or not (np.abs(joints) < 100).all():
+        raise ValueError(f"{path}: J are no joints of a body in metres; {hint}")
     return joints.astype(np.float64)
 
 
@@ -121,10 +136,10 @@ def convert(inputs: list[Path], output: Path, rest_joints: np.ndarray, *, subset
         subject = subject_of(clip, index)
         if not in_split(subject, split):
             continue
-        try:
+        with naming(path):
             arrays = convert_clip(read_bvh(path), rest_joints, fps)
-        except ValueError as error:
-            raise ValueError(f"{path}: {error}") from error
+            if not all(np.isfinite(array).all() for array in arrays.values() if array.dtype.kind == "f"):
+                raise ValueError("positions too large to be a person's")
         if len(arrays["poses"]) == 0:
             print(f"{clip}: no usable frame, skipped", file=sys.stderr)
             continue
@@ -161,8 +176,8 @@ def main(arguments: list[str] | None = None) -> None:
             split=options.split,
             index=read_index(options.index),
         )
-    except (FileNotFoundError, ValueError) as error:
-        parser.exit(1, f"error: {error}\n")
+    except (OSError, ValueError) as error:
+        parser.exit(1, f"error: {one_line(error)}\n")
     for subject, count in sorted(frames.items()):
         print(f"{subject:>12}: {count} frames")
     print(f"{'all':>12}: {sum(frames.values())} frames of {len(frames)} subjects in {options.output / options.subset}")

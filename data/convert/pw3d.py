@@ -17,6 +17,7 @@ from lib.body.lbs import BodyParams, joint_transforms
 from lib.body.rotation import axis_angle_to_matrix, rotate_root
 from lib.files import atomic_write
 from lib.geometry.cameras import project
+from lib.messages import naming
 
 BOX_SCALE = 1.2  # person boxes are this much larger than the box around the joints
 
@@ -54,7 +55,8 @@ def convert_splits(
         images, annotations = [], []
         for path in tqdm(files, desc=split, disable=not progress):
             sequence = read_sequence(path)
-            part = converter(sequence, image_size(folder, sequence.name, size))
+            with naming(path):
+                part = converter(sequence, image_size(folder, sequence.name, size))
             images += part[0]
             annotations += part[1]
         file = annotation_file(output, split)

@@ -4,14 +4,16 @@ Source: ``sequenceFiles/<split>/<name>.pkl`` and ``imageFiles/<name>/image_00000
 (von Marcard et al., ECCV 2018; https://virtualhumans.mpi-inf.mpg.de/3DPW/).
 """
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
-import cv2
 import numpy as np
 
 from lib.body.model_file import SHAPE_NUM
 from lib.body.safe_pickle import load_entries, to_array
+from lib.files.images import read_image
+from lib.messages import one_line, shown, shown_names
 
 SOURCE = "get sequenceFiles.zip and imageFiles.zip from https://virtualhumans.mpi-inf.mpg.de/3DPW/"
 JOINTS, POSE, OPENPOSE = 24, 72, 18
@@ -123,10 +125,13 @@ def read_sequence(path: Path) -> Sequence:
     try:
         with path.open("rb") as file:
             content = load_entries(file)
-        return _sequence(content)
+        sequence = _sequence(content)
+        if not re.fullmatch(r"\w+", sequence.name):  # the name of its folder of images
+            raise ValueError(f"its name is {shown(sequence.name)}")
+        return sequence
     except Exception as error:  # what a damaged pickle raises depends on the byte that was hit
-        text = str(error).replace("\n", " ")
-        raise ValueError(f"{path} is not a 3DPW sequence file: {type(error).__name__}: {text}; {SOURCE}") from error
+        reason = f"{type(error).__name__}: {one_line(error, 300)}"
+        raise ValueError(f"{path} is not a 3DPW sequence file: {reason}; {SOURCE}") from error
 
 
 def image_size(folder: Path, sequence: str, default: tuple[int, int] | None) -> tuple[int, int]:
@@ -147,9 +152,7 @@ def image_size(folder: Path, sequence: str, default: tuple[int, int] | None) -> 
         raise FileNotFoundError(
             f"{path} not found: the size of the images is read from it; {SOURCE}, or give --image_size WIDTH HEIGHT"
         )
-    image = cv2.imread(str(path))
-    if image is None:
-        raise ValueError(f"{path} is not an image that OpenCV can read")
+    image = read_image(path)
     return image.shape[1], image.shape[0]
 
 
@@ -173,7 +176,7 @@ def _person(content: dict, person: int, extrinsics: np.ndarray) -> Person:
 
     gender = str(of_person("genders"))
     if gender not in ("f", "m"):
-        raise ValueError(f"gender {gender!r} of person {person}, expected f or m")
+        raise ValueError(f"gender {shown(gender)} of person {person}, expected f or m")
     betas = of_person("betas", (None,))[:SHAPE_NUM]
     if len(betas) != SHAPE_NUM:
         raise ValueError(f"{len(betas)} betas of person {person}, expected at least {SHAPE_NUM}")
@@ -191,7 +194,7 @@ def _person(content: dict, person: int, extrinsics: np.ndarray) -> Person:
 
 def _entry(content: dict, key: str):
     if key not in content:
-        raise ValueError(f"no key {key!r}, found {', '.join(map(str, sorted(content))) or 'nothing'}")
+        raise ValueError(f"no key {key!r}, found {shown_names(content) or 'nothing'}")
     return content[key]
 
 

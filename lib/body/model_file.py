@@ -77,6 +77,8 @@ def load_model_arrays(path: str | Path, kind: str) -> dict[str, np.ndarray]:
     arrays["shapedirs"] = arrays["shapedirs"][..., :SHAPE_NUM]
     shape_num = arrays["shapedirs"].shape[-1]
     if "betas" in arrays:
+        if arrays["betas"].dtype.kind not in "biuf" or not np.isfinite(arrays["betas"]).all():
+            raise ValueError(f"{path}: betas hold something else than finite numbers")
         arrays["betas"] = arrays["betas"].ravel()[:shape_num]
         if len(arrays["betas"]) != shape_num:
             raise ValueError(f"{path}: {len(arrays['betas'])} betas for {shape_num} shape components")
@@ -98,11 +100,11 @@ def _problem(arrays: dict[str, np.ndarray], required: list[str]) -> str:
         "posedirs": (vertex_num, 3, 9 * (joint_num - 1)),
         "J_regressor": (joint_num, vertex_num),
         "weights": (vertex_num, joint_num),
-        "f": (arrays["f"].shape[0], 3),
+        "f": (*arrays["f"].shape[:1], 3),
     }
     if "hands_mean" in required:
         wanted["hands_mean"] = (3 * (joint_num - 1),)
-        wanted["hands_components"] = (arrays["hands_components"].shape[0], 3 * (joint_num - 1))
+        wanted["hands_components"] = (*arrays["hands_components"].shape[:1], 3 * (joint_num - 1))
     for key, shape in wanted.items():
         if arrays[key].shape != shape:
             return f"{key} has shape {arrays[key].shape}, expected {shape}"

@@ -62,7 +62,7 @@ def run_command(command: Callable[[argparse.Namespace], None], args: argparse.Na
             raise
         mended = isinstance(error, (ValueError, FileNotFoundError))  # other settings or files are needed first
         settings = getattr(args, "cfg", None) or ""
-        named = settings in line or line.startswith("--") or os.sep in line  # an argument or a file
+        named = settings in line or line.startswith("--") or os.sep in line.partition(" ")[0]  # an argument, a file
         place = "" if named else f"{settings}: "
         print(f"error: {place}{line}{'' if mended else hint}", file=sys.stderr)
         sys.exit(2)
@@ -192,7 +192,7 @@ def _test_process(
         if path is None:
             configured = args.weights or cfg.TEST.weight_path
             path = weights_path(configured, cfg, cfg.MODEL.name, "TEST.weight_path", options.experiment, options.root)
-        print(f"Fetch model weight from {path}")
+        print(f"Fetch model weight from {one_line(path)}")
         checkpoint = checkpoint or load_checkpoint(path)
         weights = identity(path, checkpoint.epoch, options.root)
         cfg = checkpoint.adapted(cfg)

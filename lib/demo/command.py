@@ -7,7 +7,7 @@ from lib.demo.inputs import DemoInput, load_input
 from lib.demo.names import output_stems
 from lib.demo.options import SMOOTHING, DemoOptions
 from lib.files import say_replaced
-from lib.messages import naming, shown_name
+from lib.messages import naming, one_line, shown_name
 from lib.poses import approximated, describe_mapping, select_people, unmapped
 from lib.runtime.startup import imports_kept
 
@@ -27,7 +27,7 @@ def run_demo(options: DemoOptions) -> list[Path]:
     _check_sequence_options(options, source.sequence.is_video)
     formats = options.formats(source.sequence.is_video)
     for line in describe_input(source, options.joint_set):
-        print(line)
+        print(one_line(line))
     if options.check_input:
         return _check_input(source, options)
 
@@ -39,7 +39,7 @@ def run_demo(options: DemoOptions) -> list[Path]:
 
     predictor = Pose2MeshPredictor(options.joint_set, options.weights, options.device, options.body, options.root)
     for line in predictor.description:
-        print(line)
+        print(one_line(line))
     lifter = Lifter(predictor, options)
     with naming(options.input_name):
         if source.sequence.is_video:

@@ -1,69 +1,21 @@
 """The pictures under the meshes: one image, a folder, a video, or black."""
 
-import struct
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import cv2
 import numpy as np
 
+from lib.files.images import open_film, read_image
 from lib.messages import one_line, shown
 from lib.poses import Frame, missing_joints
 
 _MARGIN = 1.5  # without an image the canvas reaches this much further than the largest coordinate
 _LARGEST_SIDE = 16384  # pixels
 _LARGEST_CANVAS = 1 << 25  # pixels of a picture without an image
-_LARGEST_IMAGE = 1 << 27  # pixels
-_MOST_BYTES = 1 << 29  # of an image file
-_HEADER = 1 << 20  # bytes within which a file says its size
 _COCO_DIGITS = 12  # COCO's files are called by their padded image id
 _IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff")
 _VIDEO_SUFFIXES = (".mp4", ".avi", ".mov", ".mkv", ".webm", ".m4v", ".gif")
-
-
-def read_image(path: str | Path) -> np.ndarray:
-    """(H, W, 3) uint8, blue-green-red.
-
-    Raises:
-        FileNotFoundError: no such file.
-        ValueError: not an image, or one that is too large.
-    """
-    path = Path(path)
-    if not path.is_file():
-        raise FileNotFoundError(f"image {one_line(path, 200)} not found")
-    if path.stat().st_size > _MOST_BYTES:
-        raise ValueError(f"{path} is larger than an image file can be, {_MOST_BYTES >> 20} MB")
-    data = np.fromfile(path, dtype=np.uint8)  # OpenCV itself cannot open every path on Windows
-    size = claimed_size(data[:_HEADER].tobytes())
-    if size[0] * size[1] > _LARGEST_IMAGE:
-        raise ValueError(f"{path} claims {size[0]} x {size[1]} pixels, at most {_LARGEST_IMAGE} are read")
-    try:
-        image = cv2.imdecode(data, cv2.IMREAD_COLOR) if len(data) else None
-    except cv2.error as error:
-        raise ValueError(f"{path} cannot be read as an image: {error.err}") from error
-    if image is None:
-        raise ValueError(f"{path} is not an image that OpenCV can read (JPEG, PNG, ...)")
-    return image
-
-
-def claimed_size(data: bytes) -> tuple[int, int]:
-    """Width and height that an image file's first bytes claim: of the formats whose few bytes may unpack to very many.
-
-    (0, 0) where they do not say; OpenCV then has limits of its own.
-    """
-    if data.startswith(b"\x89PNG"):
-        return struct.unpack(">II", data[16:24].ljust(8, b"\0"))
-    if data.startswith(b"BM"):
-        width, height = struct.unpack("<ii", data[18:26].ljust(8, b"\0"))
-        return abs(width), abs(height)
-    place = 2
-    while data.startswith(b"\xff\xd8") and data[place : place + 1] == b"\xff":  # JPEG: segments up to the frame's
-        kind, length = struct.unpack(">BH", data[place + 1 : place + 4].ljust(3, b"\0"))
-        if 0xC0 <= kind <= 0xCF and kind not in (0xC4, 0xC8, 0xCC):
-            height, width = struct.unpack(">HH", data[place + 5 : place + 9].ljust(4, b"\0"))
-            return width, height
-        place += 2 + length
-    return 0, 0
 
 
 def checked_canvas(width: float, height: float) -> tuple[int, int]:
@@ -180,15 +132,9 @@ class VideoImages(Images):
         self.fps = float(fps) if 0 < fps <= 1000 else None
 
     def _open(self) -> None:
-        self._stream = self._new_stream()
+        self._stream = open_film(self._path)
         self._next = 0
         self._image: np.ndarray = np.zeros((0, 0, 3), np.uint8)  # until one is read
-
-    def _new_stream(self) -> cv2.VideoCapture:
-        stream = cv2.VideoCapture(str(self._path))
-        if not stream.isOpened():
-            raise ValueError(f"{self._path} is not a video that OpenCV can read")
-        return stream
 
     def read(self, number: int, frame: Frame) -> np.ndarray:
         if number < self._next - 1:
@@ -203,7 +149,7 @@ class VideoImages(Images):
 
     def __iter__(self) -> Iterator[np.ndarray]:
         """All frames from the first on, whatever has been read."""
-        stream = self._new_stream()
+        stream = open_film(self._path)
         while True:
             found, image = stream.read()
             if not found:

@@ -15,11 +15,11 @@ from lib.demo.images import (
     canvas_size,
     checked_canvas,
     open_images,
-    read_image,
 )
 from lib.demo.names import output_stems
 from lib.demo.options import DemoOptions
 from lib.files import read_array
+from lib.files.images import read_image
 from lib.joints.joint_set import JointSet
 from lib.joints.lookup import get_joint_set
 from lib.joints.tables import JOINT_SETS

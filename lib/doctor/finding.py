@@ -3,6 +3,8 @@
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
+from lib.messages import one_line
+
 OK, WARN, FAIL = "OK", "WARN", "FAIL"
 
 
@@ -24,7 +26,7 @@ class Finding:
 
     def line(self) -> str:
         advice = f" -> {self.advice}" if self.advice else ""
-        return f"{self.level:4}  {self.subject}: {' '.join(self.text.split())}{advice}"
+        return f"{self.level:4}  {self.subject}: {one_line(self.text)}{advice}"
 
 
 def examine(check: Callable[..., Iterable[Finding]], *args) -> list[Finding]:

@@ -20,12 +20,14 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from lib.files import atomic_write, hidden_beside, read_array, read_arrays
+from lib.files import atomic_write, hidden_beside, read_array, read_arrays, read_text
 from lib.joints.lookup import get_joint_set
+from lib.messages import naming, one_line, shown
 
 IDENTITY = ("image", "image_id", "annotation_id", "person_id", "db_idx")
 INFO = ("dataset", "model", "joint_set", "samples", "unit")
 _HINT = "TEST.save_predictions True writes result/predictions in a run"
+_MOST_INFO = 1 << 20  # bytes
 _KINDS = "fiubSU"  # of arrays: numbers, and names of images
 
 
@@ -105,24 +107,26 @@ class Predictions:
 
     def __init__(self, path: str | Path):
         self.path = Path(path)
+        self._said = self.path / "info.json" if self.path.is_dir() else self.path
         if self.path.is_dir():
             self.arrays = {
                 file.stem: read_array(file, "an array of saved predictions", _HINT, _KINDS, mmap_mode="r")
                 for file in self.path.glob("*.npy")
             }
-            self.info = self._read_info(self.path / "info.json")
+            self.info = self._read_info(self._said)
         else:
             self.arrays = read_arrays(self.path, wanted="a folder or an .npz file with joints or mesh", hint=_HINT)
-            self.info = {name: self.arrays.pop(name).item() for name in INFO if name in self.arrays}
+            with naming(self.path):
+                self.info = {name: self.arrays.pop(name).item() for name in INFO if name in self.arrays}
 
     @staticmethod
     def _read_info(path: Path) -> dict:
         if not path.is_file():
             return {}
         try:
-            info = json.loads(path.read_text())
-        except ValueError as error:
-            raise ValueError(f"{path}: not valid JSON ({error})") from error
+            info = json.loads(read_text(path, _MOST_INFO))
+        except (json.JSONDecodeError, RecursionError) as error:
+            raise ValueError(f"{path}: not valid JSON ({one_line(error, 200)})") from error
         if not isinstance(info, dict):
             raise ValueError(f"{path}: expected names and values, found {type(info).__name__}")
         return info
@@ -141,7 +145,7 @@ class Predictions:
         expected = prediction_info(dataset, cfg)
         for name, value in self.info.items():
             if name in expected and value != expected[name]:
-                raise ValueError(f"{self.path} has {name} {value!r}, the settings give {expected[name]!r}")
+                raise ValueError(f"{self._said} has {name} {shown(value)}, the settings give {expected[name]!r}")
         wanted = wanted | {name: points for name, points in optional.items() if name in self.arrays}
         for name, points in wanted.items():
             if name not in self.arrays:
@@ -161,13 +165,14 @@ class Predictions:
         if saved.shape != column.shape:
             raise ValueError(f"{self.path}: {name} has shape {saved.shape}, the data set {column.shape}")
         if saved.dtype.kind == "U":
-            saved = np.char.encode(saved, "utf-8")
+            with naming(self.path):
+                saved = np.char.encode(saved, "utf-8")
         differs = np.flatnonzero(saved != column)
         if len(differs):
             row = differs[0]
             raise ValueError(
-                f"{self.path} is of other samples: {name} of sample {row} is {saved[row].item()!r}, in the data set "
-                f"{column[row].item()!r} ({len(differs)} of {len(column)} differ)"
+                f"{self.path} is of other samples: {name} of sample {row} is {shown(saved[row].item())}, in the data "
+                f"set {shown(column[row].item())} ({len(differs)} of {len(column)} differ)"
             )
 
     def batch(self, indices: np.ndarray, device) -> dict[str, torch.Tensor]:

@@ -19,7 +19,7 @@ def complete_report(folder: Path, weights: dict[str, str | int]) -> bool:
     """Whether a folder has both result files, of these weights (by their SHA-256)."""
     try:
         written = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))["weights"]["sha256"]
-    except (FileNotFoundError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, LookupError, TypeError, RecursionError):
         return False
     return (folder / "metrics.csv").is_file() and written == weights["sha256"]
 

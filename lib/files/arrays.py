@@ -9,7 +9,7 @@ from typing import IO, Literal
 
 import numpy as np
 
-from lib.messages import one_line, shown, shown_names
+from lib.messages import naming, one_line, shown, shown_names
 
 _NUMPY, _ZIP = b"\x93NUMPY", b"PK"  # first bytes of .npy and .npz
 _MOST_ARRAYS = 1 << 30  # bytes of arrays that are read into memory
@@ -132,7 +132,7 @@ def _named_errors(path: str | Path, wanted: str, hint: str, start: bytes) -> Ite
     """What NumPy's readers raise, as errors that name the file; ``start``: its first bytes."""
     if not Path(path).is_file():
         raise FileNotFoundError(_message(path, "not found", wanted, hint))
-    with open(path, "rb") as file:
+    with naming(path), open(path, "rb") as file:
         head = file.read(len(_NUMPY))
     if not head.startswith(start):
         kind = "an archive" if head.startswith(_ZIP) else "a single array" if head == _NUMPY else "no NumPy file"

@@ -9,11 +9,25 @@ import yaml
 from lib.messages import naming, one_line, shown
 
 _MOST_YAML = 4 << 20  # bytes; a minute of reading
+_MOST_LEVELS = 200  # of lists and mappings in each other
 _MOST_SHARED = 100_000  # values by which shared parts may make content larger than it is written
 
 
 class _UniqueKeys(yaml.SafeLoader):
     """YAML reader that refuses a key that is given twice: one of the two would silently vanish."""
+
+    def fetch_flow_collection_start(self, token_class):
+        self._check_depth(self.flow_level)
+        super().fetch_flow_collection_start(token_class)
+
+    def add_indent(self, column):
+        self._check_depth(len(self.indents))
+        return super().add_indent(column)
+
+    @staticmethod
+    def _check_depth(levels: int) -> None:
+        if levels >= _MOST_LEVELS:  # each token is compared with all levels
+            raise yaml.YAMLError("nested too deeply")
 
     def get_single_node(self):
         node = super().get_single_node()

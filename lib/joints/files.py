@@ -39,6 +39,7 @@ KEYS = (
 )  # fmt: skip
 SOURCE_KEYS = ("mean", "vertices", "weights", "regressor", "row")
 _ROW_SUM_TOLERANCE = 0.01
+_LARGEST_WEIGHT = 1000.0
 
 
 # -------------------------------------------------------------------------------------------------------- settings
@@ -193,10 +194,12 @@ def _matrix(folder: Path, file, source: str) -> np.ndarray:
         raise ValueError(f"{source}: expected the name of a .npy file, got {shown(file)}")
     path, wanted = folder / file, "one array (joints, vertices) of numbers"
     matrix = read_array(path, wanted, f"named in {source}")
-    if matrix.ndim != 2:
+    if matrix.ndim != 2 or not matrix.size:
         raise ValueError(f"{source}: {path} holds {matrix.shape}; expected {wanted}")
-    if not np.isfinite(matrix).all():
-        raise ValueError(f"{source}: {path} holds NaN or infinite numbers")
+    if not (np.abs(matrix) <= _LARGEST_WEIGHT).all():
+        raise ValueError(f"{source}: {path} holds NaN, infinite or absurdly large numbers")
+    if not matrix.any(axis=1).all():
+        raise ValueError(f"{source}: {path}: row {int((~matrix.any(axis=1)).argmax())} has no number but 0")
     sums = matrix.sum(axis=1)
     if np.abs(sums - 1).max() > _ROW_SUM_TOLERANCE:
         worst = int(np.abs(sums - 1).argmax())

@@ -8,7 +8,7 @@ import numpy as np
 from lib.joints.joint_set import JointSet
 from lib.joints.sources import JointSource, VertexWeights, find_cycle
 from lib.joints.tables import JOINT_SETS
-from lib.messages import naming, shown, shown_names
+from lib.messages import naming, shown, shown_name, shown_names
 
 MOST_JOINTS = 256  # more than bodies with hands and faces have
 
@@ -170,7 +170,9 @@ def _source(value, joint: str, joints: tuple[str, ...], kind: str, source: str) 
             with naming(source):
                 JOINT_SETS[known].index(other)
         elif name not in joints:
-            raise ValueError(f"{source}: no joint {shown(name)}; write coco.{name} for a joint of a built-in set")
+            raise ValueError(
+                f"{source}: no joint {shown(name)}; write coco.{shown_name(name)} for a joint of a built-in set"
+            )
     return JointSource(mean=tuple(names))
 
 

@@ -19,6 +19,7 @@ from lib.graph.topology import topology_hash
 from lib.joints.joint_set import JointSet
 from lib.joints.lookup import get_joint_set
 from lib.mesh.set_regressor import mesh_regressor
+from lib.messages import one_line
 
 GENDERS = ("neutral", "female", "male")
 
@@ -27,6 +28,7 @@ MANO_FOLDER = Path("manopth/mano/models")
 OPEN_FOLDER = Path("asset/open_body")
 OPEN_MODELS = {"body": ("open_6890", "open_1723"), "hand": ("open_hand",)}
 OPEN_FILES = {"open_6890": "open_body_6890.npz", "open_1723": "open_body_1723.npz", "open_hand": "open_hand_right.npz"}
+_LARGEST_WEIGHT = 1000.0  # of a vertex in a joint regressor
 REGRESSOR_FILES = {
     "human36": Path("data/Human36M/J_regressor_h36m_correct.npy"),
     "coco": Path("data/COCO/J_regressor_coco.npy"),
@@ -83,7 +85,11 @@ class MeshModel:
         ids = self._arrays.get(key, default)
         if ids is None:
             return None
-        ids = np.asarray(ids).astype(np.int64).ravel()
+        ids = np.asarray(ids)
+        if ids.dtype.kind not in "iuf" or not ids.size:
+            raise ValueError(f"{self.description}: {key} {ids.dtype} {ids.shape} are no vertex numbers")
+        with np.errstate(invalid="ignore"):  # what is no number is outside
+            ids = ids.astype(np.int64).ravel()
         if ids.min() < 0 or ids.max() >= self.vertex_num:
             raise ValueError(f"{self.description}: {key} outside the {self.vertex_num} vertices")
         return ids
@@ -169,10 +175,16 @@ class MeshModel:
         if name == "mano":
             return self._hand_regressor()
         key = _REGRESSOR_KEYS[name]
-        regressor = self._arrays[key] if key in self._arrays else self._regressor_file(name)
+        own = key in self._arrays
+        regressor = self._arrays[key] if own else self._regressor_file(name)
         expected = (joint_set.keypoint_num, self.vertex_num)
         if regressor.shape != expected:
-            raise ValueError(f"{name} regressor of {self.name} has shape {regressor.shape}, expected {expected}")
+            file = self.path if own else self._root / REGRESSOR_FILES[name]
+            raise ValueError(
+                f"{file}: {name} regressor of {self.name} has shape {regressor.shape}, expected {expected}"
+            )
+        if own and (regressor.dtype.kind not in "biuf" or not np.isfinite(regressor).all()):
+            raise ValueError(f"{self.path}: {key} holds something else than finite numbers")
         return regressor.astype(np.float32)
 
     def _hand_regressor(self) -> np.ndarray:
@@ -189,8 +201,8 @@ class MeshModel:
             "data folder of the original release, https://github.com/hongsukchoi/Pose2Mesh_RELEASE"
         )
         matrix = read_array(path, wanted, hint)
-        if not np.isfinite(matrix).all():
-            raise ValueError(f"{path} holds NaN or infinite numbers; expected {wanted}")
+        if not (np.abs(matrix) <= _LARGEST_WEIGHT).all():
+            raise ValueError(f"{path} holds NaN, infinite or absurdly large numbers; expected {wanted}")
         return matrix
 
 
@@ -221,7 +233,7 @@ def load_mesh_model(kind: str = "body", which: str = "auto", root: str | Path = 
         path = Path(which)
         if path.suffix.lower() not in (".npz", ".pkl"):
             raise ValueError(f"unknown {kind} model {which!r}; choose one of {', '.join(choices[kind])} or a file")
-        return MeshModel(path.name, kind, path, root, f"{kind} model from {path}")
+        return MeshModel(path.name, kind, path, root, f"{kind} model from {one_line(path, 200)}")
 
     reason = ""
     if which == "auto":

@@ -47,12 +47,7 @@ def fit_regressor(
         ValueError: wrong shapes, values that are not finite, or limits below 1.
     """
     vertices, joints = np.asarray(vertices), np.asarray(joints)
-    if vertices.ndim != 3 or joints.ndim != 3 or vertices.shape[2] != 3 or joints.shape[2] != 3:
-        raise ValueError(f"expected vertices (N, V, 3) and joints (N, J, 3), got {vertices.shape} and {joints.shape}")
-    if len(vertices) != len(joints) or not vertices.size or not joints.size:
-        raise ValueError(f"{len(vertices)} meshes and {len(joints)} sets of joints do not belong together")
-    if not (np.isfinite(vertices).all() and np.isfinite(joints).all()):
-        raise ValueError("vertices or joints hold NaN or infinite numbers")
+    check_pairs(vertices, joints)
     if min(candidates, max_vertices) < 1:
         raise ValueError(f"candidates {candidates} and max_vertices {max_vertices} must be at least 1")
     vertices, joints = vertices.astype(np.float64), joints.astype(np.float64)
@@ -64,6 +59,21 @@ def fit_regressor(
     matrix = matrix.astype(np.float32)
     errors = MM_PER_M * np.linalg.norm(np.einsum("jv,nvc->njc", matrix, vertices, optimize=True) - joints, axis=2)
     return RegressorFit(matrix, errors.mean(axis=0), errors.max(axis=0), (matrix > 0).sum(axis=1))
+
+
+def check_pairs(vertices: np.ndarray, joints: np.ndarray) -> None:
+    """
+    Raises:
+        ValueError: arrays that are no vertices (N, V, 3) and joints (N, J, 3), or values that are not finite.
+    """
+    if vertices.ndim != 3 or joints.ndim != 3 or vertices.shape[2] != 3 or joints.shape[2] != 3:
+        raise ValueError(f"expected vertices (N, V, 3) and joints (N, J, 3), got {vertices.shape} and {joints.shape}")
+    if len(vertices) != len(joints) or not vertices.size or not joints.size:
+        raise ValueError(f"{len(vertices)} meshes and {len(joints)} sets of joints do not belong together")
+    if vertices.dtype.kind not in "fiu" or joints.dtype.kind not in "fiu":
+        raise ValueError(f"expected numbers, got vertices of {vertices.dtype} and joints of {joints.dtype}")
+    if not (np.isfinite(vertices).all() and np.isfinite(joints).all()):
+        raise ValueError("vertices or joints hold NaN or infinite numbers")
 
 
 def _candidates(vertices: np.ndarray, joint: np.ndarray, count: int) -> np.ndarray:

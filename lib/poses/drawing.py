@@ -91,7 +91,7 @@ def _colour(joint: str) -> tuple[int, int, int]:
 
 def _label(picture, text: str, point: np.ndarray, centre: np.ndarray, colour, occupied: list) -> None:
     """Write text beside a joint where it covers nothing, the side away from the person's middle first."""
-    (width, height), base = cv2.getTextSize(text, _FONT, _FONT_SCALE, 1)
+    (width, height), base = cv2.getTextSize(_plain(text), _FONT, _FONT_SCALE, 1)
     outward = np.arctan2(*(point - centre)[::-1])
     limit = np.array(picture.shape[1::-1])
     for radius in range(14, 200, 10):
@@ -129,9 +129,15 @@ def _legend(picture, joints: str | JointSet, frame: Frame, visible: np.ndarray, 
         _write(picture, line, (8, 20 + 18 * row), (255, 255, 255))
 
 
+def _plain(text: str) -> str:
+    """OpenCV's font has no other letters, and halves of surrogate pairs in names end the process."""
+    return text.encode("ascii", "replace").decode()
+
+
 def _write(picture, text: str, place, colour) -> None:
     """Text with a dark rim, readable on any ground."""
     place = pixel(place)
+    text = _plain(text)
     cv2.putText(picture, text, place, _FONT, _FONT_SCALE, (0, 0, 0), 3, cv2.LINE_AA)
     light = tuple(round(0.45 * c + 0.55 * 255) for c in colour)
     cv2.putText(picture, text, place, _FONT, _FONT_SCALE, light, 1, cv2.LINE_AA)

@@ -7,7 +7,11 @@ from pathlib import Path
 
 import numpy as np
 
+from lib.messages import one_line, shown, shown_name
+
 GZIP = b"\x1f\x8b"  # first bytes of a compressed file
+_MOST_JSON = 1 << 33  # bytes: MuCo's annotations and Human3.6M's are around one gigabyte
+_LONGEST_TEXT = 1024  # bytes: a column of texts has room for the longest in every row
 
 
 def read_json(path: Path, kind: type | None = None):
@@ -25,14 +29,20 @@ def read_json(path: Path, kind: type | None = None):
         raise FileNotFoundError(f"{path} not found; data/README.md says where each annotation file comes from")
     if not path.is_file():
         raise ValueError(f"{path} is not a file, expected a JSON file")
+    if path.stat().st_size > _MOST_JSON:
+        raise ValueError(f"{path} is larger than an annotation file can be, {_MOST_JSON >> 30} GB")
     try:
         with open(path, encoding="utf-8-sig") as file:
             content = json.load(file)
+    except OSError as error:
+        raise type(error)(f"{path} cannot be read: {error.strerror}") from error
+    except MemoryError as error:
+        raise ValueError(f"{path} needs more memory than there is, several times its size") from error
     except (ValueError, RecursionError) as error:
         with open(path, "rb") as file:
             packed = file.read(len(GZIP)) == GZIP
         cause = "it is compressed, unpack it first" if packed else "perhaps it was not copied completely"
-        raise ValueError(f"{path} is not valid JSON, {cause}: {error}") from error
+        raise ValueError(f"{path} is not valid JSON, {cause}: {one_line(error, 200)}") from error
     if kind is not None and not isinstance(content, kind):
         raise ValueError(f"{path}: expected a JSON {kind.__name__}, found a {type(content).__name__}")
     return content
@@ -70,7 +80,7 @@ def whole_number(path: Path, record: str, entry: dict, key: str) -> int:
     value = field(path, record, entry, key)
     if isinstance(value, float) and value.is_integer():
         return int(value)
-    if not isinstance(value, int):
+    if not isinstance(value, int) or not -(2**63) <= value < 2**63:
         raise ValueError(f"{path}: {record} has the {key} {shown(value)}, expected a whole number")
     return value
 
@@ -82,15 +92,11 @@ def text(path: Path, record: str, entry: dict, key: str) -> str:
         length = len(value.encode())  # JSON may hold halves of surrogate pairs, which no file name can
     except (AttributeError, UnicodeEncodeError):
         length = 0
-    if not length:
-        raise ValueError(f"{path}: {record} has the {key} {shown(value)}, expected text")
+    if not 0 < length <= _LONGEST_TEXT:
+        raise ValueError(
+            f"{path}: {record} has the {key} {shown(value)}, expected text of at most {_LONGEST_TEXT} bytes"
+        )
     return value
-
-
-def shown(value) -> str:
-    """A value in a message, cut when long."""
-    words = repr(value)
-    return words if len(words) <= 60 else f"{words[:57]}..."
 
 
 def usable_box(path: Path, record: str, box) -> bool:
@@ -207,8 +213,8 @@ class Detections:
         missing = [key for key in keys if key not in self.poses]
         if missing:
             raise ValueError(
-                f"{self.path}: no detection of {self.what} {missing[0]} (missing for {len(missing)} of {len(keys)} "
-                f"samples; the file has {len(self.poses)}): are these the detections of other images? "
+                f"{self.path}: no detection of {self.what} {shown_name(missing[0])} (missing for {len(missing)} of "
+                f"{len(keys)} samples; the file has {len(self.poses)}): are these the detections of other images? "
                 "(DATASET.use_gt_input: True does without, except for FreiHAND)"
             )
         try:
@@ -219,7 +225,7 @@ class Detections:
         return np.stack([self._one(key) for key in keys]) if poses is None else poses[..., :2]
 
     def _one(self, key) -> np.ndarray:
-        record = f"detection of {self.what} {key}"
+        record = f"detection of {self.what} {shown_name(key)}"
         try:
             pose = np.asarray(self.poses[key], dtype=np.float32)
         except (TypeError, ValueError, OverflowError):

@@ -10,11 +10,11 @@ import numpy as np
 from lib.datasets.storage.annotations import (
     CocoFile,
     field,
-    shown,
     text,
     usable_box,
 )
 from lib.mesh.mesh_model import GENDERS
+from lib.messages import shown
 
 MAX_BETA = 3.0  # shapes beyond this are taken for failed fits
 

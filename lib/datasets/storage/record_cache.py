@@ -111,7 +111,7 @@ def _read_meta(folder: Path) -> dict:
     try:
         stored = json.loads((folder / META).read_bytes())
         content, expected = stored["content"], stored["crc32"]
-    except (ValueError, TypeError, KeyError):
+    except (ValueError, TypeError, KeyError, RecursionError):
         content, expected = None, None
     if content is None or _meta_checksum(content) != expected:
         raise ValueError(f"{META} of the cache is damaged")

@@ -52,7 +52,7 @@ def read_arrays(path: Path, request: Request) -> PoseSequence:
 
 
 def _load(path: Path) -> np.ndarray:
-    if not zipfile.is_zipfile(path):
+    if not path.is_file() or not zipfile.is_zipfile(path):
         return files.read_array(path, LAYOUT, most=_MOST_BYTES)
     hint = f"an archive holds one array, or one of {', '.join(_KEYS)}"
     poses, *scores = files.read_arrays(path, _chosen, LAYOUT, hint, most=_MOST_BYTES).values()
