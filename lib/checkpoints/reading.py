@@ -60,7 +60,7 @@ def read_content(path: Path) -> Any:
             return _read_archive(stream, size)
         if start == _SEQUENCE:
             return _read_sequence(stream, size)
-    raise ValueError("it does not begin as files of torch.save do")
+    raise ValueError("it does not begin as files of torch.save do; nothing was executed")
 
 
 def _read_archive(stream: IO[bytes], size: int) -> Any:

@@ -2,11 +2,10 @@
 
 from pathlib import Path
 
-import yaml
-
 from lib import ROOT
 from lib.checkpoints.files import load_checkpoint
 from lib.checkpoints.finding import find_checkpoint, newest_checkpoint, newest_first, stored_settings
+from lib.files import read_yaml
 from lib.settings.agreement import followed, same_experiment
 from lib.settings.config import Config
 
@@ -48,7 +47,7 @@ def settings_problem(run: Path) -> str:
     """What is wrong with a run's ``config.yml``, which is written with all settings; empty when it is sound."""
     if stored_settings(run) is None:
         return "missing or damaged"
-    stored = yaml.safe_load((run / "config.yml").read_text(encoding="utf-8")) or {}
+    stored = read_yaml(run / "config.yml") or {}
     lost = [
         f"{section}.{key}"
         for section, entries in Config().to_dict().items()
