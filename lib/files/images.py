@@ -8,7 +8,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from lib.messages import one_line
+from lib.messages import naming, one_line
 
 LARGEST_IMAGE = 1 << 27  # pixels
 _LARGEST_FRAME = 1 << 26  # pixels of a film
@@ -28,7 +28,8 @@ def read_image(path: str | Path) -> np.ndarray:
         raise FileNotFoundError(f"image {one_line(path, 200)} not found")
     if path.stat().st_size > _MOST_BYTES:
         raise ValueError(f"{path} is larger than an image file can be, {_MOST_BYTES >> 20} MB")
-    data = path.read_bytes()  # OpenCV itself cannot open every path on Windows
+    with naming(path):
+        data = path.read_bytes()  # OpenCV itself cannot open every path on Windows
     width, height, scans = _claims(data)
     if width * height > LARGEST_IMAGE:
         raise ValueError(f"{path} claims {width} x {height} pixels, at most {LARGEST_IMAGE} are read")
