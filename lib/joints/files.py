@@ -30,7 +30,7 @@ from lib.files import read_array, read_yaml
 from lib.joints.joint_set import JointSet
 from lib.joints.parsing import checked_names, parse, unique
 from lib.joints.tables import JOINT_SETS
-from lib.messages import one_line, shown, shown_names
+from lib.messages import one_line, shown, shown_name, shown_names
 
 SUFFIXES = (".yml", ".yaml")
 KEYS = (
@@ -137,8 +137,8 @@ def with_numbers(content: dict, folder: Path, source: str) -> dict:
         for name, matrix in matrices.items():
             if len(matrix) != len(rest):
                 raise ValueError(
-                    f"{source}: the regressor for {name} has {len(matrix)} rows, but {len(rest)} joints have no source "
-                    f"of their own ({shown_names(rest)})"
+                    f"{source}: {shown_name(files[name])}, the regressor for {name}, has {len(matrix)} rows, but "
+                    f"{len(rest)} joints have no source of their own ({shown_names(rest)})"
                 )
         rows = {joint: _weights({m: matrix[i] for m, matrix in matrices.items()}) for i, joint in enumerate(rest)}
         joints = {name: rows.get(name, value) for name, value in joints.items()}
@@ -168,7 +168,9 @@ def _source_with_numbers(value, mesh: str | None, folder: Path, source: str):
         for name, file in _by_mesh(value["regressor"], mesh, source).items():
             matrix = _matrix(folder, file, source)
             if type(row) is not int or not 0 <= row < len(matrix):
-                raise ValueError(f"{source}: row {shown(row)} is not among the {len(matrix)} rows of {file}")
+                raise ValueError(
+                    f"{source}: row {shown(row)} is not among the {len(matrix)} rows of {shown_name(file)}"
+                )
             rows[name] = matrix[row]
         return _weights(rows)
     for key in {"vertices", "weights"} & set(value):
