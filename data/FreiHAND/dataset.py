@@ -19,6 +19,7 @@ from lib.datasets.storage.annotations import Detections, field, read_json, whole
 from lib.datasets.storage.columns import BODY_COLUMNS, People, body_fit, sort_rows
 from lib.geometry.cameras import project
 from lib.joints.tables import MANO
+from lib.messages import naming
 from lib.units import MM_PER_M
 
 FILE_SPLIT = {"train": "train", "test": "eval"}
@@ -89,16 +90,25 @@ class FreiHAND(RecordDataset):
         return load_truth(self.folder / "data" / file, np.asarray(self.column("db_idx")), points)
 
     def annotation(self, posed, places):
-        hands = read_json(self.files()[1], dict)
-        entries = [hands[str(number)] for number in self.records["db_idx"][places].tolist()]
-        lens = [torch.FloatTensor([entry["cam_param"][key] for entry in entries]) for key in ("focal", "princpt")]
+        path = self.files()[1]
+        hands, numbers = read_json(path, dict), self.records["db_idx"][places].tolist()
+
+        def values(size: int, *keys: str) -> np.ndarray:
+            found = [field(path, f"hand {number}", hands, str(number), *keys) for number in numbers]
+            with naming(f"{path}: {'.'.join(keys)}"):
+                try:
+                    return np.float32(found).reshape(len(found), size)
+                except TypeError as error:
+                    raise ValueError(f"expected {size} numbers of each hand") from error
+
+        lens = [torch.from_numpy(values(2, "cam_param", key)) for key in ("focal", "princpt")]
         if self.mode == "test":
             truth = self._truth(JOINT_FILE, MANO.joint_num)
             if truth is None:
                 return {}
             truth = truth[places]
         else:
-            truth = millimetres(np.float32([entry["joint_3d"] for entry in entries]).reshape(len(entries), -1, 3))
+            truth = millimetres(values(3 * MANO.joint_num, "joint_3d").reshape(len(numbers), -1, 3))
         found = {"truth": truth, "truth_image": project(torch.from_numpy(truth), *lens).numpy(), "placed": False}
         if self.mode == "test":
             return found
