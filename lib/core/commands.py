@@ -63,7 +63,7 @@ def run_command(command: Callable[[argparse.Namespace], None], args: argparse.Na
         mended = isinstance(error, (ValueError, FileNotFoundError))  # other settings or files are needed first
         settings = getattr(args, "cfg", None) or ""
         named = settings in line or line.startswith("--") or os.sep in line.partition(" ")[0]  # an argument, a file
-        place = "" if named else f"{settings}: "
+        place = "" if named else f"{one_line(settings, 200)}: "
         print(f"error: {place}{line}{'' if mended else hint}", file=sys.stderr)
         sys.exit(2)
     finally:

@@ -2,8 +2,10 @@
 
     python -m tests.support.kill_points                     # all points of both stages; figures of docs/reliability.md
     python -m tests.support.kill_points --twice             # and kill each resuming, too, at a point of its own
+    python -m tests.support.kill_points --moments 100       # at so many moments drawn at random instead
 
-Each training is a forked process that dies by SIGKILL right before its n-th flush, rename, link or new folder.
+Each training is a forked process that dies by SIGKILL right before its n-th flush, rename, link or new folder, or after
+a time of which it knows nothing.
 """
 
 import argparse
@@ -69,8 +71,10 @@ def train_here(config: Path, experiment: Path, resume: bool = False) -> None:
     commands.train(argparse.Namespace(**given, debug=False, resume_training=resume, name=""))
 
 
-def train(config: Path, experiment: Path, resume: bool = False, kill_at: int | None = None) -> tuple[int, int, str]:
-    """Train in a forked process; wait status, number of changes, what it printed."""
+def train(
+    config: Path, experiment: Path, resume: bool = False, kill_at: int | None = None, after: float | None = None
+) -> tuple[int, int, str]:
+    """Train in a forked process, killed before a change or after seconds; wait status, number of changes, output."""
     report = experiment.with_name(f"{experiment.name}.txt")
     child = os.fork()
     if child == 0:
@@ -85,6 +89,9 @@ def train(config: Path, experiment: Path, resume: bool = False, kill_at: int | N
         finally:
             report.write_text(f"{len(done)}\n{text.getvalue()}")
             os._exit(code)
+    if after is not None:
+        time.sleep(after)
+        os.kill(child, signal.SIGKILL)
     _, status = os.waitpid(child, 0)
     number, _, printed = report.read_text().partition("\n") if report.is_file() else ("0", "", "")
     report.unlink(missing_ok=True)
@@ -125,14 +132,15 @@ def equal(value, other) -> bool:
     return torch.equal(value, other) if isinstance(value, torch.Tensor) else value == other
 
 
-def check(config: Path, folder: Path, points: list[int] | None = None, twice: bool = False):
-    """Kill and resume at each point.
+def check(config: Path, folder: Path, points: list[int] | None = None, twice: bool = False, moments: int = 0):
+    """Kill and resume at each point, or at moments.
 
     Args:
         config: settings file.
         folder: empty; run folders go there.
         points: numbers of changes; None: all.
         twice: kill the resumed training as well.
+        moments: number of random moments to kill at, within the time of a training; 0: points instead.
 
     Returns:
         number of changes of a whole training, of kills, and a line per failure.
@@ -140,26 +148,31 @@ def check(config: Path, folder: Path, points: list[int] | None = None, twice: bo
     with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()), counted(None) as done:
         train_here(config, folder / "whole")  # in this process, so that the others find everything imported
     changes = len(done)
+    start = time.monotonic()
+    train(config, folder / "timed")
+    longest = time.monotonic() - start
     (whole,) = (folder / "whole").glob("exp_*")
     names = (*RESULTS, *PLOTS)
     kills, failures, draw = 0, [], random.Random(0)
-    for point in range(1, changes + 1) if points is None else points:
+    everywhere = range(1, changes + 1) if points is None else points
+    for point in range(1, moments + 1) if moments else everywhere:
         place = folder / f"killed_{point}"
-        status, *_ = train(config, place, kill_at=point)
+        when = {"after": draw.uniform(0, longest)} if moments else {"kill_at": point}
+        status, *_ = train(config, place, **when)
         kills += os.WIFSIGNALED(status)
         if twice:
             status, *_ = train(config, place, resume=True, kill_at=draw.randint(1, changes))
             kills += os.WIFSIGNALED(status)
         status, _, printed = train(config, place, resume=True)
         if status:
-            failures.append(f"killed before change {point}: resuming failed\n{printed}")
+            failures.append(f"killed at {when}: resuming failed\n{printed}")
             continue
         run = max(place.glob("exp_*"), key=lambda path: path.stat().st_mtime_ns)
         runs = [path for path in place.glob("exp_*") if (path / "result" / "metrics.json").is_file()]
         wrong = differences(whole, runs[0] if len(runs) == 1 else run, names)
         wrong += [f"{path.name} is left" for path in place.rglob("*.tmp")]
         if wrong or len(runs) != 1:
-            failures.append(f"killed before change {point}: {len(runs)} complete runs; {'; '.join(wrong)}\n{printed}")
+            failures.append(f"killed at {when}: {len(runs)} complete runs; {'; '.join(wrong)}\n{printed}")
     return changes, kills, failures
 
 
@@ -178,6 +191,7 @@ def main() -> None:
     parser.add_argument("--twice", action="store_true", help="kill the resumed trainings as well")
     parser.add_argument("--stage", nargs="+", default=["posenet", "pose2mesh_net"])
     parser.add_argument("--points", nargs="+", type=int, help="numbers of the changes to kill at (default: all)")
+    parser.add_argument("--moments", type=int, default=0, help="number of random moments to kill at, of each stage")
     args = parser.parse_args()
     torch.set_num_threads(1)  # a forked process would wait for ever for others
     failed = False
@@ -186,7 +200,7 @@ def main() -> None:
         with tempfile.TemporaryDirectory() as folder:
             config = Path(folder) / "settings.yml"
             config.write_text(yaml.safe_dump(settings(stage)))
-            changes, kills, failures = check(config, Path(folder), args.points, args.twice)
+            changes, kills, failures = check(config, Path(folder), args.points, args.twice, args.moments)
         seconds = time.monotonic() - start
         print(f"{stage}: {changes} changes, {kills} kills, {len(failures)} failures, {seconds:.0f} s")
         print("\n".join(failures), flush=True)
