@@ -14,6 +14,8 @@ from lib.runtime.optional import optional
 if TYPE_CHECKING:
     from torch.utils.tensorboard import SummaryWriter
 
+_MOST_BYTES = 1 << 26  # of log.csv; a row has some hundred
+
 
 def log_epoch(
     path: Path, epoch: int, lr: float, loss: float, terms: dict[str, float], errors: dict[str, float]
@@ -73,8 +75,8 @@ def _write(path: Path, columns: Iterable[str], rows: Iterable[Mapping[str, objec
 
 
 def _rows(path: Path) -> list[dict[str, str]]:
-    """Rows with an epoch; of a damaged file those that can be read."""
-    if not path.is_file():
+    """Rows with an epoch; of a damaged file those that can be read, none of one that no training writes."""
+    if not path.is_file() or path.stat().st_size > _MOST_BYTES:
         return []
     rows = []
     with open(path, encoding="utf-8", errors="replace", newline="") as file, contextlib.suppress(csv.Error):

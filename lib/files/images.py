@@ -54,6 +54,10 @@ def open_film(path: str | Path) -> cv2.VideoCapture:
     """
     cv2.setLogLevel(0)
     os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")  # quiet, see ``read_image``
+    try:
+        str(path).encode()
+    except UnicodeEncodeError as error:  # which OpenCV cannot take, and crashes of
+        raise ValueError(f"{one_line(path, 200)}: the film's name is not UTF-8; give it another one") from error
     # OpenCV's own readers print bytes of damaged files, and take a name with digits for that of numbered images
     quiet = cv2.CAP_FFMPEG in cv2.videoio_registry.getStreamBackends()
     stream = cv2.VideoCapture(str(path), cv2.CAP_FFMPEG if quiet else cv2.CAP_ANY)

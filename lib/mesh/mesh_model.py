@@ -185,6 +185,9 @@ class MeshModel:
             )
         if own and (regressor.dtype.kind not in "biuf" or not np.isfinite(regressor).all()):
             raise ValueError(f"{self.path}: {key} holds something else than finite numbers")
+        if own and not (regressor.sum(axis=1) > 0).all():
+            row = int((regressor.sum(axis=1) <= 0).argmax())
+            raise ValueError(f"{self.path}: row {row} of {key} has no positive sum; the weights of a joint sum to 1")
         return regressor.astype(np.float32)
 
     def _hand_regressor(self) -> np.ndarray:
