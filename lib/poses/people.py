@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from lib.joints.joint_set import JointSet
+from lib.messages import shown_name
 
 
 @dataclass(frozen=True)
@@ -23,9 +24,11 @@ class Frame:
 
     def __post_init__(self):
         if self.poses.ndim != 3 or self.poses.shape[2] != 3:
-            raise ValueError(f"frame {self.name!r}: expected poses (N, J, 3), got {self.poses.shape}")
+            raise ValueError(f"frame {shown_name(self.name)}: expected poses (N, J, 3), got {self.poses.shape}")
         if self.tracks is not None and self.tracks.shape != (len(self.poses),):
-            raise ValueError(f"frame {self.name!r}: expected {len(self.poses)} track numbers, got {len(self.tracks)}")
+            raise ValueError(
+                f"frame {shown_name(self.name)}: expected {len(self.poses)} track numbers, got {len(self.tracks)}"
+            )
 
     def take(self, people) -> "Frame":
         """The same frame with some of its people (indices or mask)."""

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
+from lib.messages import shown_name
 from lib.poses.formats.content import FrameBuilder, Request, found, numbers, track_number
 from lib.poses.people import PoseSequence
 
@@ -37,7 +38,7 @@ def read_mmpose(path: Path, content, request: Request) -> PoseSequence:
         name = str(entry.get("frame_id", place))
         builder.add_frame(name)
         for number, person in enumerate(entry["instances"]):
-            where = f"frame {name}, person {number}" if video else f"person {number}"
+            where = f"frame {shown_name(name)}, person {number}" if video else f"person {number}"
             builder.add(name, _pose(path, person, where), where, track_number(person.get("track_id")))
     return builder.sequence("MMPose JSON", is_video=video and len(builder.names) > 1)
 

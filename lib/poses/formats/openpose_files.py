@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from lib.messages import shown_name
 from lib.poses.formats.content import FrameBuilder, Request, found, natural_key, read_json, track_number, triples
 from lib.poses.people import PoseSequence
 
@@ -52,7 +53,7 @@ def add_people(builder: FrameBuilder, path: Path, content: dict, request: Reques
     hand = request.body == "hand"
     keys = ("hand_right_keypoints_2d", "hand_right_keypoints") if hand else ("pose_keypoints_2d", "pose_keypoints")
     for number, person in enumerate(content["people"]):
-        where = f"{path.name}, person {number}"
+        where = f"{shown_name(path.name)}, person {number}"
         key = next((key for key in keys if isinstance(person, dict) and key in person), None)
         if key is None:
             raise ValueError(f"{builder.path}: {where} is {found(person)}, without {keys[0]}; expected {LAYOUT}")
