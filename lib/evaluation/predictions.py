@@ -27,6 +27,7 @@ from lib.messages import naming, one_line, shown
 IDENTITY = ("image", "image_id", "annotation_id", "person_id", "db_idx")
 INFO = ("dataset", "model", "joint_set", "samples", "unit")
 _HINT = "TEST.save_predictions True writes result/predictions in a run"
+_LONGEST_ITEM = 1 << 13  # bytes of a name
 _MOST_INFO = 1 << 20  # bytes
 _KINDS = "fiubSU"  # of arrays: numbers, and names of images
 
@@ -164,6 +165,8 @@ class Predictions:
     def _check_column(self, name: str, saved: np.ndarray, column: np.ndarray) -> None:
         if saved.shape != column.shape:
             raise ValueError(f"{self.path}: {name} has shape {saved.shape}, the data set {column.shape}")
+        if saved.dtype.kind not in "iufUS" or saved.dtype.itemsize > _LONGEST_ITEM:
+            raise ValueError(f"{self.path}: {name} holds {shown(saved.dtype)}; expected whole numbers or texts")
         if saved.dtype.kind == "U":
             with naming(self.path):
                 saved = np.char.encode(saved, "utf-8")
