@@ -18,10 +18,12 @@ from lib.graph.mesh_graph import MeshGraph
 from lib.joints.joint_set import JointSet
 from lib.joints.lookup import get_joint_set
 from lib.mesh.mesh_model import MeshModel
+from lib.mesh.refine import View
+from lib.mesh.surface import SurfaceFitter
 from lib.models.lifters import build_lifter
 from lib.models.pose2mesh_net import Pose2Mesh, build_pose2mesh
 from lib.settings.config import Config
-from lib.settings.setting import POSE2MESH, POSENET
+from lib.settings.setting import FITTED, NETWORK, POSE2MESH, POSENET
 from lib.units import MM_PER_M
 
 # regions that TRAIN.detail_weight and MODEL.part_loss_weight act on, of a body and of a hand
@@ -158,6 +160,7 @@ class MeshStage(Stage):
                 "AUG.flip and AUG.rotate_factor turn the 2D pose and the lifted joints, not the mesh: they are for "
                 "PoseNet only (MODEL.name posenet)"
             )
+        self._fitter: SurfaceFitter | None = None
         self._cache = ROOT / cfg.DATASET.cache if cfg.DATASET.cache else None  # of graphs
         self.compared_set = get_joint_set(cfg.DATASET.target_joint_set)
         # derived joints are means of other joints, so their rows are means of rows
@@ -219,7 +222,22 @@ class MeshStage(Stage):
         """``mesh`` (B, V, 3) and, unless the model lifts none, ``joints`` (B, J, 3); mm, root-relative."""
         mesh, joints = model(batch.inputs["pose2d"])
         prediction = {} if joints is None else {"joints": joints}
-        return {**prediction, "mesh": MM_PER_M * mesh}
+        return {**prediction, "mesh": MM_PER_M * self._surface(mesh, batch)}
+
+    def _surface(self, mesh: Tensor, batch: Batch) -> Tensor:
+        """The mesh (B, V, 3) in metres that ``TEST.mesh`` asks for."""
+        wanted = self.cfg.TEST.mesh
+        if wanted == NETWORK:
+            return mesh
+        if self._fitter is None:
+            joint_set = get_joint_set(self.cfg.DATASET.input_joint_set)
+            self._fitter = SurfaceFitter(self.mesh_model, joint_set, mesh.device)
+        fitted = self._fitter.fitted(mesh)
+        if wanted == FITTED:
+            return fitted.mesh
+        if "rays" not in batch.meta:
+            raise ValueError("TEST.mesh: refined needs perspective cameras, which this data set lacks; take fitted")
+        return self._fitter.refined(fitted.fit, View.of(batch.meta["rays"], self._fitter.joint_set))[0].mesh
 
     def evaluate(self, evaluator, prediction: dict[str, Tensor], batch: Batch, indices):
         targets = batch.targets

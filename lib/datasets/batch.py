@@ -13,7 +13,8 @@ class Batch(NamedTuple):
         targets: ``lift_pose3d`` (B, J, 3), the input joints in mm relative to their root. Where a mesh is made
             (``ModelConfig.with_mesh``) also ``mesh`` (B, V, 3) in metres, relative to the root of the target joints
             (``BodyTransform.root_set``), and ``reg_pose3d`` (B, Jt, 3), the target joints in mm relative to their root.
-        meta: for each target ``<target>_valid`` (B, N, 1), 1 where it supervises, else 0.
+        meta: for each target ``<target>_valid`` (B, N, 1), 1 where it supervises, else 0. With ``TEST.mesh: refined``
+            also ``rays`` (B, J, 2), where a perspective camera sees the joints of the input: x/z and y/z.
     """
 
     inputs: dict[str, torch.Tensor]

@@ -60,7 +60,15 @@ class Input2D:
         self.input_scale = input_scale
 
     def __call__(self, joint_img, flip, rotation, generator) -> torch.Tensor:
-        """Crop, disturb, mirror and standardise joints.
+        """Crop, disturb, mirror and standardise joints; see ``in_crop`` and ``normalised``.
+
+        Returns:
+            (B, J, 2), zero mean and unit spread, see ``lib.geometry.crops.standardise``.
+        """
+        return self.normalised(self.in_crop(joint_img, flip, rotation, generator)[0])
+
+    def in_crop(self, joint_img, flip, rotation, generator) -> tuple[torch.Tensor, torch.Tensor]:
+        """Crop, disturb and mirror joints.
 
         The crop follows the joints themselves. Where the original crops detected joints with the box of the true ones
         the result is the same, because a common shift and scale cancels in the normalisation.
@@ -71,7 +79,7 @@ class Input2D:
             generator: source of the errors.
 
         Returns:
-            (B, J, 2), zero mean and unit spread, see ``lib.geometry.crops.standardise``.
+            (B, J, 2) pixels of the crop; and the crop's matrices (B, 2, 3).
         """
         width, height = self.crop_size
         tight = tight_boxes(joint_img)
@@ -90,6 +98,10 @@ class Input2D:
             joints = torch.where(draw < self.sources.clean_share, joints, noisy)
         if not self.sources.flip_first:
             joints = self._mirror(joints, flip)
+        return joints, matrices
+
+    def normalised(self, joints: torch.Tensor) -> torch.Tensor:
+        """(B, J, 2) of joints in the crop, zero mean and unit spread: the network's input."""
         # the published division by the size of the crop cancels with one scale per axis, and distorts with a common one
         if self.input_scale == "axis":
             joints = joints / joints.new_tensor(self.crop_size)

@@ -10,12 +10,13 @@ from lib.datasets.batch import Batch
 from lib.datasets.input2d import Input2D, Sources2D
 from lib.datasets.posed import Posed, PosedBodies
 from lib.datasets.protocol import Protocol
-from lib.geometry.crops import BadSamples, rotate_flip_3d, sample_augmentation
+from lib.geometry.crops import BadSamples, apply_affine, inverse_affine, rotate_flip_3d, sample_augmentation
 from lib.joints.joint_set import JointSet
 from lib.joints.lookup import get_joint_set
 from lib.joints.tables import COCO, HUMAN36
 from lib.mesh.mesh_model import MeshModel
 from lib.settings.config import Config
+from lib.settings.setting import REFINED
 from lib.units import MM_PER_M
 
 
@@ -95,7 +96,8 @@ class BodyTransform:
         posed = self.posed(rows)
         flip, rotation = (values.to(self.device, non_blocking=True) for values in (flip, rotation))
         joint_img = posed.rows["detections"] if self.sources.detections else posed.image(self.input_set.name)
-        pose2d = self.input_2d(joint_img, flip, rotation, generator)
+        in_crop, matrices = self.input_2d.in_crop(joint_img, flip, rotation, generator)
+        pose2d = self.input_2d.normalised(in_crop)
         lifted = MM_PER_M * _relative(posed.targets(self.input_set.name), self.input_set.root)
         lift = rotate_flip_3d(lifted, rotation, self.input_set.flip_pairs, flip)
         finite = torch.isfinite(lift).flatten(1).all(dim=1)
@@ -111,6 +113,9 @@ class BodyTransform:
             kept = self.check.error(posed) <= self.check.threshold
             for name in self.masked:
                 meta[f"{name}_valid"] *= kept[:, None, None]
+        if self.cfg.TEST.mesh == REFINED and self.with_mesh and "focal" in posed.rows:
+            pixels = apply_affine(in_crop, inverse_affine(matrices))
+            meta["rays"] = (pixels - posed.rows["princpt"][:, None]) / posed.rows["focal"][:, None]
         return Batch({"pose2d": pose2d}, targets, meta)
 
 

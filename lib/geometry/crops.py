@@ -62,6 +62,12 @@ def apply_affine(points: torch.Tensor, matrices: torch.Tensor) -> torch.Tensor:
     return points @ matrices[..., :2].transpose(-1, -2) + matrices[..., None, :, 2]
 
 
+def inverse_affine(matrices: torch.Tensor) -> torch.Tensor:
+    """Affine matrices (..., 2, 3) that undo others."""
+    back = torch.linalg.inv(matrices[..., :2])
+    return torch.cat([back, -back @ matrices[..., 2:]], dim=-1)
+
+
 def crop_areas(boxes: torch.Tensor, matrices: torch.Tensor) -> torch.Tensor:
     """Area (...) of boxes (..., 4) after the crop (..., 2, 3), square pixels: the unit of COCO-style 2D errors."""
     return boxes[..., 2] * boxes[..., 3] * torch.linalg.det(matrices[..., :2])

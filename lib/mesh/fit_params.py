@@ -10,12 +10,16 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
+from lib.body.joint_prior import JointPrior
 from lib.body.lbs import BodyParams, skin
 from lib.body.param_solver import ParamSolver
+from lib.body.points import BodyPoints, surface_patches
 from lib.body.rotation import matrix_to_axis_angle
 from lib.mesh.mesh_model import MeshModel
 
-_MOST_VERTICES = 900  # neighbours say the same: of larger meshes every second, third, ... vertex is fitted
+# Neighbours say the same: a mesh is fitted at the means of so many patches of its surface. What a prior does not tell,
+# finer patches must.
+PATCHES, FREE_PATCHES = 120, 600
 _BATCH = 256  # meshes that are fitted together; the largest group if that is more
 
 
@@ -53,6 +57,7 @@ def fit_params(
     groups: torch.Tensor | np.ndarray | None = None,
     betas: torch.Tensor | np.ndarray | None = None,
     gender: str = "neutral",
+    prior: JointPrior | None = None,
 ) -> ParamFit:
     """Fit a model's parameters to meshes.
 
@@ -66,6 +71,8 @@ def fit_params(
         betas: (S,) or (B, S) a known shape that is kept, for example that of a video's first frames. Excludes
             ``groups``.
         gender: which of SMPL's files to fit.
+        prior: ``lib.body.joint_prior.joint_prior`` of the kind of mesh, for meshes that are not exact: keeps joints
+            within their ranges and likely where the mesh says little. None: any rotation.
 
     Returns:
         ParamFit on the device of ``vertices``, float32.
@@ -84,11 +91,13 @@ def fit_params(
     params = params.to(target.device)
     group, known = _check_shape_choice(params, target, groups, betas)
 
-    chosen = torch.arange(0, params.vertex_num, -(-params.vertex_num // _MOST_VERTICES), device=target.device)
-    fewer = params.subset(chosen)
+    patches = surface_patches(params, FREE_PATCHES if prior is None else PATCHES)
+    points = BodyPoints(params, patches / patches.sum(dim=1, keepdim=True))
+    share = patches.sum(dim=1) / params.vertex_num
+    prior = None if prior is None else prior.to(params.weights)
     batches = list(_batches(group))
     fits = [
-        _fit_batch(params, fewer, chosen, target[rows], group[rows], None if known is None else known[rows])
+        _fit_batch(points, share, target[rows], group[rows], None if known is None else known[rows], prior)
         for rows in batches
     ]
     back = torch.cat(batches).argsort()
@@ -104,11 +113,12 @@ def _batches(group: torch.Tensor) -> Iterator[torch.Tensor]:
             start = end
 
 
-def _fit_batch(params: BodyParams, fewer: BodyParams, chosen, target, group, known) -> tuple[torch.Tensor, ...]:
-    """The fields of ``ParamFit``. ``fewer`` has the vertices ``chosen`` of ``params``."""
+def _fit_batch(points: BodyPoints, share, target, group, known, prior) -> tuple[torch.Tensor, ...]:
+    """The fields of ``ParamFit``."""
+    params = points.params
     group = torch.unique(group, return_inverse=True)[1]
     centre = target.mean(dim=1)  # near the origin float32 resolves a micrometre
-    fit = ParamSolver(fewer, target[:, chosen] - centre[:, None], group, known)
+    fit = ParamSolver(points, share, points.matrix @ (target - centre[:, None]), group, known, prior)
     fit.run()
     pose = matrix_to_axis_angle(fit.rotations).flatten(1) - params.pose_mean
     shape, trans = fit.shape[group], fit.trans + centre

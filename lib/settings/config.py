@@ -163,6 +163,7 @@ class TestConfig:
     vis: bool = False
     smooth: bool = False  # new: PW3D: also evaluate after One-Euro smoothing of each person's joints over time
     save_predictions: bool = False  # new: keep predictions in the run's result/, to evaluate again without a model
+    mesh: Literal["network", "fitted", "refined"] = "network"  # new: which mesh is evaluated, see docs/surfaces.md
     freihand_unit: Literal["mm", "m"] = "mm"  # new: of FreiHAND's pred.json: mm as released, m as officially expected
 
 

@@ -1,0 +1,88 @@
+"""Clean surfaces in place of a network's vertices: the body model fitted to them, and that refined to the 2D joints."""
+
+from dataclasses import dataclass
+
+import torch
+
+from lib.body.joint_prior import joint_prior
+from lib.body.lbs import skin
+from lib.body.rotation import axis_angle_to_matrix, matrix_to_axis_angle
+from lib.joints.joint_set import JointSet
+from lib.mesh.fit_params import ParamFit, fit_params
+from lib.mesh.joint_points import joint_points, origin_point
+from lib.mesh.mesh_model import MeshModel
+from lib.mesh.refine import BodyState, Refiner, View
+
+
+@dataclass(frozen=True)
+class Surface:
+    """Meshes of B bodies that a model's parameters give.
+
+    Attributes:
+        mesh: (B, V, 3) metres, relative to the root as the network's.
+        fit: its parameters: ``lbs(params, pose, betas) + trans`` is the mesh; of fitted surfaces ``residual`` is the
+            mean distance to the network's vertices, of refined ones too.
+        translation: (B, 3) metres; mesh + translation stands before the camera of the 2D joints. None: no camera.
+        apart: (B,) metres, mean distance of projected and given 2D joints at the person's distance; None: no camera.
+    """
+
+    mesh: torch.Tensor
+    fit: ParamFit
+    translation: torch.Tensor | None = None
+    apart: torch.Tensor | None = None
+
+
+class SurfaceFitter:
+    """Fits and refines the surfaces of one mesh model.
+
+    Args:
+        mesh_model: of the meshes.
+        joint_set: of the network that makes them, and of the 2D joints.
+        device: where.
+    """
+
+    def __init__(self, mesh_model: MeshModel, joint_set: JointSet, device: torch.device | str = "cpu"):
+        self.mesh_model, self.joint_set = mesh_model, joint_set
+        self.params = mesh_model.params().to(device)
+        self.prior = joint_prior(mesh_model.kind).to(self.params.weights)
+        template = self.params.v_template
+        height = float((template.amax(dim=0) - template.amin(dim=0)).max())
+        self._origin = origin_point(mesh_model, joint_set, device)
+        self._refiner = Refiner(joint_points(mesh_model, joint_set, device), mesh_model.kind, self.prior, height)
+
+    def fitted(
+        self, mesh: torch.Tensor, groups: torch.Tensor | None = None, betas: torch.Tensor | None = None
+    ) -> Surface:
+        """The surfaces nearest to meshes (B, V, 3) in metres; ``groups`` and ``betas`` as in ``fit_params``."""
+        fit = fit_params(mesh, self.mesh_model, groups, betas, prior=self.prior)
+        return Surface(skin(self.params, self.rotations(fit), fit.betas)[0] + fit.trans[:, None], fit)
+
+    def refined(
+        self,
+        fit: ParamFit,
+        view: View,
+        keep_shape: bool = False,
+        before: BodyState | None = None,
+        followed: torch.Tensor | None = None,
+    ) -> tuple[Surface, BodyState]:
+        """Fitted surfaces, refined to the 2D joints of their camera.
+
+        Args:
+            fit: of ``fitted``.
+            view: rays and weights of the joints without the derived ones.
+            keep_shape, before, followed: see ``lib.mesh.refine.Refiner``.
+
+        Returns:
+            the surfaces, and what the next frame of a film takes as ``before``.
+        """
+        start = BodyState(self.rotations(fit), fit.betas, fit.trans)
+        state, apart = self._refiner(start, view, keep_shape, before, followed)
+        origin = self._origin.pose(state.rotations, state.betas).points[:, 0]
+        pose = matrix_to_axis_angle(state.rotations).flatten(1) - self.params.pose_mean
+        mesh = skin(self.params, state.rotations, state.betas)[0] - origin[:, None]
+        refined = ParamFit(pose, state.betas, -origin, fit.residual)
+        return Surface(mesh, refined, state.trans + origin, apart), state
+
+    def rotations(self, fit: ParamFit) -> torch.Tensor:
+        """(B, K, 3, 3) of fitted parameters."""
+        return axis_angle_to_matrix((fit.pose + self.params.pose_mean).unflatten(1, (self.params.joint_num, 3)))
