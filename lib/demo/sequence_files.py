@@ -158,7 +158,7 @@ class SequenceFiles:
         if not self._kept:
             return []
         fits, tracks, translations, names = zip(*self._kept)
-        fit = ParamFit(*(torch.cat(values) for values in zip(*((f.pose, f.betas, f.trans, f.residual) for f in fits))))
+        fit = ParamFit.joined(fits)
         track, translation = np.concatenate(tracks), np.concatenate(translations)
         self.residual = float(fit.residual.mean())
         files = []

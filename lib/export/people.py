@@ -6,6 +6,8 @@ import numpy as np
 
 from lib.export.cameras import default_focal, full_perspective
 
+_NEAREST = 0.1  # metres before the camera that anything is seen at
+
 
 @dataclass(frozen=True)
 class PeopleArrays:
@@ -28,6 +30,10 @@ class PeopleArrays:
             ((y + ty) * sy + 1) * height/2 pixels of the image.
         translation: (N, 3) metres: vertices + translation stand in the frame of a perspective camera with ``focal`` and
             the principal point in the middle of the image; joints + 1000 * translation likewise.
+        perspective: (N,) bool, refined meshes: that camera sees them as their 2D poses say, and ``camera_crop`` and
+            ``camera_image`` agree with it where the mesh's origin is. Others are as their poses say in ``camera_crop``.
+        pose, betas, trans: (N, 3K) axis-angle in radians, (N, S), (N, 3) metres: parameters whose surface the mesh is;
+            (N, 0) with a network's vertices, and after smoothing.
         focal: () pixels.
         image_size: (2,) int64 width, height, pixels.
         residual: (N,) mean absolute distance per coordinate of projected joints and pose2d, pixels of a 500-pixel
@@ -47,6 +53,10 @@ class PeopleArrays:
     box: np.ndarray
     camera_image: np.ndarray
     translation: np.ndarray
+    perspective: np.ndarray
+    pose: np.ndarray
+    betas: np.ndarray
+    trans: np.ndarray
     focal: np.ndarray
     image_size: np.ndarray
     residual: np.ndarray
@@ -75,7 +85,8 @@ class PeopleArrays:
             faces: (F, 3) of the predictor's mesh model.
             image_size: width and height of the picture, pixels.
             joint_names: of the predictor's joint set (J,).
-            focal: focal length in pixels; None: ``lib.export.default_focal``.
+            focal: focal length in pixels; None: ``lib.export.default_focal``. Refined meshes were refined with this one
+                and this ``image_size``.
             confidence: (B, J) scores; None: 1.
             tracks: (B,) numbers of the people; None: -1.
             frames: file names or frame numbers, one for each row; None: empty.
@@ -96,6 +107,10 @@ class PeopleArrays:
             raise ValueError(f"{joint_num} joints have {len(joint_names)} names")
         focal = default_focal(image_size) if focal is None else float(focal)
         camera = prediction.image_camera(image_size).numpy()
+        translation = full_perspective(camera, image_size, focal)
+        perspective = np.isfinite(prediction.focal.numpy())
+        if perspective.any():
+            translation = np.where(perspective[:, None], prediction.translation.numpy(), translation)
         return cls(
             vertices=_f32(prediction.mesh),
             faces=np.asarray(faces, dtype=np.int64),
@@ -107,7 +122,11 @@ class PeopleArrays:
             camera_crop=_f32(prediction.camera),
             box=_f32(prediction.box),
             camera_image=_f32(camera),
-            translation=_f32(full_perspective(camera, image_size, focal)),
+            translation=_f32(translation),
+            perspective=perspective,
+            pose=_f32(prediction.pose),
+            betas=_f32(prediction.betas),
+            trans=_f32(prediction.trans),
             focal=np.array(focal, dtype=np.float32),
             image_size=np.array(image_size, dtype=np.int64),
             residual=_f32(prediction.residual),
@@ -119,6 +138,17 @@ class PeopleArrays:
         """Some rows: slice, indices or mask."""
         arrays = self.arrays()
         return PeopleArrays(**{key: value if key in COMMON else value[rows] for key, value in arrays.items()})
+
+    @property
+    def drawn(self) -> np.ndarray:
+        """(N, V, 3) metres: meshes that ``camera_image`` shows where each mesh's own camera sees it."""
+        if not self.perspective.any():
+            return self.vertices
+        place = self.placed
+        nearer = self.translation[:, None, 2:] / np.maximum(place[..., 2:], _NEAREST)
+        flat = place * nearer - self.translation[:, None]
+        flat[..., 2] = self.vertices[..., 2]
+        return np.where(self.perspective[:, None, None], flat, self.vertices)
 
     @property
     def placed(self) -> np.ndarray:

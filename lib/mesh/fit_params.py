@@ -4,7 +4,7 @@ A predicted mesh is only a list of vertices; animation and analysis tools want t
 ``lib.body.param_solver`` has the method.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -44,6 +44,11 @@ class ParamFit:
 
     def __len__(self) -> int:
         return len(self.pose)
+
+    @classmethod
+    def joined(cls, parts: Iterable["ParamFit"]) -> "ParamFit":
+        """One after the other."""
+        return cls(*(torch.cat(values) for values in zip(*((f.pose, f.betas, f.trans, f.residual) for f in parts))))
 
     def __getitem__(self, rows) -> "ParamFit":
         """Some rows: slice, indices or mask."""

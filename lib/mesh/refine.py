@@ -9,8 +9,8 @@ Gauss-Newton steps on all rotations, the shape and the place before a perspectiv
 * how unlikely the pose is (``lib.body.joint_prior``), within the ranges of the joints;
 * for films, how far pose and place are from those of the frame before.
 
-It follows SMPLify (Bogo et al., ECCV 2016) with the lift in place of the generic start, and takes into account where the
-person is in the image (CLIFF, Li et al., ECCV 2022).
+It follows SMPLify (Bogo et al., ECCV 2016) with the lift in place of the generic start, and takes into account where
+the person is in the image (CLIFF, Li et al., ECCV 2022).
 """
 
 from dataclasses import dataclass, fields

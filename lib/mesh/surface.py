@@ -1,5 +1,6 @@
 """Clean surfaces in place of a network's vertices: the body model fitted to them, and that refined to the 2D joints."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -30,6 +31,15 @@ class Surface:
     fit: ParamFit
     translation: torch.Tensor | None = None
     apart: torch.Tensor | None = None
+
+    @classmethod
+    def joined(cls, parts: Sequence["Surface"]) -> "Surface":
+        """One after the other; all of them with or without cameras."""
+        fit = ParamFit.joined(part.fit for part in parts)
+        places = [part.translation for part in parts if part.translation is not None]
+        distances = [part.apart for part in parts if part.apart is not None]
+        mesh = torch.cat([part.mesh for part in parts])
+        return cls(mesh, fit, torch.cat(places) if places else None, torch.cat(distances) if distances else None)
 
 
 class SurfaceFitter:
@@ -75,13 +85,19 @@ class SurfaceFitter:
         Returns:
             the surfaces, and what the next frame of a film takes as ``before``.
         """
-        start = BodyState(self.rotations(fit), fit.betas, fit.trans)
-        state, apart = self._refiner(start, view, keep_shape, before, followed)
+        state, apart = self._refiner(self.state(fit), view, keep_shape, before, followed)
         origin = self._origin.pose(state.rotations, state.betas).points[:, 0]
         pose = matrix_to_axis_angle(state.rotations).flatten(1) - self.params.pose_mean
         mesh = skin(self.params, state.rotations, state.betas)[0] - origin[:, None]
         refined = ParamFit(pose, state.betas, -origin, fit.residual)
         return Surface(mesh, refined, state.trans + origin, apart), state
+
+    def state(self, fit: ParamFit) -> BodyState:
+        return BodyState(self.rotations(fit), fit.betas, fit.trans)
+
+    def joints(self, fit: ParamFit) -> torch.Tensor:
+        """(B, J, 3) metres, the joint set's joints without the derived ones."""
+        return self._refiner.points.pose(self.rotations(fit), fit.betas).points + fit.trans[:, None]
 
     def rotations(self, fit: ParamFit) -> torch.Tensor:
         """(B, K, 3, 3) of fitted parameters."""

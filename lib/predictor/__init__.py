@@ -21,9 +21,10 @@ Usage::
 from .inputs import VIEW_SIZE, check_poses
 from .predictor import Pose2MeshPredictor, camera_crop, resolve_device
 from .results import MeshPrediction, PeoplePrediction
+from .surfaces import Circumstances, Film
 from .weights import find_weights
 
 __all__ = [
-    "VIEW_SIZE", "MeshPrediction", "PeoplePrediction", "Pose2MeshPredictor", "camera_crop", "check_poses",
-    "find_weights", "resolve_device",
+    "VIEW_SIZE", "Circumstances", "Film", "MeshPrediction", "PeoplePrediction", "Pose2MeshPredictor", "camera_crop",
+    "check_poses", "find_weights", "resolve_device",
 ]  # fmt: skip

@@ -21,11 +21,12 @@ from lib.poses import Selection, select_people
 from lib.poses.filters import PERSON_SCORE
 from lib.poses.missing import JOINT_SCORE
 from lib.settings.config import Config
-from lib.settings.setting import POSE2MESH
+from lib.settings.setting import FITTED, NETWORK, POSE2MESH, REFINED
 from lib.units import MM_PER_M
 
 from .inputs import check_pose3d, check_poses, orthographic_view
 from .results import MeshPrediction, PeoplePrediction
+from .surfaces import Circumstances, PerspectiveCamera, SurfaceMaker, chosen_surface
 from .weights import check_joints, check_regressor, find_weights
 
 _BOX_SCALE = 1.25  # the camera is fitted in a square crop this much larger than the pose
@@ -64,9 +65,12 @@ class Pose2MeshPredictor:
         device: see ``resolve_device``.
         body: mesh model (``lib.mesh.mesh_model.load_mesh_model``); None takes the one the weights were trained for.
         root: folder with the licensed models and ``experiment/`` with weights; the open ones are found in any case.
+        mesh: which one comes out: ``network`` (its vertices, as published), ``fitted`` (the body model's surface fitted
+            to them), ``refined`` (that surface refined to the 2D joints); ``auto`` is ``refined`` for the open models
+            and ``network`` for licensed ones. See ``docs/surfaces.md``.
 
     Attributes:
-        joint_set, device, weights (file in use), mesh_model, graph, network, input_scale (see
+        joint_set, device, weights (file in use), mesh_model, graph, network, mesh, input_scale (see
         ``lib.geometry.crops.standardise``), and ``description``: lines that say what is in use.
 
     Raises:
@@ -81,6 +85,7 @@ class Pose2MeshPredictor:
         device: str = "auto",
         body: str | None = None,
         root: str | Path = ROOT,
+        mesh: str = "auto",
     ):
         wanted = None if joint_set is None else get_joint_set(joint_set)
         self.device = resolve_device(device)
@@ -106,10 +111,19 @@ class Pose2MeshPredictor:
         checkpoint.load_into(self.network, take_over=True)
         self.network.requires_grad_(False).eval().to(self.device)
         self._regressor = torch.from_numpy(regressor).to(self.device)
+        self.mesh = chosen_surface(mesh, self.mesh_model)
+        self._maker = None
+        if self.mesh != NETWORK:
+            self._maker = SurfaceMaker(self.mesh, self.mesh_model, self.joint_set, self.device)
 
     @property
-    def description(self) -> tuple[str, str]:
-        return f"Mesh model: {self.mesh_model.description}", f"Weights: {self.weights} on {self.device}"
+    def description(self) -> tuple[str, ...]:
+        mesh = {NETWORK: "the network's vertices", FITTED: "surface fitted to the network's vertices"}
+        return (
+            f"Mesh model: {self.mesh_model.description}",
+            f"Weights: {self.weights} on {self.device}",
+            f"Mesh: {mesh.get(self.mesh, 'surface fitted to the network and refined to the 2D pose')}",
+        )
 
     @cached_property
     def template_joints(self) -> np.ndarray:
@@ -123,19 +137,29 @@ class Pose2MeshPredictor:
         # the matrix has all joints, or all but the derived
         return joints if joints.shape[-2] == self.joint_set.joint_num else self.joint_set.add_derived(joints)
 
-    def predict(self, poses: np.ndarray | torch.Tensor, batch_size: int = 64) -> MeshPrediction:
+    def predict(
+        self,
+        poses: np.ndarray | torch.Tensor,
+        batch_size: int = 64,
+        known: Circumstances = Circumstances(),  # noqa: B008  # it cannot change
+    ) -> MeshPrediction:
         """Meshes, joints and cameras of 2D poses.
 
         Args:
             poses: (B, J, 2) pixels in the joint set's order, or one pose (J, 2), which becomes a batch of one; joint
                 sets with derived joints also without those (coco: 17 or 19).
             batch_size: poses per network call; bounds the memory.
+            known: what is known beside the poses, for fitted and refined meshes: size of the picture, focal length,
+                scores, shape, film. Without the size of the picture a camera looks straight at each person.
 
         Raises:
-            ValueError: see ``check_poses``.
+            ValueError: see ``check_poses``; ``known`` is of other people.
         """
         pose2d = torch.from_numpy(check_poses(_array(poses), self.joint_set, self.input_scale))
-        return self._joined([self._predict_batch(part) for part in pose2d.split(batch_size) if len(part)])
+        known.check(len(pose2d), self.joint_set.joint_num, self.mesh_model.params().shape_num)
+        starts = range(0, len(pose2d), batch_size)
+        parts = (slice(start, start + batch_size) for start in starts)
+        return self._joined([self._predict_batch(pose2d[part], known=known.rows(part)) for part in parts])
 
     __call__ = predict
 
@@ -145,6 +169,7 @@ class Pose2MeshPredictor:
         pose2d: np.ndarray | torch.Tensor | None = None,
         unit: str = "mm",
         batch_size: int = 64,
+        betas: np.ndarray | torch.Tensor | None = None,
     ) -> MeshPrediction:
         """Meshes of 3D joints: MeshNet alone, without PoseNet.
 
@@ -158,11 +183,15 @@ class Pose2MeshPredictor:
             pose2d: (B, J, 2) the same poses in pixels of an image.
             unit: of ``pose3d``, ``mm`` or ``m``.
             batch_size: poses per network call.
+            betas: (S,) a shape that is known, for fitted surfaces. 3D joints are trusted more than 2D ones, so that
+                surfaces are not refined.
 
         Raises:
             ValueError: see ``check_pose3d`` and ``check_poses`` of ``lib.predictor.inputs``; or numbers of 2D and 3D
                 poses that differ.
         """
+        known = Circumstances(betas=betas)
+        known.check(0, 0, self.mesh_model.params().shape_num)
         joints = check_pose3d(_array(pose3d), self.joint_set, self.template_joints, unit)
         if pose2d is None:
             points = orthographic_view(joints, self.template_joints, self.input_scale)
@@ -171,7 +200,7 @@ class Pose2MeshPredictor:
         if len(points) != len(joints):
             raise ValueError(f"{len(joints)} 3D poses need as many 2D poses, got {len(points)}")
         pairs = zip(torch.from_numpy(points).split(batch_size), torch.from_numpy(joints).split(batch_size))
-        return self._joined([self._predict_batch(*pair) for pair in pairs if len(pair[0])])
+        return self._joined([self._predict_batch(*pair, known=known) for pair in pairs if len(pair[0])])
 
     def select_people(
         self, poses: np.ndarray | torch.Tensor, source: str | Path | JointSet = "coco17", **options
@@ -193,6 +222,7 @@ class Pose2MeshPredictor:
         person_score: float = PERSON_SCORE,
         image_size: tuple[int, int] | None = None,
         batch_size: int = 64,
+        focal: float | None = None,
     ) -> PeoplePrediction:
         """Meshes of the people that a detector found in an image: joints mapped, missing ones filled in.
 
@@ -206,6 +236,7 @@ class Pose2MeshPredictor:
             person_score: smallest sum of a person's scores.
             image_size: width and height, where known: joints far outside are missing.
             batch_size: poses per network call.
+            focal: of the camera, pixels, where known.
 
         Raises:
             ValueError: unknown source, a hand for a body, or a wrong number of joints.
@@ -213,13 +244,15 @@ class Pose2MeshPredictor:
         people = self.select_people(
             poses, source, joint_score=joint_score, person_score=person_score, image_size=image_size
         )
-        prediction = self.predict(people.poses, batch_size)
+        prediction = self.predict(people.poses, batch_size, Circumstances(image_size, focal, people.scores))
         return PeoplePrediction(prediction, people.kept, list(people.reasons), people.scores, people.filled)
 
     @torch.inference_mode()
-    def _predict_batch(self, pose2d: torch.Tensor, pose3d: torch.Tensor | None = None) -> tuple[torch.Tensor, ...]:
+    def _predict_batch(
+        self, pose2d: torch.Tensor, pose3d: torch.Tensor | None = None, *, known: Circumstances
+    ) -> tuple[torch.Tensor, ...]:
         """The parts of a `MeshPrediction`; ``pose3d`` (B, J, 3) in millimetres takes PoseNet's place."""
-        pose2d = pose2d.to(self.device)
+        pose2d, given = pose2d.to(self.device), pose3d is not None
         # the published crop to 288 x 384 before this step cancels in the standardisation
         network_input = standardise(pose2d, self.input_scale).float()
         if pose3d is None:
@@ -227,18 +260,32 @@ class Pose2MeshPredictor:
         else:
             pose3d = pose3d.to(self.device).float()
             mesh = self.network.mesh(network_input, pose3d)
-        joints = self.regress(mesh)
         box, target = camera_crop(pose2d)
-        known = self.joint_set.keypoint_num  # derived joints are means of others, which would count twice
-        camera, residual = fit_weak_perspective(joints[:, :known], target[:, :known])
-        return pose2d, mesh, joints * MM_PER_M, pose3d, camera, box, residual
+        params, lens = [mesh.new_zeros(len(mesh), 0)] * 3, PerspectiveCamera.none(mesh)
+        if self._maker is not None:
+            surface, lens = self._maker(mesh, pose2d, box, known, refine=not given)
+            mesh, fit = surface.mesh, surface.fit
+            params = [fit.pose, fit.betas, fit.trans]
+        joints = self.regress(mesh)
+        count = self.joint_set.keypoint_num  # derived joints are means of others, which would count twice
+        if self.mesh == REFINED and not given:
+            camera = lens.weak(box)
+            apart = (lens.project(joints[:, :count]) - pose2d[:, :count]) * (CROP_SIZE / box[:, None, 2:])
+            residual = apart.abs().mean(dim=(1, 2))
+        else:
+            camera, residual = fit_weak_perspective(joints[:, :count], target[:, :count])
+        seen = (lens.translation, lens.focal, lens.principal)
+        return pose2d, mesh, joints * MM_PER_M, pose3d, camera, box, residual, *params, *seen
 
     def _joined(self, parts: list[tuple[torch.Tensor, ...]]) -> MeshPrediction:
         """The batches' results as one; without any, that of nobody."""
         if parts:
             return MeshPrediction(*(torch.cat(values).float().cpu() for values in zip(*parts)))
         joints, vertices = self.joint_set.joint_num, self.mesh_model.vertex_num
-        shapes = ((joints, 2), (vertices, 3), (joints, 3), (joints, 3), (3,), (4,), ())
+        params = self.mesh_model.params()
+        sizes = (0, 0, 0) if self._maker is None else (3 * params.joint_num, params.shape_num, 3)
+        rest = (*((size,) for size in sizes), (3,), (), (2,))
+        shapes = ((joints, 2), (vertices, 3), (joints, 3), (joints, 3), (3,), (4,), (), *rest)
         return MeshPrediction(*(torch.zeros(0, *shape) for shape in shapes))
 
 

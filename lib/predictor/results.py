@@ -27,6 +27,11 @@ class MeshPrediction:
         box: (B, 4) x, y, width, height of the square crop, pixels.
         residual: (B,) mean absolute distance per coordinate between projected joints and pose2d, pixels of the
             500 x 500 crop.
+        pose, betas, trans: (B, 3K) axis-angle in radians, (B, S), (B, 3) metres: parameters whose surface the mesh is,
+            ``lbs(params, pose, betas) + trans``; (B, 0) with the network's vertices.
+        translation: (B, 3) metres, of refined meshes: mesh + translation stands before a perspective camera, to which
+            ``camera`` agrees where the mesh's origin is. NaN for others, which ``camera`` sees.
+        focal, principal: (B,) and (B, 2) pixels of that camera.
     """
 
     pose2d: torch.Tensor
@@ -36,6 +41,12 @@ class MeshPrediction:
     camera: torch.Tensor
     box: torch.Tensor
     residual: torch.Tensor
+    pose: torch.Tensor
+    betas: torch.Tensor
+    trans: torch.Tensor
+    translation: torch.Tensor
+    focal: torch.Tensor
+    principal: torch.Tensor
 
     def __len__(self) -> int:
         if self.mesh.ndim == 2:
