@@ -83,6 +83,13 @@ def _add_outputs(group) -> None:
 
 def _add_network(group) -> None:
     add = group.add_argument
+    add("--mesh", default="auto", choices=("auto", "network", "fitted", "refined"), help="the network's vertices as "
+        "published, the body model's surface fitted to them, or that surface refined to the 2D pose (default: refined "
+        "for the open models, network for licensed ones)")  # fmt: skip
+    shape = group.add_mutually_exclusive_group()
+    shape.add_argument("--height", type=float, metavar="METRES", help="the people's, where it is known (not with "
+        "--mesh network)")  # fmt: skip
+    shape.add_argument("--betas", metavar="B1,B2,...", help="their shape, where it is known (not with --mesh network)")
     add("--weights", help="checkpoint file or folder (default: those of the joint set)")
     add("--body", help="mesh model: smpl, mano, open_6890, open_1723, open_hand or a model file (default: the one the "
         "weights were trained for)")  # fmt: skip
@@ -107,6 +114,7 @@ def options_from(args: argparse.Namespace) -> DemoOptions:
             values[name] = Path(value)
     gpu = values.pop("gpu")
     values["fill"] = not values.pop("no_fill")
+    values["betas"] = _numbers("--betas", values["betas"])
     values["save"] = tuple(name.strip() for name in values["save"].split(",") if name.strip())
     if gpu is not None:
         from lib.runtime.distributed import parse_gpus, usable_gpus
@@ -116,6 +124,13 @@ def options_from(args: argparse.Namespace) -> DemoOptions:
             print(note)
         values["device"] = f"cuda:{gpus[0]}" if gpus else "cpu"
     return DemoOptions(**values)
+
+
+def _numbers(name: str, text: str | None) -> tuple[float, ...]:
+    try:
+        return () if text is None else tuple(float(part) for part in text.split(","))
+    except ValueError as error:
+        raise ValueError(f"{name} {one_line(text, 60)}: expected numbers with commas between them") from error
 
 
 def main(arguments: list[str] | None = None) -> int:

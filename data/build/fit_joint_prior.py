@@ -22,8 +22,10 @@ from lib.joints.tables import SMPL
 SAMPLES = 200_000
 MARGIN = 0.1  # radians by which ranges are wider than those of the samples
 LEAST_SPREAD = 0.03  # radians; hinges give a little in all directions
-# joints that do not move in the source of the body's prior; half the range of people's (radians)
-RANGES = {"L_Thorax": 0.5, "R_Thorax": 0.5, "L_Hand": 0.3, "R_Hand": 0.3}
+# joints that do not move in the source of the body's prior: half the range of people's collars (radians)
+COLLARS, COLLAR_RANGE = ("L_Thorax", "R_Thorax"), 0.5
+# no pose says how they turn against the wrists, and AMASS' bodies have fingers in their place
+HANDS = ("L_Hand", "R_Hand")
 
 
 def fit(rotations: torch.Tensor) -> JointPrior:
@@ -55,9 +57,12 @@ def main() -> None:
     parser.add_argument("--output", type=Path, default=FILES["body"].parent, help="folder (default: asset/pose_prior)")
     folder = parser.parse_args().output
     body = fit(body_samples(torch.Generator().manual_seed(0)))
-    for name, reach in RANGES.items():
+    for name in COLLARS:
         row = SMPL.joints.index(name) - 1
-        body.lower[row], body.upper[row] = -reach, reach
+        body.lower[row], body.upper[row] = -COLLAR_RANGE, COLLAR_RANGE
+    for name in HANDS:
+        row = SMPL.joints.index(name) - 1
+        body.mean[row], body.lower[row], body.upper[row] = torch.eye(3), 0.0, 0.0
     hand = fit(hand_samples(torch.Generator().manual_seed(0)))
     for kind, prior in (("body", body), ("hand", hand)):
         prior.save(folder / FILES[kind].name)

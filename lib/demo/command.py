@@ -37,7 +37,9 @@ def run_demo(options: DemoOptions) -> list[Path]:
         from lib.demo.pictures import lift_pictures
         from lib.predictor import Pose2MeshPredictor
 
-    predictor = Pose2MeshPredictor(options.joint_set, options.weights, options.device, options.body, options.root)
+    predictor = Pose2MeshPredictor(
+        options.joint_set, options.weights, options.device, options.body, options.root, options.mesh
+    )
     for line in predictor.description:
         print(one_line(line))
     lifter = Lifter(predictor, options)

@@ -8,10 +8,34 @@ import torch
 from lib.demo.options import DemoOptions
 from lib.export.people import PeopleArrays
 from lib.joints.joint_set import JointSet
+from lib.mesh.stature import betas_of_height
 from lib.poses import Frame, Selection
-from lib.predictor import Pose2MeshPredictor
+from lib.predictor import Circumstances, Film, Pose2MeshPredictor
+from lib.settings.setting import NETWORK
 
+_MOST_BETAS = 10.0  # standard deviations
 LONGEST_NAME = 256  # characters of a frame's name that results keep; every row of a file has room for the longest
+
+
+def known_shape(predictor: Pose2MeshPredictor, options: DemoOptions) -> np.ndarray | None:
+    """The shape (S,) that ``height`` or ``betas`` of the options stand for; see ``Lifter``."""
+    if options.height is None and not options.betas:
+        return None
+    name = "--betas" if options.betas else "--height"
+    if predictor.mesh == NETWORK:
+        raise ValueError(
+            f"{name} is for fitted surfaces; the network's vertices have a shape of their own: add --mesh refined"
+        )
+    if options.height is not None:
+        return betas_of_height(predictor.mesh_model, options.height)
+    shape_num = predictor.mesh_model.params().shape_num
+    if (
+        len(options.betas) > shape_num
+        or not np.isfinite(options.betas).all()
+        or np.abs(options.betas).max() > _MOST_BETAS
+    ):
+        raise ValueError(f"--betas: expected up to {shape_num} numbers from -{_MOST_BETAS:g} to {_MOST_BETAS:g}")
+    return np.pad(np.array(options.betas, dtype=np.float32), (0, shape_num - len(options.betas)))
 
 
 class Lifter:
@@ -19,12 +43,19 @@ class Lifter:
 
     Args:
         predictor: network and mesh model.
-        options: ``joint_score``, ``fill``, ``unit`` and ``focal`` count.
+        options: ``joint_score``, ``fill``, ``unit``, ``focal``, ``height`` and ``betas`` count.
+
+    Attributes:
+        betas: (S,) the shape that the options say all people have; None: unknown.
+
+    Raises:
+        ValueError: a shape or height for the network's vertices, which have none, or that the mesh model lacks.
     """
 
     def __init__(self, predictor: Pose2MeshPredictor, options: DemoOptions):
         self.predictor, self.options = predictor, options
         self.faces = predictor.mesh_model.faces
+        self.betas = known_shape(predictor, options)
 
     def select(
         self, frame: Frame, source: str | JointSet, image_size: tuple[int, int], previous: Selection | None = None
@@ -50,6 +81,9 @@ class Lifter:
         names: Sequence[str],
         image_size: tuple[int, int],
         pose3d: Sequence[np.ndarray] | None = None,
+        shapes: dict[int, torch.Tensor] | None = None,
+        film: Film | None = None,
+        numbers: Sequence[int] = (),
     ) -> PeopleArrays:
         """The people of some frames, frame after frame.
 
@@ -58,20 +92,29 @@ class Lifter:
             names: of the frames; cut to ``LONGEST_NAME``.
             image_size: width and height of their pictures.
             pose3d: 3D joints (N, J, 3) of each frame's people in ``options.unit``; None lets PoseNet find them.
+            shapes: known shapes (S,) by track number.
+            film: what is kept from frame to frame; ``numbers`` then are the frames'.
         """
+        tracks = np.concatenate([people.tracks for people in selections])
+        scores = np.concatenate([people.scores for people in selections])
+        betas: np.ndarray | torch.Tensor | None = self.betas
+        if shapes is not None:
+            betas = torch.stack([shapes[track] for track in tracks.tolist()])
         poses = np.concatenate([people.poses for people in selections])
         if pose3d is None:
-            prediction = self.predictor.predict(poses)
+            frames = None if film is None else np.repeat(numbers, [len(people) for people in selections])
+            known = Circumstances(image_size, self.options.focal, scores, betas, film, frames, tracks)
+            prediction = self.predictor.predict(poses, known=known)
         else:
             chosen = np.concatenate([joints[people.kept] for joints, people in zip(pose3d, selections)])
-            prediction = self.predictor.predict_pose3d(chosen, pose2d=poses, unit=self.options.unit)
+            prediction = self.predictor.predict_pose3d(chosen, pose2d=poses, unit=self.options.unit, betas=betas)
         return PeopleArrays.from_prediction(
             prediction,
             self.faces,
             image_size,
             self.predictor.joint_set.joints,
             focal=self.options.focal,
-            confidence=np.concatenate([people.scores for people in selections]),
-            tracks=np.concatenate([people.tracks for people in selections]),
+            confidence=scores,
+            tracks=tracks,
             frames=[name[:LONGEST_NAME] for name, people in zip(names, selections) for _ in people.kept],
         )

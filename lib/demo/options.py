@@ -33,6 +33,9 @@ class DemoOptions:
         smooth: "" or one of ``SMOOTHING``: One-Euro filter on 2D poses, on meshes and cameras, or on both.
         constant_shape: one body shape for each person of a sequence.
         output: folder of the results.
+        mesh: ``auto``, ``network``, ``fitted`` or ``refined``, see ``lib.predictor.Pose2MeshPredictor``.
+        height: metres, of the people; None: unknown.
+        betas: (S,) their shape; empty: unknown.
         device, weights, body, root: see ``lib.predictor.Pose2MeshPredictor``.
         renderer: see ``lib.render.mesh_renderer.MeshRenderer``.
         seed: picks the first person's colour.
@@ -55,6 +58,9 @@ class DemoOptions:
     smooth: str = ""
     constant_shape: bool = False
     output: Path = ROOT / "demo" / "result"
+    mesh: str = "auto"
+    height: float | None = None
+    betas: tuple[float, ...] = ()
     device: str = "auto"
     weights: Path | None = None
     body: str | None = None

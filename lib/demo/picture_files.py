@@ -117,7 +117,7 @@ class PictureResults:
         # filled joints have no score, but are shown like the others: they are what the network was given
         posed = draw_pose(image, selection.poses[0], self.joint_set, np.ones(len(selection.poses[0])))
         cameras, depths = people.camera_image, people.translation[:, 2]
-        scene = self.renderer.render_people(people.vertices, people.faces, image, cameras, colours, depths)
+        scene = self.renderer.render_people(people.drawn, people.faces, image, cameras, colours, depths)
         views = draw_views(image, selection.poses, self.joint_set, scene, people, colours, self.renderer)
         pictures = {"demo_pose2d.png": posed, "demo_mesh.png": scene, "demo_views.png": views}
         yield from save_pictures(folder, pictures)
@@ -125,7 +125,7 @@ class PictureResults:
 
     def _several(self, folder, image, people, selection, colours, stem) -> Generator[str, None, np.ndarray]:
         cameras, depths = people.camera_image, people.translation[:, 2]
-        series = self.renderer.render_series(people.vertices, people.faces, image, cameras, colours, depths)
+        series = self.renderer.render_series(people.drawn, people.faces, image, cameras, colours, depths)
         posed, scene = image.copy(), image
         pose_files, mesh_files = PngSeries(), PngSeries()
         for row, (scene, changed) in enumerate(series):
@@ -165,10 +165,9 @@ class PictureResults:
             yield name
 
     def _save_params(self, path: Path, people: PeopleArrays) -> None:
-        from lib.export import save_params
-        from lib.mesh.fit_params import fit_params
+        from lib.export import params_of, save_params
 
-        fit = fit_params(people.vertices, self.mesh_model)
+        fit = params_of(people, self.mesh_model)
         print(f"Parameters: mean distance to the vertices {MM_PER_M * fit.residual.mean():.1f} mm")
         save_params(path, fit, self.mesh_model, people.track, list(people.frame), people.translation)
 

@@ -8,6 +8,7 @@ from lib.demo.lifting import Lifter
 from lib.demo.names import output_stems
 from lib.demo.options import DemoOptions
 from lib.demo.picture_files import PictureResults, earlier_files, write_files
+from lib.export.people import PeopleArrays
 from lib.files import say_replaced
 from lib.messages import one_line, shown_name
 from lib.poses import Selection
@@ -60,7 +61,7 @@ def lift_pictures(source: DemoInput, lifter: Lifter, options: DemoOptions, forma
                 continue
             pose3d = None if source.pose3d is None else [source.pose3d[number]]
             lifted = lifter([people], [frame.name], size, pose3d)
-            for line in _camera_lines(people, lifted.residual, size):
+            for line in _camera_lines(people, lifted, size):
                 say(where + line)
             stem = source.stem if len(frames) == 1 else stems[number]
             write = partial(
@@ -78,13 +79,14 @@ def lift_pictures(source: DemoInput, lifter: Lifter, options: DemoOptions, forma
     return files
 
 
-def _camera_lines(people: Selection, residuals, size: tuple[int, int]) -> list[str]:
+def _camera_lines(people: Selection, lifted: PeopleArrays, size: tuple[int, int]) -> list[str]:
     """How well cameras fit, and signs of input that runs but gives nonsense."""
     lines = []
-    for pose, row, residual in zip(people.poses, people.kept, residuals):
+    rows = zip(people.poses, people.kept, lifted.residual, lifted.lift_residual)
+    for pose, row, residual, lift_residual in rows:
         whose = "" if len(people) == 1 else f" of person {row}"
         lines.append(f"Camera{whose}: mean distance to the pose {residual:.1f} pixels of a 500-pixel crop")
-        if residual > _BAD_FIT:
+        if lift_residual > _BAD_FIT:
             lines.append("Warning: the mesh fits the pose badly; are the joints in the order that --help lists?")
         outside = int(((pose < 0) | (pose >= size)).any(axis=1).sum())
         if outside > len(pose) / 2:

@@ -13,23 +13,28 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
+from lib.body.joint_prior import joint_prior
 from lib.body.lbs import lbs
 from lib.demo.inputs import DemoInput
 from lib.demo.lifting import LONGEST_NAME, Lifter
 from lib.demo.options import DemoOptions
 from lib.demo.sequence_files import FrameResult, SequenceFiles, earlier_files
 from lib.demo.smoothing import MeshSmoother, PoseSmoother, with_meshes
+from lib.export.params import params_of
 from lib.export.people import PeopleArrays
 from lib.files import say_replaced, staged
 from lib.mesh.fit_params import fit_params
 from lib.messages import shown_name
 from lib.poses import Selection, assign_tracks
+from lib.predictor import Film
 from lib.render.mesh_renderer import MeshRenderer, person_colour
 from lib.render.poses import draw_pose
+from lib.settings.setting import NETWORK
 from lib.units import MM_PER_M
 
 _BATCH = 64  # people
 _FPS = 30.0
+_LONGEST_GAP = 0.5  # seconds without a person, after which refinement starts anew
 _SHAPE_FRAMES = 64  # of a track, from which its body shape is taken
 
 
@@ -55,11 +60,19 @@ class _Job:
         """The pictures are needed."""
         return self.drawn or "html" in self.formats
 
-    def lift(self, frames: list[int]) -> PeopleArrays:
-        """The people of these frames, at least one in all."""
+    def lift(
+        self, frames: list[int], shapes: dict[int, torch.Tensor] | None = None, film: Film | None = None
+    ) -> PeopleArrays:
+        """The people of these frames, at least one in all; with shapes by track, and what a film keeps of them."""
         names = [self.source.sequence.frames[number].name for number in frames]
         pose3d = None if self.source.pose3d is None else [self.source.pose3d[number] for number in frames]
-        return self.lifter([self.selections[number] for number in frames], names, self.size, pose3d)
+        people = [self.selections[number] for number in frames]
+        return self.lifter(people, names, self.size, pose3d, shapes, film, frames)
+
+    @property
+    def surfaces(self) -> bool:
+        """Meshes are surfaces of the body model, not the network's vertices."""
+        return self.lifter.predictor.mesh != NETWORK
 
 
 def lift_sequence(source: DemoInput, lifter: Lifter, options: DemoOptions, formats: tuple[str, ...]) -> list[Path]:
@@ -79,7 +92,7 @@ def lift_sequence(source: DemoInput, lifter: Lifter, options: DemoOptions, forma
     job = _Job(source, lifter, options, _select_all(source, lifter, size, fps), size, fps, formats)
     if not any(map(len, job.selections)):
         raise ValueError(f"{source.title}: nobody left to lift; {_first_note(job.selections)}")
-    fitted = options.constant_shape or bool({"params", "amass"} & set(formats))
+    fitted = job.surfaces or options.constant_shape or bool({"params", "amass"} & set(formats))
     shapes = _track_shapes(job) if fitted else None
     name_length = min(LONGEST_NAME, max(len(frame.name) for frame in sequence.frames))
     output = Path(options.output)
@@ -145,6 +158,11 @@ def _batches(job: _Job) -> Iterator[list[int]]:
 
 def _track_shapes(job: _Job) -> dict[int, torch.Tensor]:
     """Body shape (S,) of every track, from frames spread evenly over it."""
+    if job.lifter.betas is not None:
+        known = torch.from_numpy(job.lifter.betas)
+        return {track: known for people in job.selections for track in people.tracks.tolist()}
+    model = job.lifter.predictor.mesh_model
+    prior = joint_prior(model.kind)
     places: dict[int, list[tuple[int, int]]] = {}
     for number, people in enumerate(job.selections):
         for row, track in enumerate(people.tracks.tolist()):
@@ -156,7 +174,7 @@ def _track_shapes(job: _Job) -> dict[int, torch.Tensor]:
         before = np.cumsum([0, *(len(job.selections[number]) for number in frames[:-1])])
         vertices = job.lift(frames).vertices[before + [where[index][1] for index in chosen]]
         group = np.zeros(len(chosen), np.int64)
-        shapes[track] = fit_params(vertices, job.lifter.predictor.mesh_model, group).betas[0]
+        shapes[track] = fit_params(vertices, model, group, prior=prior).betas[0]
     return shapes
 
 
@@ -165,17 +183,21 @@ def _results(job: _Job, shapes: dict[int, torch.Tensor] | None, renderer: MeshRe
     model = job.lifter.predictor.mesh_model
     regress = job.lifter.regress
     smoother = MeshSmoother(job.fps, regress) if job.options.smooth in ("output", "both") else None
-    params = model.params()
+    params, film = model.params(), Film(longest_gap=round(_LONGEST_GAP * job.fps))
+    with_params = bool({"params", "amass"} & set(job.formats))
     for frames in _batches(job):
         counts = [len(job.selections[number]) for number in frames]
         people = fit = None
         if any(counts):
-            people = job.lift(frames)
+            people = job.lift(frames, shapes if job.surfaces else None, film)
             if smoother is not None:
                 people = smoother(np.repeat(frames, counts), people)
-            if shapes is not None:
+            if shapes is not None and job.surfaces:
                 betas = torch.stack([shapes[track] for track in people.track.tolist()])
-                fit = fit_params(people.vertices, model, betas=betas)
+                fit = params_of(people, model, betas) if with_params else None
+            elif shapes is not None:
+                betas = torch.stack([shapes[track] for track in people.track.tolist()])
+                fit = fit_params(people.vertices, model, betas=betas, prior=joint_prior(model.kind))
                 if job.options.constant_shape:
                     body = lbs(params, fit.pose, fit.betas)[0] + fit.trans[:, None]
                     people = with_meshes(people, body.numpy(), regress)
@@ -205,7 +227,7 @@ def _frame_result(job: _Job, number: int, people, fit, renderer: MeshRenderer | 
     picture = posed = image
     if people is not None and renderer is not None:
         picture = renderer.render_people(
-            people.vertices, people.faces, image, people.camera_image, colours, depths=people.translation[:, 2]
+            people.drawn, people.faces, image, people.camera_image, colours, depths=people.translation[:, 2]
         )
     if "html" in job.formats:
         for pose in selection.poses:

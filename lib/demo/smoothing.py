@@ -103,6 +103,8 @@ def with_meshes(people: PeopleArrays, vertices: np.ndarray, regress, camera: np.
         camera: (N, 4) other cameras of the image, see ``PeopleArrays.camera_image``.
     """
     changes = {"vertices": vertices.astype(np.float32), "joints": (MM_PER_M * regress(vertices)).astype(np.float32)}
+    nothing = np.zeros((len(people), 0), np.float32)
+    changes |= {"pose": nothing, "betas": nothing, "trans": nothing}  # they are of the meshes before
     if camera is not None:
         size = tuple(people.image_size)
         crop = image_to_crop_camera(torch.from_numpy(camera).double(), torch.from_numpy(people.box), size)

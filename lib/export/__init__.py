@@ -7,7 +7,7 @@ from lib.export.arrays import NpzWriter, load_npz, save_npz
 from lib.export.cameras import default_focal, full_perspective, place_people, project_perspective
 from lib.export.meshes import MESH_FORMATS, save_mesh
 from lib.export.page import Shot, save_html
-from lib.export.params import save_amass, save_params
+from lib.export.params import params_of, save_amass, save_params
 from lib.export.people import PeopleArrays
 from lib.export.video import VideoWriter
 
@@ -20,6 +20,7 @@ __all__ = [
     "default_focal",
     "full_perspective",
     "load_npz",
+    "params_of",
     "place_people",
     "project_perspective",
     "save_amass",

@@ -7,14 +7,31 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from lib.body.joint_prior import joint_prior
 from lib.body.rotation import rotate_root
+from lib.export.people import PeopleArrays
 from lib.files import atomic_write
-from lib.mesh.fit_params import ParamFit
+from lib.mesh.fit_params import ParamFit, fit_params
 from lib.mesh.mesh_model import MeshModel
 
 # columns of an SMPL+H pose, of which SMPL's joints without the hands are the first 66
 _SMPLH_POSE, _SMPLH_BODY = 156, 66
 _ROOT = 3
+
+
+def params_of(people: PeopleArrays, mesh_model: MeshModel, betas: torch.Tensor | None = None) -> ParamFit:
+    """Parameters of people: those of their surfaces, or fitted to a network's vertices and what was smoothed.
+
+    Args:
+        people: N rows.
+        mesh_model: of their meshes.
+        betas: (N, S) shapes that are known, for a fit.
+    """
+    if people.pose.shape[1]:
+        pose, shape, trans = (torch.from_numpy(values) for values in (people.pose, people.betas, people.trans))
+        return ParamFit(pose, shape, trans, torch.zeros(len(people)))
+    prior = joint_prior(mesh_model.kind)
+    return fit_params(people.vertices, mesh_model, betas=betas, prior=prior)
 
 
 def save_params(

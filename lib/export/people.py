@@ -38,6 +38,7 @@ class PeopleArrays:
         image_size: (2,) int64 width, height, pixels.
         residual: (N,) mean absolute distance per coordinate of projected joints and pose2d, pixels of a 500-pixel
             crop; large where the mesh does not explain the pose.
+        lift_residual: (N,) the same of the network's vertices, before a surface was refined.
         track: (N,) int64 number of the person through the frames; -1 where unknown.
         frame: (N,) text, file or number of the frame.
     """
@@ -60,6 +61,7 @@ class PeopleArrays:
     focal: np.ndarray
     image_size: np.ndarray
     residual: np.ndarray
+    lift_residual: np.ndarray
     track: np.ndarray
     frame: np.ndarray
 
@@ -130,6 +132,7 @@ class PeopleArrays:
             focal=np.array(focal, dtype=np.float32),
             image_size=np.array(image_size, dtype=np.int64),
             residual=_f32(prediction.residual),
+            lift_residual=_f32(prediction.lift_residual),
             track=tracks.astype(np.int64),
             frame=np.array([str(name) for name in frames]),
         )

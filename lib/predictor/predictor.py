@@ -21,7 +21,7 @@ from lib.poses import Selection, select_people
 from lib.poses.filters import PERSON_SCORE
 from lib.poses.missing import JOINT_SCORE
 from lib.settings.config import Config
-from lib.settings.setting import FITTED, NETWORK, POSE2MESH, REFINED
+from lib.settings.setting import FITTED, NETWORK, POSE2MESH
 from lib.units import MM_PER_M
 
 from .inputs import check_pose3d, check_poses, orthographic_view
@@ -261,21 +261,24 @@ class Pose2MeshPredictor:
             pose3d = pose3d.to(self.device).float()
             mesh = self.network.mesh(network_input, pose3d)
         box, target = camera_crop(pose2d)
+        count = self.joint_set.keypoint_num  # derived joints are means of others, which would count twice
+        joints = self.regress(mesh)
+        camera, residual = fit_weak_perspective(joints[:, :count], target[:, :count])
+        lift_residual = residual
         params, lens = [mesh.new_zeros(len(mesh), 0)] * 3, PerspectiveCamera.none(mesh)
         if self._maker is not None:
             surface, lens = self._maker(mesh, pose2d, box, known, refine=not given)
             mesh, fit = surface.mesh, surface.fit
             params = [fit.pose, fit.betas, fit.trans]
-        joints = self.regress(mesh)
-        count = self.joint_set.keypoint_num  # derived joints are means of others, which would count twice
-        if self.mesh == REFINED and not given:
-            camera = lens.weak(box)
-            apart = (lens.project(joints[:, :count]) - pose2d[:, :count]) * (CROP_SIZE / box[:, None, 2:])
-            residual = apart.abs().mean(dim=(1, 2))
-        else:
-            camera, residual = fit_weak_perspective(joints[:, :count], target[:, :count])
+            joints = self.regress(mesh)
+            if surface.translation is None:
+                camera, residual = fit_weak_perspective(joints[:, :count], target[:, :count])
+            else:
+                camera = lens.weak(box)
+                apart = (lens.project(joints[:, :count]) - pose2d[:, :count]) * (CROP_SIZE / box[:, None, 2:])
+                residual = apart.abs().mean(dim=(1, 2))
         seen = (lens.translation, lens.focal, lens.principal)
-        return pose2d, mesh, joints * MM_PER_M, pose3d, camera, box, residual, *params, *seen
+        return pose2d, mesh, joints * MM_PER_M, pose3d, camera, box, residual, lift_residual, *params, *seen
 
     def _joined(self, parts: list[tuple[torch.Tensor, ...]]) -> MeshPrediction:
         """The batches' results as one; without any, that of nobody."""
@@ -285,7 +288,7 @@ class Pose2MeshPredictor:
         params = self.mesh_model.params()
         sizes = (0, 0, 0) if self._maker is None else (3 * params.joint_num, params.shape_num, 3)
         rest = (*((size,) for size in sizes), (3,), (), (2,))
-        shapes = ((joints, 2), (vertices, 3), (joints, 3), (joints, 3), (3,), (4,), (), *rest)
+        shapes = ((joints, 2), (vertices, 3), (joints, 3), (joints, 3), (3,), (4,), (), (), *rest)
         return MeshPrediction(*(torch.zeros(0, *shape) for shape in shapes))
 
 

@@ -42,7 +42,7 @@ def draw_views(
         poses: (N, J, 2) pixels, at least one.
         joint_set: of the poses.
         overlay: (H, W, 3) uint8, the image with the meshes.
-        people: the N people's ``vertices`` and ``faces``, ``camera_image`` and ``translation``.
+        people: the N people's ``vertices``, ``drawn`` and ``faces``, ``camera_image`` and ``translation``.
         colours: N times (r, g, b) in 0..1.
         renderer: draws the side view.
 
@@ -52,7 +52,7 @@ def draw_views(
     size = np.array([image.shape[1], image.shape[0]], dtype=np.float64)
     turned = np.stack([rotate_view(mesh) for mesh in np.asarray(people.vertices, dtype=np.float64)])
     cameras = np.asarray(people.camera_image, dtype=np.float64)
-    front, side = (_pixels(meshes, cameras, size) for meshes in (people.vertices, turned))
+    front, side = (_pixels(meshes, cameras, size) for meshes in (people.drawn, turned))
     low, high = _box(np.concatenate([front.reshape(-1, 2), np.asarray(poses).reshape(-1, 2)]), size)
     scale = min(_HEIGHT / (high[1] - low[1]), _LARGEST_WIDTH / (high[0] - low[0]))
     shape = np.maximum(np.rint((high - low) * scale), 1).astype(int).tolist()

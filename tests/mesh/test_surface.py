@@ -65,7 +65,7 @@ def in_range(fitter, fit) -> bool:
 def test_refined_surfaces_look_as_the_2d_pose_says(truth):
     fitted = truth.fitter.fitted(truth.lifted)
     seen = View.of(truth.rays, truth.set)
-    refined, state = truth.fitter.refined(fitted.fit, seen)
+    refined = truth.fitter.refined(fitted.fit, seen)[0]
     before, after = truth.error(fitted.mesh), truth.error(refined.mesh)
     assert after.mean() < 0.75 * before.mean()
     assert refined.apart.mean() < 0.01 * truth.size
