@@ -22,7 +22,8 @@ from lib.body.points import BodyPoints, PosedPoints
 from lib.body.rotation import axis_angle_to_matrix, matrix_to_axis_angle
 from lib.joints.joint_set import JointSet
 
-STEPS = 4
+# Steps of a person, and how much farther 2D joints may be meanwhile before they count less: first all of them pull
+STEPS = ((2, 5.0), (3, 1.0))
 # Of the mesh model's height: usual distance of 2D joints from the truth, beyond three times of which they count less
 SIGMA, _ROBUST = 0.0115, 3.0
 # Radians about each axis by which lifted rotations miss the truth, on poses of the training subjects: of the root,
@@ -80,6 +81,16 @@ class BodyState:
         return BodyState(*(torch.where(mask.view(-1, *[1] * (own.ndim - 1)), own, rest) for own, rest in pairs))
 
 
+@dataclass(frozen=True)
+class _Problem:
+    """What a body is refined to: its lift, the view, and in films the frame before of those (B,) followed."""
+
+    lift: BodyState
+    view: View
+    before: BodyState | None
+    followed: torch.Tensor
+
+
 class Refiner:
     """The least-squares problem of a mesh model and its 2D joints.
 
@@ -122,24 +133,27 @@ class Refiner:
         # what a joint of weight 0 says is not even read
         seen = (view.weight > 0)[..., None]
         view = View(torch.where(seen, view.rays, torch.zeros_like(view.rays)), view.weight)
-        lift = start
         state = BodyState(self.prior.limited(start.rotations), start.betas, self._placed(start, view))
         if before is not None:
             assert followed is not None  # they come together
             state = BodyState(before.rotations, start.betas, before.trans).where(followed, state)
-        best, cost = state, torch.full_like(view.weight[:, 0], torch.inf)
+        nobody = view.weight.new_zeros(len(view.weight), dtype=torch.bool)
+        problem = _Problem(start, view, before, nobody if followed is None else followed)
+        for steps, wide in STEPS:
+            state = self._descended(state, problem, steps, wide, keep_shape)
+        return state, self._cost(state, problem)[1]
+
+    def _descended(self, state: BodyState, problem: "_Problem", steps: int, wide: float, keep_shape: bool) -> BodyState:
+        """The best state of some damped steps."""
+        best, cost = state, torch.full_like(problem.view.weight[:, 0], torch.inf)
         damping = torch.full_like(cost, _FIRST_DAMPING)
-        for _ in range(STEPS):
-            new_cost, hessian, descent, posed = self._normal_equations(state, lift, view, before, followed)
+        for _ in range(steps):
+            new_cost, hessian, descent, posed = self._normal_equations(state, problem, wide)
             better = new_cost < cost
             best, cost = state.where(better, best), torch.where(better, new_cost, cost)
             damping = torch.where(better, damping / 10, damping * 100).clamp_max(_MOST_DAMPING)
-            stepped = self._stepped(state, hessian, descent, damping, posed, keep_shape)
-            state = stepped.where(better, best)
-        better = self._cost(state, lift, view, before, followed)[0] < cost
-        best = state.where(better, best)
-        _, apart = self._cost(best, lift, view, before, followed)
-        return best, apart
+            state = self._stepped(state, hessian, descent, damping, posed, keep_shape).where(better, best)
+        return state.where(self._cost(state, problem, wide)[0] < cost, best)
 
     def _placed(self, start: BodyState, view: View) -> torch.Tensor:
         """(B, 3) places at which a body's size and middle agree with the rays."""
@@ -162,11 +176,12 @@ class Refiner:
         seen = place[..., :2] / depth
         return (view.rays - seen) * distance, depth, distance, seen
 
-    def _cost(self, state, lift, view, before, followed):
+    def _cost(self, state: BodyState, problem: "_Problem", wide: float = 1.0) -> tuple[torch.Tensor, torch.Tensor]:
         """(B,) cost, and mean distance."""
+        lift, view, before = problem.lift, problem.view, problem.before
         apart = self._apart(self.points.pose(state.rotations, state.betas).points, state, view)[0]
         square = apart.square().sum(dim=-1)
-        limit = (_ROBUST * self.sigma) ** 2
+        limit = (_ROBUST * wide * self.sigma) ** 2
         cost = (view.weight * square / (1 + square / limit)).sum(dim=1) / self.sigma**2
         cost = cost + _PRIOR * self.prior.distance(state.rotations)
         away = matrix_to_axis_angle(lift.rotations.mT @ state.rotations).square().sum(dim=-1)
@@ -174,11 +189,12 @@ class Refiner:
         if before is not None:
             turned = matrix_to_axis_angle(before.rotations.mT @ state.rotations).square().sum(dim=(1, 2))
             moved = ((state.trans - before.trans) / before.trans[:, 2:].clamp_min(_NEAREST)).square().sum(dim=1)
-            cost = cost + followed * (turned / _FILM_TURN**2 + moved / _FILM_PLACE**2)
+            cost = cost + problem.followed * (turned / _FILM_TURN**2 + moved / _FILM_PLACE**2)
         return cost, (view.weight * square.sqrt()).sum(dim=1) / view.weight.sum(dim=1).clamp_min(1e-6)
 
-    def _normal_equations(self, state, lift, view, before, followed):
+    def _normal_equations(self, state: BodyState, problem: "_Problem", wide: float):
         """Cost (B,), curvature (B, P, P), descent (B, P) of P = 3K + S + 3 unknowns, and the posed points."""
+        lift, view, before = problem.lift, problem.view, problem.before
         turns = 3 * self._joints
         posed, change = self.points.linearise(state.rotations, state.betas, pose_blend=False)
         apart, depth, distance, seen = self._apart(posed.points, state, view)
@@ -187,7 +203,7 @@ class Refiner:
         project[..., 2] = -seen * distance / depth
         jacobian = torch.cat([project @ change, project], dim=3)
         square = apart.square().sum(dim=-1)
-        limit = (_ROBUST * self.sigma) ** 2
+        limit = (_ROBUST * wide * self.sigma) ** 2
         weight = view.weight / self.sigma**2 / (1 + square / limit).square()
         weighted = (jacobian * weight[..., None, None]).flatten(1, 2)
         hessian = weighted.mT @ jacobian.flatten(1, 2)
@@ -201,12 +217,12 @@ class Refiner:
         hessian.diagonal(dim1=1, dim2=2)[:, turns:-3] += _SHAPE_SPREAD**-2
         descent[:, turns:-3] += (lift.betas - state.betas) / _SHAPE_SPREAD**2
         if before is not None:
-            known = followed[:, None].to(apart)
+            known = problem.followed[:, None].to(apart)
             self._hold(hessian, descent, state.rotations, before.rotations, posed, known / _FILM_TURN**2)
             strength = known / (_FILM_PLACE * before.trans[:, 2:].clamp_min(_NEAREST)).square()
             hessian.diagonal(dim1=1, dim2=2)[:, -3:] += strength
             descent[:, -3:] += strength * (before.trans - state.trans)
-        return self._cost(state, lift, view, before, followed)[0], hessian, descent, posed
+        return self._cost(state, problem, wide)[0], hessian, descent, posed
 
     def _hold(self, hessian, descent, rotations, wanted, posed: PosedPoints, stiffness) -> None:
         """Add the squared angles (B, K) between rotations and wanted ones, times half their stiffness (B, K or 1)."""
@@ -228,7 +244,11 @@ class Refiner:
             hessian[:, :, turns:-3] = 0
             diagonal[:, turns:-3] = 1
             descent[:, turns:-3] = 0
-        change = torch.cholesky_solve(descent[..., None], torch.linalg.cholesky(hessian)).squeeze(-1)
+        # in double: between the rotation of a toe and the place of a far person lie many powers of ten
+        factor, failed = torch.linalg.cholesky_ex(hessian.double())
+        change = torch.cholesky_solve(descent[..., None].double(), factor).squeeze(-1).to(descent)
+        sound = (failed == 0) & change.isfinite().all(dim=1)  # numbers beyond all bounds leave a body as it is
+        change = torch.where(sound[:, None], change, torch.zeros_like(change))
         turn = posed.local(change[:, :turns].unflatten(1, (self._joints, 3)))
         turn = turn * (_LONGEST_TURN / turn.norm(dim=-1, keepdim=True).clamp_min(_LONGEST_TURN))
         rotations = self.prior.limited(axis_angle_to_matrix(turn) @ state.rotations)

@@ -60,7 +60,7 @@ def test_all_formats_of_a_picture(run_demo, scene, tmp_path):
     assert people.image_size.tolist() == list(SIZE)
     # the larger one in the picture is nearer, by the ratio of sizes
     depth = people.translation[:, 2]
-    assert depth[1] / depth[0] == pytest.approx(1.5, rel=0.01)
+    assert depth[1] / depth[0] == pytest.approx(1.5, rel=0.06)  # each has a shape of its own
     params = np.load(result / "street_params.npz")
     assert params["body_pose"].shape == (2, 69)
     np.testing.assert_allclose(params["transl"], people.translation, atol=0.5)

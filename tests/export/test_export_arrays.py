@@ -29,7 +29,12 @@ def prediction(batch=3, vertex_num=40, seed=0) -> MeshPrediction:
     box = torch.tensor([[100.0, 50, 200, 200]]).expand(batch, 4)
     camera = torch.tensor([[0.9, 0.1, -0.2]]).expand(batch, 3)
     joints = 300 * draw(19, 3)
-    return MeshPrediction(100 * draw(19, 2), draw(vertex_num, 3), joints, 300 * draw(19, 3), camera, box, draw().abs())
+    residual, nothing, unknown = draw().abs(), draw(0), torch.full((batch, 3), torch.nan)
+    seen = (unknown, unknown[:, 0], unknown[:, :2])
+    return MeshPrediction(
+        100 * draw(19, 2), draw(vertex_num, 3), joints, 300 * draw(19, 3), camera, box, residual, residual,
+        *[nothing] * 3, *seen,
+    )  # fmt: skip
 
 
 def people(batch=3, seed=0, **options) -> PeopleArrays:

@@ -156,9 +156,9 @@ def test_views_show_pose_overlay_and_side_cut_to_the_people():
     vertices, faces = sphere(0.3, (0, 0, 0), rings=8)
     meshes = np.stack([vertices * [1, 1, 0.3], vertices])
     cameras = np.array([[0.15, 0.2, -2.0, 0.0], [0.15, 0.2, 2.0, 0.0]])
-    people = SimpleNamespace(
-        vertices=meshes.astype(np.float32), faces=faces, camera_image=cameras, translation=np.array([[0, 0, 4.0]] * 2)
-    )
+    meshes = meshes.astype(np.float32)
+    places = np.array([[0, 0, 4.0]] * 2)
+    people = SimpleNamespace(vertices=meshes, drawn=meshes, faces=faces, camera_image=cameras, translation=places)
     image = np.full((300, 400, 3), 90, dtype=np.uint8)
     overlay = renderer.render_people(meshes, faces, image, cameras, [RED, GREEN])
     # joints in the middles of the two spheres
