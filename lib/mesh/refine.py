@@ -23,9 +23,9 @@ from lib.body.rotation import axis_angle_to_matrix, matrix_to_axis_angle
 from lib.joints.joint_set import JointSet
 
 # Steps of a person, and how much farther 2D joints may be meanwhile before they count less: first all of them pull
-STEPS = ((2, 5.0), (3, 1.0))
-# Of the mesh model's height: usual distance of 2D joints from the truth, beyond three times of which they count less
-SIGMA, _ROBUST = 0.0115, 3.0
+STEPS = ((2, 2.0), (3, 1.0))
+# Of the mesh model's height: usual distance of 2D joints from the truth, beyond half as much again they count less
+SIGMA, _ROBUST = 0.0115, 1.5
 # Radians about each axis by which lifted rotations miss the truth, on poses of the training subjects: of the root,
 # joints that turn much, others; of hands
 _SPREAD = {
