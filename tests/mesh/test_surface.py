@@ -38,7 +38,7 @@ class Truth:
         points = self._points(mesh, pose)
         self.size, self.mesh = size, mesh
         self.rays = (points + self.place[:, None])[..., :2] / (points + self.place[:, None])[..., 2:]
-        lifted = pose.unflatten(1, (-1, 3)) + 0.15 * torch.randn(BATCH, params.joint_num, 3, generator=generator)
+        lifted = pose.unflatten(1, (-1, 3)) + 0.08 * torch.randn(BATCH, params.joint_num, 3, generator=generator)
         self.lifted, _ = lbs(params, lifted.flatten(1), 0 * self.betas)
 
     def _points(self, mesh, pose):
