@@ -4,7 +4,8 @@
 
 Prints the table of ``lib/poses/README.md``: mean vertex error (MPVPE) of the shipped weights on poses without 2D
 errors, of which 0 to 6 joints are missing. Not filled in, a missing joint lies at (0, 0), where detectors put it;
-copied, it lies where its nearest visible neighbour in the skeleton is.
+copied, it lies where its nearest visible neighbour in the skeleton is. Refined: the surface, refined to the joints that
+are there.
 """
 
 import argparse
@@ -16,14 +17,15 @@ import torch
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from data.Synthetic.dataset import Synthetic
+from data.Synthetic.dataset import FOCAL, PRINCPT, Synthetic
 from lib.datasets.pose_dataset import stream
 from lib.datasets.posed import Posed, PosedBodies
 from lib.joints.joint_set import JointSet
 from lib.joints.lookup import get_joint_set
 from lib.poses import complete
-from lib.predictor import Pose2MeshPredictor
+from lib.predictor import Circumstances, Pose2MeshPredictor
 from lib.settings.config import Config
+from lib.settings.setting import NETWORK, REFINED
 from lib.units import MM_PER_M
 
 
@@ -36,7 +38,8 @@ class MissingBenchmark:
 
     def __init__(self, joint_set: str, poses: int):
         self.joint_set = get_joint_set(joint_set)
-        self.predictor = Pose2MeshPredictor(joint_set, device="cpu")
+        self.predictor = Pose2MeshPredictor(joint_set, device="cpu", mesh=NETWORK)
+        self.refiner = Pose2MeshPredictor(joint_set, device="cpu", mesh=REFINED)
         cfg = Config()
         cfg = cfg.changed(DATASET={"input_joint_set": joint_set, "target_joint_set": joint_set})
         cfg = cfg.changed(SYNTHETIC={"test_samples": poses})
@@ -66,6 +69,13 @@ class MissingBenchmark:
         mesh = self.predictor.predict(pose2d[people]).mesh
         return (mesh - self.mesh[people]).norm(dim=2).mean().item() * MM_PER_M
 
+    @torch.inference_mode()
+    def refined_error(self, pose2d: np.ndarray, filled: np.ndarray, people: np.ndarray) -> float:
+        """The same of refined surfaces, for which filled joints (N, J) do not count."""
+        known = Circumstances((2 * round(PRINCPT),) * 2, FOCAL, 1.0 - filled[people])
+        mesh = self.refiner.predict(pose2d[people], known=known).mesh
+        return (mesh - self.mesh[people]).norm(dim=2).mean().item() * MM_PER_M
+
     def row(self, count: int) -> dict[str, float]:
         """Errors with ``count`` joints missing, over the people that ``complete`` does not refuse; pixels are per cent
         of the person's longer side."""
@@ -80,6 +90,7 @@ class MissingBenchmark:
             "not filled": self.error(poses[..., :2], use),
             "copied": self.error(copied(poses, self.joint_set), use),
             "filled": self.error(result.poses, use),
+            "refined": self.refined_error(result.poses, result.filled, use),
             "filled 2D": float(off[:, known][filled].mean()) if filled.any() else 0.0,
             "refused": int((~use).sum()),
         }

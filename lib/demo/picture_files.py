@@ -18,6 +18,7 @@ from lib.files import staged
 from lib.joints.joint_set import JointSet
 from lib.mesh.mesh_model import MeshModel
 from lib.poses import Selection
+from lib.render.marks import mark_risks
 from lib.render.mesh_renderer import MeshRenderer, person_colour
 from lib.render.poses import add_skeleton, draw_pose
 from lib.render.views import draw_views
@@ -118,6 +119,7 @@ class PictureResults:
         posed = draw_pose(image, selection.poses[0], self.joint_set, np.ones(len(selection.poses[0])))
         cameras, depths = people.camera_image, people.translation[:, 2]
         scene = self.renderer.render_people(people.drawn, people.faces, image, cameras, colours, depths)
+        scene = mark_risks(scene, people)
         views = draw_views(image, selection.poses, self.joint_set, scene, people, colours, self.renderer)
         pictures = {"demo_pose2d.png": posed, "demo_mesh.png": scene, "demo_views.png": views}
         yield from save_pictures(folder, pictures)
@@ -135,6 +137,7 @@ class PictureResults:
             yield f"{stem}_pose2d_{number}.png"
             mesh_files.save(folder / f"{stem}_mesh_{number}.png", scene, changed)
             yield f"{stem}_mesh_{number}.png"
+        scene = mark_risks(scene, people)
         views = draw_views(image, selection.poses, self.joint_set, scene, people, colours, self.renderer)
         yield from save_pictures(folder, {f"{stem}_views.png": views})
         return posed

@@ -8,7 +8,7 @@ from lib.demo.lifting import Lifter
 from lib.demo.names import output_stems
 from lib.demo.options import DemoOptions
 from lib.demo.picture_files import PictureResults, earlier_files, write_files
-from lib.export.people import PeopleArrays
+from lib.export.people import HIGH_RISK, PeopleArrays
 from lib.files import say_replaced
 from lib.messages import one_line, shown_name
 from lib.poses import Selection
@@ -82,12 +82,14 @@ def lift_pictures(source: DemoInput, lifter: Lifter, options: DemoOptions, forma
 def _camera_lines(people: Selection, lifted: PeopleArrays, size: tuple[int, int]) -> list[str]:
     """How well cameras fit, and signs of input that runs but gives nonsense."""
     lines = []
-    rows = zip(people.poses, people.kept, lifted.residual, lifted.lift_residual)
-    for pose, row, residual, lift_residual in rows:
+    rows = zip(people.poses, people.kept, lifted.residual, lifted.lift_residual, lifted.risk)
+    for pose, row, residual, lift_residual, risk in rows:
         whose = "" if len(people) == 1 else f" of person {row}"
         lines.append(f"Camera{whose}: mean distance to the pose {residual:.1f} pixels of a 500-pixel crop")
         if lift_residual > _BAD_FIT:
             lines.append("Warning: the mesh fits the pose badly; are the joints in the order that --help lists?")
+        if risk > HIGH_RISK:
+            lines.append(f"Warning: {whose.strip() or 'this body'} may be far off: {100 * risk:.0f} % for over 150 mm")
         outside = int(((pose < 0) | (pose >= size)).any(axis=1).sum())
         if outside > len(pose) / 2:
             lines.append(

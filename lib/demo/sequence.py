@@ -27,6 +27,7 @@ from lib.mesh.fit_params import fit_params
 from lib.messages import shown_name
 from lib.poses import Selection, assign_tracks
 from lib.predictor import Film
+from lib.render.marks import mark_risks
 from lib.render.mesh_renderer import MeshRenderer, person_colour
 from lib.render.poses import draw_pose
 from lib.settings.setting import NETWORK
@@ -229,6 +230,7 @@ def _frame_result(job: _Job, number: int, people, fit, renderer: MeshRenderer | 
         picture = renderer.render_people(
             people.drawn, people.faces, image, people.camera_image, colours, depths=people.translation[:, 2]
         )
+        picture = mark_risks(picture, people)
     if "html" in job.formats:
         for pose in selection.poses:
             posed = draw_pose(posed, pose, job.lifter.predictor.joint_set)

@@ -14,6 +14,7 @@ import numpy as np
 from lib.export.people import COMMON, PeopleArrays
 from lib.files import atomic_write, hidden_beside, read_arrays
 
+_LATER = ("perspective", "pose", "betas", "trans", "lift_residual", "risk")  # keys that files of 0.1 lack
 _COPY_BYTES = 1 << 20
 
 
@@ -29,14 +30,20 @@ def save_npz(path: str | Path, people: PeopleArrays) -> None:
 
 
 def load_npz(path: str | Path) -> PeopleArrays:
-    """The arrays of a file of ``save_npz`` or ``NpzWriter``.
+    """The arrays of a file of ``save_npz`` or ``NpzWriter``; older ones have the network's vertices.
 
     Raises:
         FileNotFoundError: no such file.
         ValueError: another kind of file.
     """
     keys = [field.name for field in fields(PeopleArrays)]
-    return PeopleArrays(**read_arrays(path, keys, "an .npz file of predictions"))
+    arrays = read_arrays(
+        path, lambda names: [key for key in keys if key in names or key not in _LATER], "an .npz file of predictions"
+    )
+    count = len(arrays["vertices"])
+    unknown, none = np.full(count, np.nan, np.float32), np.zeros((count, 0), np.float32)
+    given = {"perspective": np.zeros(count, bool), "lift_residual": arrays["residual"], "risk": unknown}
+    return PeopleArrays(**{**dict.fromkeys(("pose", "betas", "trans"), none), **given, **arrays})
 
 
 class NpzWriter:

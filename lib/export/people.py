@@ -6,6 +6,7 @@ import numpy as np
 
 from lib.export.cameras import default_focal, full_perspective
 
+HIGH_RISK = 0.1  # from which people are told; one body in a hundred is as far off, with usual poses and detectors
 _NEAREST = 0.1  # metres before the camera that anything is seen at
 
 
@@ -39,6 +40,7 @@ class PeopleArrays:
         residual: (N,) mean absolute distance per coordinate of projected joints and pose2d, pixels of a 500-pixel
             crop; large where the mesh does not explain the pose.
         lift_residual: (N,) the same of the network's vertices, before a surface was refined.
+        risk: (N,) probability that a refined body's mean vertex error exceeds 150 mm; NaN for other meshes.
         track: (N,) int64 number of the person through the frames; -1 where unknown.
         frame: (N,) text, file or number of the frame.
     """
@@ -62,6 +64,7 @@ class PeopleArrays:
     image_size: np.ndarray
     residual: np.ndarray
     lift_residual: np.ndarray
+    risk: np.ndarray
     track: np.ndarray
     frame: np.ndarray
 
@@ -133,6 +136,7 @@ class PeopleArrays:
             image_size=np.array(image_size, dtype=np.int64),
             residual=_f32(prediction.residual),
             lift_residual=_f32(prediction.lift_residual),
+            risk=_f32(prediction.risk),
             track=tracks.astype(np.int64),
             frame=np.array([str(name) for name in frames]),
         )

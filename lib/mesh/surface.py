@@ -56,9 +56,9 @@ class SurfaceFitter:
         self.params = mesh_model.params().to(device)
         self.prior = joint_prior(mesh_model.kind).to(self.params.weights)
         template = self.params.v_template
-        height = float((template.amax(dim=0) - template.amin(dim=0)).max())
+        self.height = float((template.amax(dim=0) - template.amin(dim=0)).max())
         self._origin = origin_point(mesh_model, joint_set, device)
-        self._refiner = Refiner(joint_points(mesh_model, joint_set, device), mesh_model.kind, self.prior, height)
+        self._refiner = Refiner(joint_points(mesh_model, joint_set, device), mesh_model.kind, self.prior, self.height)
 
     def fitted(
         self, mesh: torch.Tensor, groups: torch.Tensor | None = None, betas: torch.Tensor | None = None

@@ -112,9 +112,9 @@ class Pose2MeshPredictor:
         self.network.requires_grad_(False).eval().to(self.device)
         self._regressor = torch.from_numpy(regressor).to(self.device)
         self.mesh = chosen_surface(mesh, self.mesh_model)
-        self._maker = None
+        self.surfaces = None
         if self.mesh != NETWORK:
-            self._maker = SurfaceMaker(self.mesh, self.mesh_model, self.joint_set, self.device)
+            self.surfaces = SurfaceMaker(self.mesh, self.mesh_model, self.joint_set, self.device)
 
     @property
     def description(self) -> tuple[str, ...]:
@@ -266,8 +266,9 @@ class Pose2MeshPredictor:
         camera, residual = fit_weak_perspective(joints[:, :count], target[:, :count])
         lift_residual = residual
         params, lens = [mesh.new_zeros(len(mesh), 0)] * 3, PerspectiveCamera.none(mesh)
-        if self._maker is not None:
-            surface, lens = self._maker(mesh, pose2d, box, known, refine=not given)
+        risk = torch.full_like(residual, torch.nan)
+        if self.surfaces is not None:
+            surface, lens, risk = self.surfaces(mesh, pose3d, pose2d, box, known, refine=not given)
             mesh, fit = surface.mesh, surface.fit
             params = [fit.pose, fit.betas, fit.trans]
             joints = self.regress(mesh)
@@ -278,7 +279,7 @@ class Pose2MeshPredictor:
                 apart = (lens.project(joints[:, :count]) - pose2d[:, :count]) * (CROP_SIZE / box[:, None, 2:])
                 residual = apart.abs().mean(dim=(1, 2))
         seen = (lens.translation, lens.focal, lens.principal)
-        return pose2d, mesh, joints * MM_PER_M, pose3d, camera, box, residual, lift_residual, *params, *seen
+        return pose2d, mesh, joints * MM_PER_M, pose3d, camera, box, residual, lift_residual, risk, *params, *seen
 
     def _joined(self, parts: list[tuple[torch.Tensor, ...]]) -> MeshPrediction:
         """The batches' results as one; without any, that of nobody."""
@@ -286,9 +287,9 @@ class Pose2MeshPredictor:
             return MeshPrediction(*(torch.cat(values).float().cpu() for values in zip(*parts)))
         joints, vertices = self.joint_set.joint_num, self.mesh_model.vertex_num
         params = self.mesh_model.params()
-        sizes = (0, 0, 0) if self._maker is None else (3 * params.joint_num, params.shape_num, 3)
+        sizes = (0, 0, 0) if self.surfaces is None else (3 * params.joint_num, params.shape_num, 3)
         rest = (*((size,) for size in sizes), (3,), (), (2,))
-        shapes = ((joints, 2), (vertices, 3), (joints, 3), (joints, 3), (3,), (4,), (), (), *rest)
+        shapes = ((joints, 2), (vertices, 3), (joints, 3), (joints, 3), (3,), (4,), (), (), (), *rest)
         return MeshPrediction(*(torch.zeros(0, *shape) for shape in shapes))
 
 

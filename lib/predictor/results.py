@@ -28,6 +28,8 @@ class MeshPrediction:
         residual: (B,) mean absolute distance per coordinate between projected joints and pose2d, pixels of the
             500 x 500 crop.
         lift_residual: (B,) the same of the network's vertices, large where the lift does not explain the pose.
+        risk: (B,) probability that a refined body's mean vertex error exceeds 150 mm (``lib.predictor.risk``); NaN for
+            other meshes.
         pose, betas, trans: (B, 3K) axis-angle in radians, (B, S), (B, 3) metres: parameters whose surface the mesh is,
             ``lbs(params, pose, betas) + trans``; (B, 0) with the network's vertices.
         translation: (B, 3) metres, of refined meshes: mesh + translation stands before a perspective camera, to which
@@ -43,6 +45,7 @@ class MeshPrediction:
     box: torch.Tensor
     residual: torch.Tensor
     lift_residual: torch.Tensor
+    risk: torch.Tensor
     pose: torch.Tensor
     betas: torch.Tensor
     trans: torch.Tensor

@@ -12,7 +12,9 @@ from lib.mesh.fit_params import ParamFit
 from lib.mesh.mesh_model import OPEN_FILES, MeshModel
 from lib.mesh.refine import BodyState, View
 from lib.mesh.surface import Surface, SurfaceFitter
+from lib.predictor.risk import RiskFeatures, risk_model
 from lib.settings.setting import FITTED, NETWORK, REFINED, SURFACES
+from lib.units import MM_PER_M
 
 _DISTANCE = 5.0  # metres; of people in pictures of which nothing is known
 
@@ -136,29 +138,42 @@ class SurfaceMaker:
     def __init__(self, kind: str, mesh_model: MeshModel, joint_set: JointSet, device: torch.device):
         self.kind, self.joint_set = kind, joint_set
         self.fitter = SurfaceFitter(mesh_model, joint_set, device)
+        # what the risk was fitted to
+        self._features = RiskFeatures(self.fitter, mesh_model, joint_set) if mesh_model.kind == "body" else None
 
     def __call__(
-        self, mesh: torch.Tensor, pose2d: torch.Tensor, box: torch.Tensor, known: Circumstances, refine: bool = True
-    ) -> tuple[Surface, PerspectiveCamera]:
-        """The surfaces of some people.
+        self,
+        mesh: torch.Tensor,
+        pose3d: torch.Tensor,
+        pose2d: torch.Tensor,
+        box: torch.Tensor,
+        known: Circumstances,
+        refine: bool = True,
+    ) -> tuple[Surface, PerspectiveCamera, torch.Tensor]:
+        """The surfaces of some people, what sees them, and the risk (B,) that they are far off, NaN where unknown.
 
         Args:
-            mesh: (B, V, 3) of the network, metres.
+            mesh: (B, V, 3) of the network, metres. pose3d: (B, J, 3) of the lift, millimetres.
             pose2d: (B, J, 2) pixels. box: (B, 4) around them.
             known: about these people.
             refine: whether the 2D poses are to be trusted; without, surfaces are fitted only.
         """
         betas = None if known.betas is None else torch.as_tensor(known.betas, dtype=mesh.dtype, device=mesh.device)
         surface = self.fitter.fitted(mesh, betas=betas)
+        risk = mesh.new_full((len(mesh),), torch.nan)
         if self.kind == FITTED or not refine:
-            return surface, PerspectiveCamera.none(mesh)
+            return surface, PerspectiveCamera.none(mesh), risk
         focal, principal = self._lens(surface.fit, pose2d, box, known)
         rays = ((pose2d - principal[:, None]) / focal[:, None, None]).to(mesh.dtype)
         scores = None if known.scores is None else torch.as_tensor(known.scores, dtype=mesh.dtype, device=mesh.device)
         view = View.of(rays, self.joint_set, scores)
         refined = self._refined(surface, view, known, betas is not None)
         assert refined.translation is not None  # there is a camera
-        return refined, PerspectiveCamera(focal.to(mesh.dtype), principal.to(mesh.dtype), refined.translation)
+        if self._features is not None:
+            features = self._features(mesh, pose3d / MM_PER_M, pose2d, surface, refined)
+            risk = risk_model().probability(features)
+        camera = PerspectiveCamera(focal.to(mesh.dtype), principal.to(mesh.dtype), refined.translation)
+        return refined, camera, risk
 
     def _lens(self, fit: ParamFit, pose2d, box, known: Circumstances) -> tuple[torch.Tensor, torch.Tensor]:
         """Focal length (B,) and principal point (B, 2), pixels."""

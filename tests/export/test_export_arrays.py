@@ -33,7 +33,7 @@ def prediction(batch=3, vertex_num=40, seed=0) -> MeshPrediction:
     seen = (unknown, unknown[:, 0], unknown[:, :2])
     return MeshPrediction(
         100 * draw(19, 2), draw(vertex_num, 3), joints, 300 * draw(19, 3), camera, box, residual, residual,
-        *[nothing] * 3, *seen,
+        unknown[:, 0], *[nothing] * 3, *seen,
     )  # fmt: skip
 
 
@@ -64,6 +64,17 @@ def test_units_and_cameras(tmp_path):
     full = project_perspective(flat + result["translation"][:, None], SIZE, 900)
     np.testing.assert_allclose(crop, image, atol=1e-3)
     np.testing.assert_allclose(full, image, atol=1e-2)
+
+
+def test_files_without_surfaces_are_still_read(tmp_path):
+    save_npz(tmp_path / "a.npz", people())
+    with np.load(tmp_path / "a.npz") as stored:
+        old = {key: stored[key] for key in stored.files if key not in ("perspective", "pose", "betas", "trans", "risk")}
+    np.savez(tmp_path / "old.npz", **old)
+    loaded = load_npz(tmp_path / "old.npz")
+    assert not loaded.perspective.any()
+    assert loaded.pose.shape == (3, 0)
+    np.testing.assert_array_equal(loaded.drawn, loaded.vertices)
 
 
 def test_batches_give_the_same_file_as_all_at_once(tmp_path):
