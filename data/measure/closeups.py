@@ -34,7 +34,7 @@ from lib.joints.joint_set import JointSet
 from lib.joints.lookup import get_joint_set
 from lib.joints.tables import SMPL
 from lib.mesh.mesh_model import MeshModel
-from lib.predictor import Pose2MeshPredictor
+from lib.predictor import Circumstances, Pose2MeshPredictor
 from lib.render.mesh_renderer import MeshRenderer
 from lib.units import MM_PER_M
 
@@ -159,7 +159,8 @@ def truth_and_input(model: MeshModel, joint_set: JointSet, root_set: JointSet) -
 
 def predict(predictor: Pose2MeshPredictor, root_set: JointSet, pose2d: torch.Tensor) -> torch.Tensor:
     """Meshes (B, V, 3) in mm about their own root, as the evaluation places them, of joints (B, J, 2) in pixels."""
-    mesh = MM_PER_M * predictor.predict(pose2d).mesh
+    known = Circumstances((2 * round(PRINCPT),) * 2, FOCAL)
+    mesh = MM_PER_M * predictor.predict(pose2d, known=known).mesh
     root = torch.from_numpy(predictor.mesh_model.joint_regressor(root_set)[root_set.root])
     return mesh - torch.einsum("v,bvc->bc", root, mesh)[:, None]
 
@@ -282,10 +283,12 @@ def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--weights", help="checkpoint or its folder (default: those that come with --joint_set)")
     parser.add_argument("--joint_set", help="default: that of --weights, else coco")
+    parser.add_argument("--mesh", default="auto", help="network, fitted or refined (default: the predictor's)")
     parser.add_argument("--output", type=Path, default=Path("closeups"), help="folder (default closeups/)")
     parser.add_argument("--size", type=int, default=300, help="side of a close-up, pixels (default 300)")
     args = parser.parse_args(arguments)
-    predictor = Pose2MeshPredictor(args.joint_set or (None if args.weights else "coco"), args.weights, device="cpu")
+    joint_set = args.joint_set or (None if args.weights else "coco")
+    predictor = Pose2MeshPredictor(joint_set, args.weights, device="cpu", mesh=args.mesh)
     model, joint_set = predictor.mesh_model, predictor.joint_set
     root_set = joint_set if joint_set.name in ("smpl", "mano") else get_joint_set("human36")  # the evaluation's
     truth, pose2d = truth_and_input(model, joint_set, root_set)

@@ -23,6 +23,7 @@ from lib.joints.lookup import get_joint_set
 from lib.joints.tables import JOINT_SETS
 from lib.predictor import MeshPrediction, Pose2MeshPredictor
 from lib.settings.config import Config
+from lib.settings.setting import NETWORK
 from lib.units import MM_PER_M
 
 NOISE = {"body": 20.0, "hand": 4.0}  # mm per coordinate
@@ -36,7 +37,7 @@ class Pose3DBenchmark:
     """
 
     def __init__(self, joint_set: str, poses: int):
-        self.predictor = Pose2MeshPredictor(joint_set, device="cpu")
+        self.predictor = Pose2MeshPredictor(joint_set, device="cpu", mesh=NETWORK)
         cfg = Config()
         cfg = cfg.changed(DATASET={"input_joint_set": joint_set, "target_joint_set": joint_set})
         cfg = cfg.changed(SYNTHETIC={"test_samples": poses})

@@ -26,7 +26,8 @@ def predictors():
 def poses() -> np.ndarray:
     """(3, 17, 2): the sample pose, smaller and beside the middle, and mirrored there."""
     pose = np.load(sample_pose_path("coco"))[:17, :2].astype(np.float64)
-    return np.stack([pose + [200, 0], 0.5 * pose + [20, 300], 0.5 * pose * [-1, 1] + [880, 300]])
+    left, right, big = np.array([20, 300]), np.array([880, 300]), np.array([200, 0])
+    return np.stack([pose + big, 0.5 * pose + left, 0.5 * pose * np.array([-1, 1]) + right])
 
 
 def test_refined_meshes_fit_the_poses_and_their_cameras(predictors, poses):
