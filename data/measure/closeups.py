@@ -283,12 +283,12 @@ def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--weights", help="checkpoint or its folder (default: those that come with --joint_set)")
     parser.add_argument("--joint_set", help="default: that of --weights, else coco")
-    parser.add_argument("--mesh", default="auto", help="network, fitted or refined (default: the predictor's)")
+    parser.add_argument("--mesh", default="auto", help="network, fitted or refined")
     parser.add_argument("--output", type=Path, default=Path("closeups"), help="folder (default closeups/)")
     parser.add_argument("--size", type=int, default=300, help="side of a close-up, pixels (default 300)")
     args = parser.parse_args(arguments)
-    joint_set = args.joint_set or (None if args.weights else "coco")
-    predictor = Pose2MeshPredictor(joint_set, args.weights, device="cpu", mesh=args.mesh)
+    wanted = args.joint_set or (None if args.weights else "coco")
+    predictor = Pose2MeshPredictor(wanted, args.weights, device="cpu", mesh=args.mesh)
     model, joint_set = predictor.mesh_model, predictor.joint_set
     root_set = joint_set if joint_set.name in ("smpl", "mano") else get_joint_set("human36")  # the evaluation's
     truth, pose2d = truth_and_input(model, joint_set, root_set)

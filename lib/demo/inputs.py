@@ -51,6 +51,11 @@ class DemoInput:
     pose3d: list[np.ndarray] | None = None
 
     @property
+    def size_known(self) -> bool:
+        """The size of the pictures is that of the camera's, not one made up for a black background."""
+        return not self.images.blank or self.sequence.image_size is not None
+
+    @property
     def single(self) -> bool:
         """One person in one picture: the output files have the names of the original's first example."""
         return not self.sequence.is_video and len(self.sequence.frames) == 1 and self.sequence.person_count == 1

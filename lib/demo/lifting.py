@@ -84,6 +84,7 @@ class Lifter:
         shapes: dict[int, torch.Tensor] | None = None,
         film: Film | None = None,
         numbers: Sequence[int] = (),
+        size_known: bool = True,
     ) -> PeopleArrays:
         """The people of some frames, frame after frame.
 
@@ -94,6 +95,7 @@ class Lifter:
             pose3d: 3D joints (N, J, 3) of each frame's people in ``options.unit``; None lets PoseNet find them.
             shapes: known shapes (S,) by track number.
             film: what is kept from frame to frame; ``numbers`` then are the frames'.
+            size_known: the poses are of pictures of this size; else it only is that of a black one made for them.
         """
         tracks = np.concatenate([people.tracks for people in selections])
         scores = np.concatenate([people.scores for people in selections])
@@ -103,7 +105,8 @@ class Lifter:
         poses = np.concatenate([people.poses for people in selections])
         if pose3d is None:
             frames = None if film is None else np.repeat(numbers, [len(people) for people in selections])
-            known = Circumstances(image_size, self.options.focal, scores, betas, film, frames, tracks)
+            size = image_size if size_known else None
+            known = Circumstances(size, self.options.focal, scores, betas, film, frames, tracks)
             prediction = self.predictor.predict(poses, known=known)
         else:
             chosen = np.concatenate([joints[people.kept] for joints, people in zip(pose3d, selections)])

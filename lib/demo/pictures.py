@@ -60,7 +60,7 @@ def lift_pictures(source: DemoInput, lifter: Lifter, options: DemoOptions, forma
                 say(f"{where}nobody to lift")
                 continue
             pose3d = None if source.pose3d is None else [source.pose3d[number]]
-            lifted = lifter([people], [frame.name], size, pose3d)
+            lifted = lifter([people], [frame.name], size, pose3d, size_known=source.size_known)
             for line in _camera_lines(people, lifted, size):
                 say(where + line)
             stem = source.stem if len(frames) == 1 else stems[number]

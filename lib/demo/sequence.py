@@ -68,7 +68,7 @@ class _Job:
         names = [self.source.sequence.frames[number].name for number in frames]
         pose3d = None if self.source.pose3d is None else [self.source.pose3d[number] for number in frames]
         people = [self.selections[number] for number in frames]
-        return self.lifter(people, names, self.size, pose3d, shapes, film, frames)
+        return self.lifter(people, names, self.size, pose3d, shapes, film, frames, self.source.size_known)
 
     @property
     def surfaces(self) -> bool:

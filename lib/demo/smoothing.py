@@ -103,6 +103,11 @@ def with_meshes(people: PeopleArrays, vertices: np.ndarray, regress, camera: np.
         camera: (N, 4) other cameras of the image, see ``PeopleArrays.camera_image``.
     """
     changes = {"vertices": vertices.astype(np.float32), "joints": (MM_PER_M * regress(vertices)).astype(np.float32)}
+    if camera is not None:
+        # what was refined is seen from the same direction, from as far as its size says
+        scale = people.camera_image[:, :1] / camera[:, :1]
+        shift = people.lens[:, :2] + camera[:, 2:] - people.camera_image[:, 2:]
+        changes["lens"] = np.concatenate([shift, people.lens[:, 2:] * scale], axis=1).astype(np.float32)
     nothing = np.zeros((len(people), 0), np.float32)
     changes |= {"pose": nothing, "betas": nothing, "trans": nothing}  # they are of the meshes before
     if camera is not None:

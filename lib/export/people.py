@@ -7,7 +7,8 @@ import numpy as np
 from lib.export.cameras import default_focal, full_perspective
 
 HIGH_RISK = 0.1  # from which people are told; one body in a hundred is as far off, with usual poses and detectors
-_NEAREST = 0.1  # metres before the camera that anything is seen at
+_NEAREST = 0.05  # of the distance of a person's origin that anything of the person is seen at
+_SAME = 1e-2  # pixels
 
 
 @dataclass(frozen=True)
@@ -31,8 +32,9 @@ class PeopleArrays:
             ((y + ty) * sy + 1) * height/2 pixels of the image.
         translation: (N, 3) metres: vertices + translation stand in the frame of a perspective camera with ``focal`` and
             the principal point in the middle of the image; joints + 1000 * translation likewise.
-        perspective: (N,) bool, refined meshes: that camera sees them as their 2D poses say, and ``camera_crop`` and
-            ``camera_image`` agree with it where the mesh's origin is. Others are as their poses say in ``camera_crop``.
+        lens: (N, 3) metres, of refined meshes: where the origin is before the perspective camera that sees the mesh as
+            its 2D pose says. That of ``translation``, or of unknown pictures one that looks straight at the person;
+            ``camera_crop`` and ``camera_image`` agree with it where the origin is. NaN of others, which those see.
         pose, betas, trans: (N, 3K) axis-angle in radians, (N, S), (N, 3) metres: parameters whose surface the mesh is;
             (N, 0) with a network's vertices, and after smoothing.
         focal: () pixels.
@@ -56,7 +58,7 @@ class PeopleArrays:
     box: np.ndarray
     camera_image: np.ndarray
     translation: np.ndarray
-    perspective: np.ndarray
+    lens: np.ndarray
     pose: np.ndarray
     betas: np.ndarray
     trans: np.ndarray
@@ -112,10 +114,10 @@ class PeopleArrays:
             raise ValueError(f"{joint_num} joints have {len(joint_names)} names")
         focal = default_focal(image_size) if focal is None else float(focal)
         camera = prediction.image_camera(image_size).numpy()
-        translation = full_perspective(camera, image_size, focal)
-        perspective = np.isfinite(prediction.focal.numpy())
-        if perspective.any():
-            translation = np.where(perspective[:, None], prediction.translation.numpy(), translation)
+        translation, lens = full_perspective(camera, image_size, focal), prediction.translation.numpy()
+        middle = np.abs(prediction.principal.numpy() - np.array(image_size) / 2) < _SAME
+        same = middle.all(axis=1) & (np.abs(prediction.focal.numpy() - focal) < _SAME)
+        translation = np.where(same[:, None], lens, translation)
         return cls(
             vertices=_f32(prediction.mesh),
             faces=np.asarray(faces, dtype=np.int64),
@@ -128,7 +130,7 @@ class PeopleArrays:
             box=_f32(prediction.box),
             camera_image=_f32(camera),
             translation=_f32(translation),
-            perspective=perspective,
+            lens=_f32(lens),
             pose=_f32(prediction.pose),
             betas=_f32(prediction.betas),
             trans=_f32(prediction.trans),
@@ -149,13 +151,14 @@ class PeopleArrays:
     @property
     def drawn(self) -> np.ndarray:
         """(N, V, 3) metres: meshes that ``camera_image`` shows where each mesh's own camera sees it."""
-        if not self.perspective.any():
+        refined = np.isfinite(self.lens).all(axis=1)
+        if not refined.any():
             return self.vertices
-        place = self.placed
-        nearer = self.translation[:, None, 2:] / np.maximum(place[..., 2:], _NEAREST)
-        flat = place * nearer - self.translation[:, None]
+        place = self.vertices + self.lens[:, None]
+        nearer = self.lens[:, None, 2:] / np.maximum(place[..., 2:], _NEAREST * self.lens[:, None, 2:])
+        flat = place * nearer - self.lens[:, None]
         flat[..., 2] = self.vertices[..., 2]
-        return np.where(self.perspective[:, None, None], flat, self.vertices)
+        return np.where(refined[:, None, None], flat, self.vertices)
 
     @property
     def placed(self) -> np.ndarray:

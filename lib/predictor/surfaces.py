@@ -16,7 +16,7 @@ from lib.predictor.risk import RiskFeatures, risk_model
 from lib.settings.setting import FITTED, NETWORK, REFINED, SURFACES
 from lib.units import MM_PER_M
 
-_DISTANCE = 5.0  # metres; of people in pictures of which nothing is known
+_DISTANCE = 3.0  # heights of the mesh model; of people in pictures of which nothing is known
 
 
 def chosen_surface(name: str, mesh_model: MeshModel) -> str:
@@ -187,7 +187,7 @@ class SurfaceMaker:
         # as far away as people usually are
         joints = self.fitter.joints(fit)
         camera, _ = fit_weak_perspective(joints, pose2d[:, : joints.shape[1]].to(joints.dtype), 2.0)
-        return _DISTANCE * camera[:, 0].to(pose2d.dtype), middle
+        return _DISTANCE * self.fitter.height * camera[:, 0].to(pose2d.dtype), middle
 
     def _refined(self, surface: Surface, view: View, known: Circumstances, keep_shape: bool) -> Surface:
         if known.film is None or known.frames is None or known.tracks is None:

@@ -69,10 +69,10 @@ def test_units_and_cameras(tmp_path):
 def test_files_without_surfaces_are_still_read(tmp_path):
     save_npz(tmp_path / "a.npz", people())
     with np.load(tmp_path / "a.npz") as stored:
-        old = {key: stored[key] for key in stored.files if key not in ("perspective", "pose", "betas", "trans", "risk")}
+        old = {key: stored[key] for key in stored.files if key not in ("lens", "pose", "betas", "trans", "risk")}
     np.savez(tmp_path / "old.npz", **old)
     loaded = load_npz(tmp_path / "old.npz")
-    assert not loaded.perspective.any()
+    assert np.isnan(loaded.lens).all()
     assert loaded.pose.shape == (3, 0)
     np.testing.assert_array_equal(loaded.drawn, loaded.vertices)
 
