@@ -39,7 +39,8 @@ _PRIOR = 0.3  # how much the pose prior counts; the lift knows most of it
 _SHAPE_SPREAD = 1.0  # standard deviations of the shape
 _LONGEST_TURN = 0.6  # radians of a joint in one step
 _FIRST_DAMPING, _MOST_DAMPING = 1e-4, 1e6
-_NEAREST = 0.3  # metres before the camera that joints are seen at, at least
+# Of the mesh model's height: what joints are seen at, at least, and bodies are away from the camera
+_NEAREST, _CLOSEST = 0.2, 0.5
 # spread per frame between frames of a film: radians of a joint, metres of the place as a share of the distance
 _FILM_TURN, _FILM_PLACE = 0.12, 0.02
 
@@ -103,7 +104,7 @@ class Refiner:
 
     def __init__(self, points: BodyPoints, kind: str, prior: JointPrior, height: float):
         self.points, self.prior = points, prior
-        self.sigma = SIGMA * height
+        self.sigma, self.nearest, self.closest = SIGMA * height, _NEAREST * height, _CLOSEST * height
         like = points.matrix
         spread = torch.tensor(_SPREAD[kind]).to(like)
         self._stiffness = spread.square().reciprocal()  # (K,)
@@ -166,12 +167,13 @@ class Refiner:
         # where the lift has no likeness with the pose, their sizes still have
         size = ((other.square() * weight).sum(dim=(1, 2)) / least).sqrt()
         depth = 1 / torch.maximum(scale, 0.3 * size).clamp_min(1e-4)
-        return torch.cat([seen * depth[:, None] - middle[:, :2], (depth - middle[:, 2])[:, None]], dim=1)
+        place = torch.cat([seen * depth[:, None] - middle[:, :2], (depth - middle[:, 2])[:, None]], dim=1)
+        return self._before(place)
 
     def _apart(self, points: torch.Tensor, state: BodyState, view: View):
         """Given minus projected joints (B, J, 2), metres; what they are divided by (B, J, 1), where they are seen."""
         place = points + state.trans[:, None]
-        depth = place[..., 2:].clamp_min(_NEAREST)
+        depth = place[..., 2:].clamp_min(self.nearest)
         distance = depth.mean(dim=1, keepdim=True)
         seen = place[..., :2] / depth
         return (view.rays - seen) * distance, depth, distance, seen
@@ -188,7 +190,7 @@ class Refiner:
         cost = cost + away @ self._stiffness + ((state.betas - lift.betas) / _SHAPE_SPREAD).square().sum(dim=1)
         if before is not None:
             turned = matrix_to_axis_angle(before.rotations.mT @ state.rotations).square().sum(dim=(1, 2))
-            moved = ((state.trans - before.trans) / before.trans[:, 2:].clamp_min(_NEAREST)).square().sum(dim=1)
+            moved = ((state.trans - before.trans) / before.trans[:, 2:].clamp_min(self.nearest)).square().sum(dim=1)
             cost = cost + problem.followed * (turned / _FILM_TURN**2 + moved / _FILM_PLACE**2)
         return cost, (view.weight * square.sqrt()).sum(dim=1) / view.weight.sum(dim=1).clamp_min(1e-6)
 
@@ -219,7 +221,7 @@ class Refiner:
         if before is not None:
             known = problem.followed[:, None].to(apart)
             self._hold(hessian, descent, state.rotations, before.rotations, posed, known / _FILM_TURN**2)
-            strength = known / (_FILM_PLACE * before.trans[:, 2:].clamp_min(_NEAREST)).square()
+            strength = known / (_FILM_PLACE * before.trans[:, 2:].clamp_min(self.nearest)).square()
             hessian.diagonal(dim1=1, dim2=2)[:, -3:] += strength
             descent[:, -3:] += strength * (before.trans - state.trans)
         return self._cost(state, problem, wide)[0], hessian, descent, posed
@@ -252,4 +254,8 @@ class Refiner:
         turn = posed.local(change[:, :turns].unflatten(1, (self._joints, 3)))
         turn = turn * (_LONGEST_TURN / turn.norm(dim=-1, keepdim=True).clamp_min(_LONGEST_TURN))
         rotations = self.prior.limited(axis_angle_to_matrix(turn) @ state.rotations)
-        return BodyState(rotations, state.betas + change[:, turns:-3], state.trans + change[:, -3:])
+        return BodyState(rotations, state.betas + change[:, turns:-3], self._before(state.trans + change[:, -3:]))
+
+    def _before(self, trans: torch.Tensor) -> torch.Tensor:
+        """Places (B, 3) no nearer than bodies can be."""
+        return torch.cat([trans[:, :2], trans[:, 2:].clamp_min(self.closest)], dim=1)

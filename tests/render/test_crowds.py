@@ -65,7 +65,9 @@ def test_pictures_of_a_crowd_are_not_kept_in_memory(tmp_path, monkeypatch):
     for count in (4, 40):
         meshes, faces, cameras, _, depths = crowd(count)
         places = np.column_stack([np.zeros((count, 2)), depths])
-        people = SimpleNamespace(vertices=meshes, drawn=meshes, faces=faces, camera_image=cameras, translation=places)
+        people = SimpleNamespace(
+            vertices=meshes, drawn=meshes, risk=np.zeros(count), faces=faces, camera_image=cameras, translation=places
+        )
         poses, rows = np.random.default_rng(0).uniform(0, 240, (count, 17, 2)), np.arange(count)
         chosen = Selection(poses, np.ones((count, 17)), np.zeros((count, 17), bool), rows, rows)
         tracemalloc.start()
