@@ -11,6 +11,7 @@ import contextlib
 import io
 import sys
 import tempfile
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -24,6 +25,7 @@ from lib.demo import DemoOptions, run_demo
 from lib.demo.options import SMOOTHING
 from lib.files import read_arrays
 from lib.mesh.mesh_model import load_mesh_model
+from lib.settings.setting import NETWORK, REFINED
 from lib.units import MM_PER_M
 
 HIPS = (11, 12)
@@ -51,10 +53,10 @@ def acceleration(joints: np.ndarray, frames: np.ndarray) -> float:
     return float(np.linalg.norm(np.diff(joints, n=2, axis=0), axis=2)[whole].mean())
 
 
-def measure(smooth: str, truth: list[np.ndarray]) -> np.ndarray:
-    """(4,) mean acceleration, true acceleration, error and change of distance of a kind of smoothing."""
+def measure(mesh: str, smooth: str, truth: list[np.ndarray]) -> np.ndarray:
+    """(4,) mean acceleration, true acceleration, error and change of distance of a kind of mesh and of smoothing."""
     with tempfile.TemporaryDirectory() as folder, contextlib.redirect_stdout(io.StringIO()):
-        [file] = run_demo(DemoOptions(input_pose=VIDEO, save=("npz",), smooth=smooth, output=Path(folder)))
+        [file] = run_demo(DemoOptions(input_pose=VIDEO, save=("npz",), mesh=mesh, smooth=smooth, output=Path(folder)))
         people = read_arrays(file, ("joints", "track", "frame", "translation"))
     rows = []
     for track, true in enumerate(truth):
@@ -69,10 +71,10 @@ def measure(smooth: str, truth: list[np.ndarray]) -> np.ndarray:
 
 def main() -> None:
     truth = true_joints()
-    print(f"{'--smooth':>10} {'acceleration':>13} {'(true)':>7} {'error':>7} {'distance':>9}")
-    for smooth in ("", *SMOOTHING):
-        accelerated, true, error, distance = measure(smooth, truth)
-        print(f"{smooth or 'none':>10} {accelerated:13.1f} {true:7.1f} {error:7.1f} {distance:9.0f}")
+    print(f"{'--mesh':>8} {'--smooth':>10} {'acceleration':>13} {'(true)':>7} {'error':>7} {'distance':>9}")
+    for mesh, smooth in product((NETWORK, REFINED), ("", *SMOOTHING)):
+        accelerated, true, error, distance = measure(mesh, smooth, truth)
+        print(f"{mesh:>8} {smooth or 'none':>10} {accelerated:13.1f} {true:7.1f} {error:7.1f} {distance:9.0f}")
 
 
 if __name__ == "__main__":
