@@ -95,7 +95,7 @@ def test_tester_follows_the_weights(pose2mesh, settings, tmp_path, capsys):
 
 
 def test_predictor_and_export_follow_the_weights(pose2mesh, posenet):
-    predictor = Pose2MeshPredictor("human36", pose2mesh, "cpu")
+    predictor = Pose2MeshPredictor("human36", pose2mesh, "cpu", mesh="network")
     assert predictor.input_scale == "common"
     assert predictor.network.pose_lifter.mirror is not None
     keypoints = sample_keypoints(predictor.joint_set, 3)

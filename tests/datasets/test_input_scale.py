@@ -102,7 +102,7 @@ def predictor(request, weights, tmp_path_factory):
     checkpoint["config"]["DATASET"]["input_scale"] = request.param
     path = tmp_path_factory.mktemp("scale") / "final.pth.tar"
     write_content(path, checkpoint)
-    return Pose2MeshPredictor("coco", path, "cpu")
+    return Pose2MeshPredictor("coco", path, "cpu", mesh="network")
 
 
 def test_training_and_prediction_see_the_same_input(predictor):

@@ -103,7 +103,7 @@ def test_a_new_lifter_trains_resumes_tests_and_predicts(tmp_path, small_config, 
     tester.test(0, tester.stage.trained_model(saved))
     assert tester.surface_error == pytest.approx(trainer.test_log["surface"][-1], abs=1e-3)
 
-    predictor = Pose2MeshPredictor(None, mesh_run / "checkpoint", "cpu")
+    predictor = Pose2MeshPredictor(None, mesh_run / "checkpoint", "cpu", mesh="network")
     assert type(predictor.network.pose_lifter) is lifter
     keypoints = sample_keypoints(COCO, 3)
     result = predictor(keypoints)

@@ -263,7 +263,7 @@ def test_predictor_adds_the_base_to_lifted_and_given_joints(network, settings, b
     trained, path = network(BASE), tmp_path / "final.pth.tar"
     cfg = settings(BASE, "coco")
     save_checkpoint(path, Checkpoint.of(trained, graph=body_graph, settings=cfg))
-    predictor = Pose2MeshPredictor("coco", path, "cpu")
+    predictor = Pose2MeshPredictor("coco", path, "cpu", mesh="network")
     joints = predictor.template_joints * [1000, -1000, -1000]
     prediction = predictor.predict_pose3d(joints)
     points = joints[:, :2] - joints[:, :2].mean(0)
