@@ -6,6 +6,7 @@ A predicted mesh is only a list of vertices; animation and analysis tools want t
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 import torch
@@ -96,9 +97,7 @@ def fit_params(
     params = params.to(target.device)
     group, known = _check_shape_choice(params, target, groups, betas)
 
-    patches = surface_patches(params, FREE_PATCHES if prior is None else PATCHES)
-    points = BodyPoints(params, patches / patches.sum(dim=1, keepdim=True))
-    share = patches.sum(dim=1) / params.vertex_num
+    points, share = _patches(params, FREE_PATCHES if prior is None else PATCHES)
     prior = None if prior is None else prior.to(params.weights)
     batches = list(_batches(group))
     fits = [
@@ -107,6 +106,14 @@ def fit_params(
     ]
     back = torch.cat(batches).argsort()
     return ParamFit(*(torch.cat(values)[back] for values in zip(*fits)))
+
+
+@lru_cache(maxsize=4)  # of the same tensors: a twentieth of a second
+def _patches(params: BodyParams, count: int) -> tuple[BodyPoints, torch.Tensor]:
+    """Means of patches of the surface, and the share (N,) of the vertices that each stands for."""
+    patches = surface_patches(params, count)
+    points = BodyPoints(params, patches / patches.sum(dim=1, keepdim=True))
+    return points, patches.sum(dim=1) / params.vertex_num
 
 
 def _batches(group: torch.Tensor) -> Iterator[torch.Tensor]:

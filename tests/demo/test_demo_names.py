@@ -19,6 +19,12 @@ def people(count: int = 1) -> list:
     return [(pose + np.array((300 * number, 0, 0))).tolist() for number in range(count)]
 
 
+@pytest.fixture
+def run_demo(run_demo):
+    """With the network's vertices: what these tests are about does not depend on the mesh, and they are the fastest."""
+    return lambda *arguments, **options: run_demo("--mesh", "network", *arguments, **options)
+
+
 @pytest.mark.parametrize(
     ("names", "stems"),
     [

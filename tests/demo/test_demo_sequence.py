@@ -36,6 +36,12 @@ def film_frames(path) -> list[np.ndarray]:
         frames.append(frame)
 
 
+@pytest.fixture
+def run_demo(run_demo):
+    """With the network's vertices: what these tests are about does not depend on the mesh, and they are the fastest."""
+    return lambda *arguments, **options: run_demo("--mesh", "network", *arguments, **options)
+
+
 def test_film_and_arrays_of_two_people(run_demo, walk, tmp_path, capsys):
     assert run_demo("--input_pose", walk, "--smooth", "--fps", "10") == 0
     result = tmp_path / "result"
