@@ -196,6 +196,7 @@ class BatchLoader:
         generator = torch.Generator(self.device)
         for items in self._loader:
             if isinstance(items, ValueError):
+                del self._loader  # its processes end now; the garbage collector would wait five seconds for each
                 raise items
             if self.rows_only:
                 items = [self.dataset.finish(rows, generator.manual_seed(seed), self.device) for rows, seed in items]
