@@ -178,10 +178,13 @@ class Refiner:
         seen = place[..., :2] / depth
         return (view.rays - seen) * distance, depth, distance, seen
 
-    def _cost(self, state: BodyState, problem: "_Problem", wide: float = 1.0) -> tuple[torch.Tensor, torch.Tensor]:
-        """(B,) cost, and mean distance."""
+    def _cost(
+        self, state: BodyState, problem: "_Problem", wide: float = 1.0, points: torch.Tensor | None = None
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """(B,) cost, and mean distance; ``points`` (B, J, 3): the state's, where they are known."""
         lift, view, before = problem.lift, problem.view, problem.before
-        apart = self._apart(self.points.pose(state.rotations, state.betas).points, state, view)[0]
+        points = self.points.pose(state.rotations, state.betas).points if points is None else points
+        apart = self._apart(points, state, view)[0]
         square = apart.square().sum(dim=-1)
         limit = (_ROBUST * wide * self.sigma) ** 2
         cost = (view.weight * square / (1 + square / limit)).sum(dim=1) / self.sigma**2
@@ -224,7 +227,7 @@ class Refiner:
             strength = known / (_FILM_PLACE * before.trans[:, 2:].clamp_min(self.nearest)).square()
             hessian.diagonal(dim1=1, dim2=2)[:, -3:] += strength
             descent[:, -3:] += strength * (before.trans - state.trans)
-        return self._cost(state, problem, wide)[0], hessian, descent, posed
+        return self._cost(state, problem, wide, posed.points)[0], hessian, descent, posed
 
     def _hold(self, hessian, descent, rotations, wanted, posed: PosedPoints, stiffness) -> None:
         """Add the squared angles (B, K) between rotations and wanted ones, times half their stiffness (B, K or 1)."""
