@@ -288,15 +288,14 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--size", type=int, default=300, help="side of a close-up, pixels (default 300)")
     args = parser.parse_args(arguments)
     wanted = args.joint_set or (None if args.weights else "coco")
-    predictor = Pose2MeshPredictor(wanted, args.weights, "cpu", mesh=args.mesh)
+    predictor = Pose2MeshPredictor(wanted, args.weights, device="cpu", mesh=args.mesh)
     model, joint_set = predictor.mesh_model, predictor.joint_set
     root_set = joint_set if joint_set.name in ("smpl", "mano") else get_joint_set("human36")  # the evaluation's
     truth, pose2d = truth_and_input(model, joint_set, root_set)
     names = list(VIEWS) if model.kind == "body" else [f"hand {number}" for number in range(HANDS)]
-    found = predict(predictor, root_set, pose2d)
-    print(
-        "\n".join(write_pictures(names, found, truth, model, args.output, args.size)), args.output / "all.png", sep="\n"
-    )
+    pred = predict(predictor, root_set, pose2d)
+    print("\n".join(write_pictures(names, pred, truth, model, args.output, args.size)))
+    print(args.output / "all.png")
 
 
 if __name__ == "__main__":
