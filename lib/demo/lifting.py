@@ -9,7 +9,7 @@ from lib.demo.options import DemoOptions
 from lib.export.people import PeopleArrays
 from lib.joints.joint_set import JointSet
 from lib.mesh.stature import betas_of_height
-from lib.poses import Frame, Selection
+from lib.poses import Frame, Selection, Source
 from lib.predictor import Circumstances, Film, Pose2MeshPredictor
 from lib.settings.setting import NETWORK
 
@@ -58,7 +58,11 @@ class Lifter:
         self.betas = known_shape(predictor, options)
 
     def select(
-        self, frame: Frame, source: str | JointSet, image_size: tuple[int, int], previous: Selection | None = None
+        self,
+        frame: Frame,
+        source: str | JointSet | Source,
+        image_size: tuple[int, int],
+        previous: Selection | None = None,
     ) -> Selection:
         """Whom to lift in a frame whose poses have the joints of ``source``; ``previous``: of the frame before."""
         return self.predictor.select_people(

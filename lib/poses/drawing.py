@@ -4,12 +4,11 @@ import cv2
 import numpy as np
 
 from lib.joints.joint_set import JointSet
-from lib.joints.lookup import get_joint_set
 from lib.render.poses import pixel
 
 from .missing import JOINT_SCORE
 from .people import Frame
-from .sources import SOURCES
+from .sources import Source, get_source
 
 _SHORT_SIDE = 900  # pixels; smaller pictures are enlarged so that names fit
 _LARGEST_SIDE = 2400
@@ -21,7 +20,7 @@ _COLOURS = {"L": (80, 80, 235), "R": (90, 190, 60), "": (235, 160, 60)}
 
 
 def draw_check(
-    image: np.ndarray | None, frame: Frame, joints: str | JointSet, joint_score: float = JOINT_SCORE
+    image: np.ndarray | None, frame: Frame, joints: str | JointSet | Source, joint_score: float = JOINT_SCORE
 ) -> np.ndarray:
     """Draw the people of a frame with the number and name of each joint.
 
@@ -39,7 +38,7 @@ def draw_check(
     Raises:
         ValueError: unknown name, or poses with another number of joints.
     """
-    table = SOURCES[joints] if joints in SOURCES else get_joint_set(joints)
+    table = get_source(joints)
     if frame.poses.shape[1] != len(table.joints):
         raise ValueError(f"{joints} has {len(table.joints)} joints, the poses have {frame.poses.shape[1]}")
     visible = np.isfinite(frame.poses[..., :2]).all(axis=2) & (frame.poses[..., 2] > joint_score)
@@ -114,7 +113,9 @@ def _overlap(box, other) -> bool:
     return box[0] < other[2] and other[0] < box[2] and box[1] < other[3] and other[1] < box[3]
 
 
-def _legend(picture, joints: str | JointSet, frame: Frame, visible: np.ndarray, names: tuple[str, ...]) -> None:
+def _legend(
+    picture, joints: str | JointSet | Source, frame: Frame, visible: np.ndarray, names: tuple[str, ...]
+) -> None:
     count = len(frame.poses)
     lines = [
         f"{frame.name}: {count} {'person' if count == 1 else 'people'}, joints of {joints}",

@@ -75,7 +75,7 @@ RECIPES: dict[str, dict[str, tuple[Recipe, ...]]] = {
 
 
 def map_pose(
-    poses: np.ndarray, source: str | Path | JointSet, joint_set: str | JointSet, joint_score: float = 0.0
+    poses: np.ndarray, source: str | Path | JointSet | Source, joint_set: str | JointSet, joint_score: float = 0.0
 ) -> np.ndarray:
     """Poses of a source in the joint order of a set.
 
@@ -113,19 +113,19 @@ def map_pose(
     return np.stack(joints, axis=1).astype(np.float32)
 
 
-def unmapped(source: str | Path | JointSet, joint_set: str | JointSet) -> tuple[str, ...]:
+def unmapped(source: str | Path | JointSet | Source, joint_set: str | JointSet) -> tuple[str, ...]:
     """Joints of the set that the source does not determine, see ``RECIPES``."""
     return tuple(joint for joint, way in ways_used(source, joint_set).items() if way is None)
 
 
-def approximated(source: str | Path | JointSet, joint_set: str | JointSet) -> tuple[str, ...]:
+def approximated(source: str | Path | JointSet | Source, joint_set: str | JointSet) -> tuple[str, ...]:
     """Joints of the set that are weighted means of the source's joints, derived pelvis and neck of coco left out."""
     derived = {get_joint_set(joint_set).joints[joint] for joint, _ in get_joint_set(joint_set).derived}
     ways = ways_used(source, joint_set)
     return tuple(joint for joint, way in ways.items() if way is not None and len(way) > 1 and joint not in derived)
 
 
-def describe_mapping(source: str | Path | JointSet, joint_set: str | JointSet) -> list[str]:
+def describe_mapping(source: str | Path | JointSet | Source, joint_set: str | JointSet) -> list[str]:
     """One line per joint of the set: how it comes about."""
     return [
         f"{joint}: " + (" + ".join(f"{weight:g} {role}" for role, weight in way.items()) if way else "unmapped, filled")
@@ -133,7 +133,7 @@ def describe_mapping(source: str | Path | JointSet, joint_set: str | JointSet) -
     ]
 
 
-def ways_used(source: str | Path | JointSet, joint_set: str | JointSet) -> dict[str, Recipe | None]:
+def ways_used(source: str | Path | JointSet | Source, joint_set: str | JointSet) -> dict[str, Recipe | None]:
     """The way each joint of the set is had from a source that misses nothing; None when there is none."""
     origin, target = _pair(source, joint_set)
     known = set(origin.role_names)
@@ -201,7 +201,7 @@ def _means(parts: list[tuple[Recipe, ...]]) -> list[Recipe]:
     return means
 
 
-def _pair(source: str | Path | JointSet, joint_set: str | JointSet) -> tuple[Source, JointSet]:
+def _pair(source: str | Path | JointSet | Source, joint_set: str | JointSet) -> tuple[Source, JointSet]:
     origin, target = get_source(source), get_joint_set(joint_set)
     if origin.body != target.body:
         raise ValueError(

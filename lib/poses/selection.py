@@ -11,6 +11,7 @@ from lib.joints.lookup import get_joint_set
 from .filters import PERSON_SCORE, filter_people
 from .mapping import map_pose
 from .missing import JOINT_SCORE, complete, missing_joints
+from .sources import Source
 
 
 @dataclass(frozen=True)
@@ -50,7 +51,7 @@ class Selection:
 
 def select_people(
     poses: np.ndarray,
-    source: str | Path | JointSet,
+    source: str | Path | JointSet | Source,
     joint_set: str | JointSet,
     joint_score: float = JOINT_SCORE,
     person_score: float = PERSON_SCORE,

@@ -41,6 +41,9 @@ class Source:
     roles: Mapping[str, str] = field(default_factory=dict)
     joint_set: JointSet | None = None
 
+    def __str__(self) -> str:
+        return self.name
+
     @property
     def joint_num(self) -> int:
         return len(self.joints)
@@ -89,17 +92,19 @@ def mirrored(joint: str) -> str:
     return {"L_": "R_", "R_": "L_"}.get(joint[:2], joint[:2]) + joint[2:]
 
 
-def get_source(source: str | Path | JointSet) -> Source:
+def get_source(source: str | Path | JointSet | Source) -> Source:
     """The source of a name.
 
     Args:
-        source: key of ``SOURCES``; or a joint set (its name, the path of its file, or itself), of whose joints the
-            poses may leave out the derived ones.
+        source: a source, which is returned; key of ``SOURCES``; or a joint set (its name, the path of its file, or
+            itself), of whose joints the poses may leave out the derived ones.
 
     Raises:
         ValueError: unknown name; the message lists the known ones.
         FileNotFoundError: no such joint set file.
     """
+    if isinstance(source, Source):
+        return source
     if isinstance(source, str) and source in SOURCES:
         return SOURCES[source]
     if isinstance(source, str) and source not in JOINT_SETS and not source.lower().endswith(SUFFIXES):

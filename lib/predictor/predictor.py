@@ -17,7 +17,7 @@ from lib.joints.lookup import get_joint_set
 from lib.messages import naming
 from lib.models.pose2mesh_net import build_pose2mesh
 from lib.models.skip_init import SkipInit
-from lib.poses import Selection, select_people
+from lib.poses import Selection, Source, select_people
 from lib.poses.filters import PERSON_SCORE
 from lib.poses.missing import JOINT_SCORE
 from lib.settings.config import Config
@@ -203,7 +203,7 @@ class Pose2MeshPredictor:
         return self._joined([self._predict_batch(*pair, known=known) for pair in pairs if len(pair[0])])
 
     def select_people(
-        self, poses: np.ndarray | torch.Tensor, source: str | Path | JointSet = "coco17", **options
+        self, poses: np.ndarray | torch.Tensor, source: str | Path | JointSet | Source = "coco17", **options
     ) -> Selection:
         """The first half of ``predict_detections``: whom to lift, and complete poses for ``predict``.
 
@@ -217,7 +217,7 @@ class Pose2MeshPredictor:
     def predict_detections(
         self,
         poses: np.ndarray | torch.Tensor,
-        source: str | Path | JointSet = "coco17",
+        source: str | Path | JointSet | Source = "coco17",
         joint_score: float = JOINT_SCORE,
         person_score: float = PERSON_SCORE,
         image_size: tuple[int, int] | None = None,
