@@ -101,6 +101,11 @@ class _Array(_Inert):
             order = "F" if fortran else "C"
         return budget.spent(_from_buffer(data, dtype, shape, order))
 
+    def objects(self) -> list | None:
+        """The entries of an array of objects, in order; None for one of numbers."""
+        held = self.state[4] if isinstance(self.state, tuple) and len(self.state) > 4 else None
+        return held if isinstance(held, list) else None
+
 
 class _Scalar(_Inert):
     def array(self, budget: "Budget") -> np.ndarray:
@@ -236,27 +241,54 @@ _DAMAGE = (
 )
 
 
-def load_entries(file: BinaryIO) -> dict:
-    """The entries of a pickled dict, inert: lists, numbers and texts as they are, arrays to be made by ``to_array``.
+def load_value(file: BinaryIO):
+    """What a pickle holds, inert: dicts, lists, numbers and texts as they are, arrays to be made by ``to_array``.
 
     Args:
         file: pickle of any protocol, from Python 2 or 3; read from its beginning.
 
     Raises:
-        ValueError: a name outside the allow-list, truncated or damaged data, not a dict. One line.
+        ValueError: a name outside the allow-list, truncated or damaged data. One line.
     """
     if file.seek(0, io.SEEK_END) > _MOST_BYTES:
         raise ValueError(f"larger than {_MOST_BYTES >> 20} MB, which no body model is")
     try:
         file.seek(0)
-        content = _Unpickler(io.BytesIO(file.read()), encoding="latin1").load()
+        return _Unpickler(io.BytesIO(file.read()), encoding="latin1").load()
     except _RefusedName as error:
         raise ValueError(str(error)) from error
     except Exception as error:  # it depends on the byte that was hit
         raise ValueError(f"truncated or damaged pickle ({type(error).__name__})") from error
+
+
+def load_entries(file: BinaryIO) -> dict:
+    """The entries of a pickled dict, see ``load_value``.
+
+    Raises:
+        ValueError: see ``load_value``; not a dict. One line.
+    """
+    content = load_value(file)
     if not isinstance(content, dict):
         raise ValueError("the pickle does not hold a dict of arrays")
     return content
+
+
+def to_values(value, budget: Budget | None = None):
+    """What ``load_value`` gives as plain Python: dicts and lists of numbers, texts and arrays; arrays of objects are
+    lists of these.
+
+    Raises:
+        ValueError (and what else a damaged pickle's values raise): an object of another kind.
+    """
+    budget = budget or Budget()
+    budget.spend(ENTRY)
+    if isinstance(value, dict):
+        return {key: to_values(entry, budget) for key, entry in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [to_values(entry, budget) for entry in value]
+    if isinstance(value, _Array) and value.objects() is not None:
+        return [to_values(entry, budget) for entry in value.objects() or ()]
+    return value.array(budget) if isinstance(value, _Inert) else value
 
 
 def load_arrays(file: BinaryIO) -> dict[str, np.ndarray]:

@@ -2,47 +2,34 @@
 
     sequence = read_poses("alphapose-results.json", joint_set="coco")
 
-A file's format is recognised by its content, the joints by their number. ``format`` names the one or the other where
-that is not enough: a key of ``FORMATS``, or a key of ``lib.poses.sources.SOURCES``.
+A file's format is recognised by its content, the joints by their names or their number. ``format`` names the one or the
+other where that is not enough: a key of ``FORMATS``, or a key of ``lib.poses.sources.SOURCES``.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
-
 from lib.joints.joint_set import JointSet
-from lib.poses.formats import alphapose_files, array_files, coco_files, mediapipe_files, mmpose_files, openpose_files
-from lib.poses.formats.content import Request, found, read_json
+from lib.messages import shown_names
+from lib.poses.formats.arrays import read_arrays
+from lib.poses.formats.table import FORMATS, JSON_FORMATS, TABLE_FORMATS, recognised
+from lib.poses.formats.tables import read_table
+from lib.poses.reading.builder import FrameBuilder
+from lib.poses.reading.content import found, natural_key, read_json
+from lib.poses.reading.objects import read_objects
+from lib.poses.reading.request import Format, Request
+from lib.poses.reading.scales import in_pixels
 
-from .people import Frame, PoseSequence
+from .people import PoseSequence
 from .sources import SOURCES
 
-# no person is so few pixels large: such coordinates are fractions of the image
-_FRACTIONS = 4.0
+__all__ = ["FORMATS", "JSON_FORMATS", "read_poses"]
 
-
-@dataclass(frozen=True)
-class Format:
-    """One layout of JSON files: test, reader, and the layout in words."""
-
-    matches: Callable[[object], bool]
-    read: Callable[[Path, object, Request], PoseSequence]
-    layout: str
-
-
-JSON_FORMATS: dict[str, Format] = {
-    "coco_annotations": Format(coco_files.is_annotations, coco_files.read_annotations, coco_files.ANNOTATIONS_LAYOUT),
-    "openpose": Format(openpose_files.matches, openpose_files.read_openpose, openpose_files.LAYOUT),
-    "mmpose": Format(mmpose_files.matches, mmpose_files.read_mmpose, mmpose_files.LAYOUT),
-    "alphapose": Format(alphapose_files.matches, alphapose_files.read_alphapose, alphapose_files.LAYOUT),
-    "coco_results": Format(coco_files.is_results, coco_files.read_results, coco_files.RESULTS_LAYOUT),
-    "mediapipe": Format(mediapipe_files.matches, mediapipe_files.read_mediapipe, mediapipe_files.LAYOUT),
-    "demo": Format(coco_files.is_demo, coco_files.read_demo, coco_files.DEMO_LAYOUT),
-}
-FORMATS = ("npy", *JSON_FORMATS)
-"""File formats, for ``--format``."""
+_ARRAYS, _TABLES = (".npy", ".npz"), (".csv", ".tsv", ".txt")
+_FOLDER = (
+    "a folder is read frame by frame: *.json as OpenPose's --write_json, MMPose, Sapiens, EasyMocap and others write "
+    "them for each image, or the *.txt labels of YOLO"
+)
 
 
 def read_poses(
@@ -51,10 +38,10 @@ def read_poses(
     joint_set: str | Path | JointSet | None = None,
     image_size: tuple[int, int] | None = None,
 ) -> PoseSequence:
-    """Read a detector's file, or a folder of OpenPose frames.
+    """Read a detector's file, or a folder with a file for each image.
 
     Args:
-        path: ``.npy``, ``.npz``, ``.json``, or a folder.
+        path: ``.npy``, ``.npz``, ``.json`` or lines of JSON, ``.csv``, ``.txt``, or a folder.
         format: a key of ``FORMATS`` (layout of the file) or of ``SOURCES`` (its joints); None recognises both.
         joint_set: joint set that is wanted (name, file or itself); decides between body and hands, and between sources
             with equally many joints (an array of 17: COCO or Human3.6M). An array with as many joints as a user's own
@@ -74,41 +61,107 @@ def read_poses(
         raise ValueError(f"unknown format {format!r}; choose {known}")
     request = Request(joint_set, format if format in SOURCES else None, image_size)
     layout = format if format in FORMATS else None
-    sequence = _read(path, layout, request)
-    return replace(sequence, frames=_in_pixels(path, sequence))
+    return in_pixels(path, _read(path, layout, request), image_size)
 
 
 def _read(path: Path, layout: str | None, request: Request) -> PoseSequence:
     if path.is_dir():
-        if layout not in (None, "openpose"):
-            raise ValueError(f"{path} is a folder; only OpenPose's frames are read from one: {openpose_files.LAYOUT}")
-        return openpose_files.read_openpose_folder(path, request)
-    if layout == "npy" or (layout is None and path.suffix.lower() in (".npy", ".npz")):
-        return array_files.read_arrays(path, request)
-    content = read_json(path)
-    recognised = next((name for name, form in JSON_FORMATS.items() if form.matches(content)), None)
-    if layout is not None and not JSON_FORMATS[layout].matches(content):
-        guess = f"; it looks like {recognised}" if recognised else ""
-        raise ValueError(
-            f"{path} is not {layout}: expected {JSON_FORMATS[layout].layout}; found {found(content)}{guess}"
-        )
-    chosen = layout or recognised
+        return _read_folder(path, layout, request)
+    content = _objects(path)
+    if content is None and (layout == "npy" or (layout is None and path.suffix.lower() in _ARRAYS)):
+        return read_arrays(path, request)
+    formats = _formats_of(path, layout)
+    if content is None:
+        content = read_table(path) if formats is TABLE_FORMATS else read_json(path)
+    form = _form_of(path, content, formats, layout)
+    builder = FrameBuilder(path, request, form)
+    form.add(builder, content, path.stem)
+    return builder.sequence()
+
+
+def _objects(path: Path):
+    """What a pickle or an array of objects holds; None of all other files."""
+    if not path.is_file() or path.suffix.lower() not in (".npy", ".pkl", ".pickle"):
+        return None
+    with open(path, "rb") as stream:
+        if stream.read(1) not in (b"\x80", b"\x93"):
+            return None
+        stream.seek(0)
+        # the header of an array of objects is text that says so
+        if path.suffix.lower() == ".npy" and b"|O" not in stream.read(128):
+            return None
+    return read_objects(path, "poses as plain numbers in .npy or JSON")
+
+
+def _formats_of(path: Path, layout: str | None) -> dict[str, Format]:
+    if layout is not None:
+        return TABLE_FORMATS if layout in TABLE_FORMATS else JSON_FORMATS
+    return TABLE_FORMATS if path.suffix.lower() in _TABLES else JSON_FORMATS
+
+
+def _form_of(path: Path, content, formats: dict[str, Format], layout: str | None) -> Format:
+    """The format of a file's content.
+
+    Raises:
+        ValueError: it has none, or not the one that was named.
+    """
+    name = recognised(content, formats)
+    if layout is not None and (name != layout and (layout == "plain" or not formats[layout].matches(content))):
+        guess = f"; it looks like {name}" if name else ""
+        raise ValueError(f"{path} is not {layout}: expected {formats[layout].layout}; found {_held(content)}{guess}")
+    if content == [] and layout is None:
+        raise ValueError(f"{path} holds an empty list: the detector found nobody, or its results are in another file")
+    chosen = layout or name
     if chosen is None:
-        known = ", ".join(JSON_FORMATS)
-        raise ValueError(f"{path} holds {found(content)}, none of the known layouts: {known}; see lib/poses/README.md")
-    return JSON_FORMATS[chosen].read(path, content, request)
-
-
-def _in_pixels(path: Path, sequence: PoseSequence) -> list[Frame]:
-    """The frames, with fractions of the image turned into pixels."""
-    points = np.concatenate([frame.poses[..., :2].reshape(-1, 2) for frame in sequence.frames])
-    points = points[np.isfinite(points).all(axis=1)]
-    if not len(points) or np.abs(points).max() > _FRACTIONS or not points.any():
-        return sequence.frames
-    if sequence.image_size is None:
         raise ValueError(
-            f"{path}: x and y are fractions of the image (largest {np.abs(points).max():.3g}), so the image's size "
-            "is needed to get pixels: give the image itself, or its width and height"
+            f"{path} holds {_held(content)}, none of the known layouts: {', '.join(formats)}; see lib/poses/README.md"
         )
-    scale = np.array([*sequence.image_size, 1], dtype=np.float32)
-    return [Frame(frame.name, frame.poses * scale, frame.tracks) for frame in sequence.frames]
+    return formats[chosen]
+
+
+def _held(content) -> str:
+    rows = isinstance(content, list) and bool(content) and isinstance(content[0], list)
+    if rows and all(isinstance(value, str) for value in content[0]):
+        return f"{len(content)} lines, the first with {shown_names(content[0])}"
+    return found(content)
+
+
+def _read_folder(folder: Path, layout: str | None, request: Request) -> PoseSequence:
+    """A file for each image, in the order of the numbers in their names; files of another kind are left out, named."""
+    files = sorted(
+        (file for file in folder.iterdir() if file.suffix.lower() in (".json", ".txt")),
+        key=lambda file: natural_key(file.name),
+    )
+    contents: dict[Path, object] = {}
+    kinds: dict[str, list[Path]] = {}
+    bad: list[Path] = []
+    for file in files:
+        formats = TABLE_FORMATS if file.suffix.lower() == ".txt" else JSON_FORMATS
+        formats = {name: form for name, form in formats.items() if form.per_image}
+        try:
+            contents[file] = content = read_table(file) if file.suffix.lower() == ".txt" else read_json(file)
+        except ValueError:
+            bad.append(file)
+            continue
+        name = recognised(content, formats if layout is None else {**formats, **_named(layout)})
+        if name is not None and layout in (None, name):
+            kinds.setdefault(name, []).append(file)
+    if not kinds:
+        known = f"expected {JSON_FORMATS['openpose' if layout is None else layout].layout}"
+        what = f"has none of these files among its {len(files)}" if files else "has no .json files"
+        raise ValueError(f"folder {folder} {what}; {known}; {_FOLDER}")
+    name = max(kinds, key=lambda kind: len(kinds[kind]))
+    form = {**JSON_FORMATS, **TABLE_FORMATS}[name]
+    builder = FrameBuilder(folder, request, form)
+    builder.folder = True
+    for file in kinds[name]:
+        form.add(builder, contents[file], file.stem)
+    others = [file.name for file in files if file not in kinds[name]]
+    if others:
+        builder.notes.append(f"{len(others)} file(s) of the folder left out, not {form.title}: {shown_names(others)}")
+    sequence = builder.sequence()
+    return replace(sequence, format=f"{form.title} folder")
+
+
+def _named(layout: str) -> dict[str, Format]:
+    return {name: form for name, form in {**JSON_FORMATS, **TABLE_FORMATS}.items() if name == layout}

@@ -32,6 +32,7 @@ class Source:
         body: ``body`` or ``hand``.
         roles: role of each joint; the name itself where it is not listed.
         joint_set: the joint set that was named as source; None where a key of ``SOURCES`` was.
+        usual: what a list of so many joints is without further word; others are meant by name or by their tool's file.
     """
 
     name: str
@@ -40,6 +41,7 @@ class Source:
     body: str = "body"
     roles: Mapping[str, str] = field(default_factory=dict)
     joint_set: JointSet | None = None
+    usual: bool = True
 
     def __str__(self) -> str:
         return self.name
@@ -130,7 +132,7 @@ def _own_roles(joint_set: JointSet) -> dict[str, str]:
 
 
 def sources_with(joint_num: int, joint_set: str | Path | JointSet | None = None) -> tuple[str, ...]:
-    """Names of the sources with a number of joints that can serve a joint set, the set's own first.
+    """Names of the usual sources with a number of joints that can serve a joint set, the set's own first.
 
     Args:
         joint_num: number of joints.
@@ -139,7 +141,9 @@ def sources_with(joint_num: int, joint_set: str | Path | JointSet | None = None)
     names = [
         name
         for name, source in SOURCES.items()
-        if source.joint_num == joint_num and (joint_set is None or source.body == get_joint_set(joint_set).body)
+        if source.usual
+        and source.joint_num == joint_num
+        and (joint_set is None or source.body == get_joint_set(joint_set).body)
     ]
     own = sources_of(joint_set)
     return tuple(sorted(names, key=lambda name: name not in own))
@@ -167,8 +171,20 @@ _BODY18 = (
 _BODY25 = (
     *_BODY18[:8], "Pelvis", *_BODY18[8:], "L_BigToe", "L_SmallToe", "L_Heel", "R_BigToe", "R_SmallToe", "R_Heel",
 )  # fmt: skip
+_BODY25B = (
+    *_COCO17, "Neck", "HeadTop", "L_BigToe", "L_SmallToe", "L_Heel", "R_BigToe", "R_SmallToe", "R_Heel",
+)  # fmt: skip
+_MPI15 = ("HeadTop", *_BODY18[1:14], "BodyCentre")
 _HALPE26 = (*_COCO17, "HeadTop", "Neck", "Pelvis", *_sides("BigToe", "SmallToe", "Heel"))
 _WHOLEBODY23 = (*_COCO17, "L_BigToe", "L_SmallToe", "L_Heel", "R_BigToe", "R_SmallToe", "R_Heel")
+_FINGERS_TIP_FIRST = tuple(f"{finger}_{joint}" for finger in ("Thumb", "Index", "Middle", "Ring", "Pinky")
+                           for joint in (4, 3, 2, 1))  # fmt: skip
+_SAM3D70 = (
+    *_COCO17[:9], *_sides("Hip", "Knee", "Ankle"), *_WHOLEBODY23[17:],
+    *(f"R_{joint}" for joint in _FINGERS_TIP_FIRST), "R_Wrist",
+    *(f"L_{joint}" for joint in _FINGERS_TIP_FIRST), "L_Wrist",
+    *_sides("Olecranon", "CubitalFossa", "Acromion"), "Neck",
+)  # fmt: skip
 _BLAZEPOSE = (
     "Nose", "L_EyeInner", "L_Eye", "L_EyeOuter", "R_EyeInner", "R_Eye", "R_EyeOuter",
     *_sides("Ear", "Mouth", "Shoulder", "Elbow", "Wrist", "Pinky", "Index", "Thumb", "Hip", "Knee", "Ankle", "Heel"),
@@ -182,8 +198,11 @@ SOURCES: dict[str, Source] = {
         _of_joint_set("coco19", COCO, "COCO keypoints followed by pelvis and neck, the demo's own"),
         Source("openpose_body25", _BODY25, "OpenPose, model BODY_25"),
         Source("openpose_coco18", _BODY18, "OpenPose, model COCO"),
+        Source("openpose_mpi15", _MPI15, "OpenPose, model MPI"),
         Source("halpe26", _HALPE26, "AlphaPose and MMPose models for Halpe; also the first 26 of 136 joints"),
         Source("wholebody23", _WHOLEBODY23, "COCO-WholeBody: body and feet, the first 23 of 133 joints"),
+        Source("openpose_body25b", _BODY25B, "OpenPose, models BODY_25B and BODY_135 (its body)", usual=False),
+        Source("sam3d70", _SAM3D70, "SAM 3D Body (MHR); also the first 70 of Sapiens' 308"),
         Source("mediapipe33", _BLAZEPOSE, "MediaPipe Pose (BlazePose)"),
         _of_joint_set(
             "human36", HUMAN36, "Human3.6M joints", {"Torso": "MidSpine", "Neck": "Thorax", "Head": "HeadTop"}

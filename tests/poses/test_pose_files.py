@@ -111,7 +111,12 @@ def test_hands_of_whole_body_files(tmp_path):
     for joints, first in ((133, 112), (136, 115)):
         poses = files.people(1, joints)
         path = files.write(tmp_path / "results.json", files.alphapose({"a.jpg": poses}))
-        check(read_poses(path, joint_set="mano"), "mano21", {"a.jpg": poses[:, first:]})
+        both = np.concatenate([poses[:, first:], poses[:, first - 21 : first]])
+        sequence = read_poses(path, joint_set="mano")
+        check(sequence, "mano21", {"a.jpg": both})
+        assert sequence.frames[0].left.tolist() == [False, True]
+        body = read_poses(path).frames[0]
+        np.testing.assert_allclose(body.hands, both[None, ::-1], atol=2e-3)
 
 
 def test_mmpose_image_video_and_meta_info(tmp_path):

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from lib.poses import read_poses
-from lib.poses.formats.content import natural_key, track_number
+from lib.poses.reading.content import natural_key, whole_number
 from tests.support.files import pose_files as files
 
 HUGE = 10**400
@@ -42,12 +42,14 @@ def test_numbers_beyond_range_are_refused_by_their_place(tmp_path):
 
 def test_lists_that_are_none_are_refused(tmp_path):
     contents = (
-        {"a.jpg": {"people": None}},
-        {"people": [{"pose_keypoints_2d": None}]},
+        {"a.jpg": {"people": 5}},
+        {"people": [{"pose_keypoints_2d": 5}]},
         [[[{"x": 0.5, "y": 0.5}] * 33], [[{"x": 0.5, "y": 0.5}] * 33, 5]],
     )
     for number, content in enumerate(contents):
         refused(files.write(tmp_path / f"{number}.json", content), "expected")
+    for content in ({"a.jpg": {"people": None}}, {"people": [{"pose_keypoints_2d": None}, None]}):
+        refused(files.write(tmp_path / "null.json", content), "holds no people")
 
 
 def test_nesting_and_long_names_do_not_fill_the_message(tmp_path):
@@ -63,10 +65,10 @@ def test_nesting_and_long_names_do_not_fill_the_message(tmp_path):
         refused(path)
 
 
-def test_track_numbers_of_any_kind():
-    assert [track_number(value) for value in (3, 4.0, [[5]], [6, 7])] == [3, 4, 5, 6]
+def test_whole_numbers_of_any_kind():
+    assert [whole_number(value) for value in (3, 4.0, [[5]], [6, 7])] == [3, 4, 5, 6]
     odd = (None, "3", -1, HUGE, float("inf"), float("nan"), [], {}, 2.0**60)
-    assert [track_number(value) for value in odd] == [None] * len(odd)
+    assert [whole_number(value) for value in odd] == [None] * len(odd)
 
 
 def test_names_are_ordered_by_digits_of_any_number():

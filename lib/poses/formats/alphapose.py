@@ -1,0 +1,55 @@
+"""AlphaPose's ``alphapose-results.json``: default, ``--format open``, ``--format cmu`` (also one file per image)."""
+
+from lib.poses.reading.builder import FrameBuilder
+from lib.poses.reading.content import found, natural_key, people_in
+from lib.poses.reading.records import record_of
+from lib.poses.reading.request import Format
+
+_LAYOUT = (
+    'AlphaPose JSON [{"image_id": "0.jpg", "category_id": 1, "keypoints": [x, y, score, ... of 17, 26, 133 or 136 '
+    'joints], "score": 2.9, "box": [...], "idx": track}], or its forms "open" {image: {"people": '
+    '[{"pose_keypoints_2d": [18 joints]}]}} and "cmu" {image: {"bodies": [{"joints": [18 joints]}]}}'
+)
+_FORMS = {"people": "pose_keypoints_2d", "bodies": "joints"}
+
+
+def matches(content) -> bool:
+    if isinstance(content, list):
+        entry = content[0] if content else None
+        return (
+            isinstance(entry, dict)
+            and {"image_id", "keypoints"} <= set(entry)
+            and (isinstance(entry["image_id"], str) or bool({"box", "idx"} & set(entry)))
+        )
+    if not isinstance(content, dict) or not content:
+        return False
+    return isinstance(content.get("bodies"), list) or all(
+        isinstance(image, dict) and set(_FORMS) & set(image) for image in content.values()
+    )
+
+
+def add(builder: FrameBuilder, content, name: str) -> None:
+    """People by image, images in the order of the numbers in their names; with track numbers where they are given."""
+    if isinstance(content, dict):
+        forms = {name: content} if isinstance(content.get("bodies"), list) else content
+        for image, entry in forms.items():
+            _add_form(builder, image, entry)
+    else:
+        for number, entry in enumerate(content):
+            where = f"entry {number}"
+            if not isinstance(entry, dict) or not {"image_id", "keypoints"} <= set(entry):
+                raise ValueError(f"{builder.path}: {where} is {found(entry)}; expected {_LAYOUT}")
+            person = record_of(entry, f"{builder.path}: {where}", _LAYOUT, ("keypoints",), 3)
+            builder.add(str(entry["image_id"]), person, where)
+    builder.sort(natural_key)
+
+
+def _add_form(builder: FrameBuilder, image: str, entry: dict) -> None:
+    builder.add_frame(image)
+    form = next(form for form in _FORMS if form in entry)
+    for number, person in enumerate(people_in(entry[form], f"{builder.path}: {image}, {form}", _LAYOUT)):
+        where = f"{image}, person {number}"
+        builder.add(image, record_of(person, f"{builder.path}: {where}", _LAYOUT, (_FORMS[form],), 3), where)
+
+
+FORMAT = Format("AlphaPose JSON", _LAYOUT, matches, add)

@@ -1,0 +1,184 @@
+"""Poses in NumPy files."""
+
+import zipfile
+from pathlib import Path
+
+import numpy as np
+
+from lib import files
+from lib.poses.formats.videopose3d import ARCHIVE_KEYS, read_archive
+from lib.poses.people import Frame, PoseSequence
+from lib.poses.reading.joint_parts import JOINT_NUMBERS, joint_parts
+from lib.poses.reading.records import plain_scores, unflattened
+from lib.poses.reading.request import Format, Request
+from lib.poses.sources import get_source
+
+_LAYOUT = (
+    ".npy or .npz with numbers of shape (J, 2 or 3) for one person, (N, J, 2 or 3) for N people, or "
+    "(T, N, J, 2 or 3) for T frames (absent people NaN); columns x, y, score"
+)
+_MOST_BYTES = 1 << 28  # of arrays: a day of video with a person
+_KEYS = ("poses", "keypoints", "pose2d", "joints2d", "pred_keypoints_2d", "keypoints_2d", "kpts", "joints_2d",
+         "reconstruction", "data", "arr_0")  # fmt: skip
+_SCORES = ("scores", "keypoint_scores", "keypoints_scores", "confidence", "confidences", "conf", "score",
+           "pred_keypoint_scores", "visibility")  # fmt: skip
+_SHARED = 0.25  # of a person's size: consecutive poses as near are one person's in consecutive frames
+_DEPTHS = ("mediapipe33", "mediapipe_hand21", "mano21")  # MediaPipe's third column is a depth
+_LEAST_ROW = 20  # numbers of a row that holds a person's joints
+
+
+def read_arrays(path: Path, request: Request) -> PoseSequence:
+    """Read ``.npy`` or ``.npz``; pickled objects are refused, but for VideoPose3D's archives.
+
+    An archive holds one array, or one of ``_KEYS``, and ``scores`` (or another of ``_SCORES``) with one number per
+    joint beside it where the poses have none. Four columns are MediaPipe's x, y, z, visibility.
+
+    Raises:
+        FileNotFoundError: no such file.
+        ValueError: not such a file; names the expected layout and what was found.
+    """
+    if _is_archive(path):
+        with zipfile.ZipFile(path) as archive:
+            members = {name.removesuffix(".npy") for name in archive.namelist()}
+        if members & set(ARCHIVE_KEYS):
+            return read_archive(path, request)
+    poses, notes = _load(path)
+    if poses.dtype.kind not in "iuf":
+        raise ValueError(f"{path} holds an array of {poses.dtype}; expected {_LAYOUT}")
+    poses, frames_of_one = _shaped(path, poses)
+    parts = joint_parts(poses.shape[-2], None, request, str(path), detector=False)
+    source = parts.source
+    assert source is not None
+    if poses.shape[-1] == 4 and not str(source).startswith("mediapipe") and source != "mano21":
+        raise ValueError(f"{path} has shape {poses.shape}, four columns are for MediaPipe only; expected {_LAYOUT}")
+    with np.errstate(over="ignore"):  # what float32 cannot hold becomes infinite, which counts as missing
+        poses = poses.astype(np.float32)
+    poses, scored = _with_scores(poses, str(source))
+    hand = request.body == "hand" and any(parts.hands)
+    hands = _hands(poses, parts.hands) if any(parts.hands) else None
+    if hand:
+        return _hands_alone(path, poses, parts.hands)
+    body = poses if parts.body is None else poses[..., list(parts.body), :]
+    body = get_source(source).with_derived(body)
+    scores, note = plain_scores(body[..., 2])
+    body = np.concatenate([body[..., :2], scores[..., None]], axis=-1)
+    notes += [note] if note else []
+    notes += [] if scored else ["no scores found: every joint counts as seen"]
+    is_video = body.ndim == 4 or frames_of_one
+    if frames_of_one:
+        body, hands = body[:, None], None if hands is None else hands[:, None]
+    elif body.ndim == 2:
+        body, hands = body[None, None], None if hands is None else hands[None, None]
+    elif body.ndim == 3:
+        body, hands = body[None], None if hands is None else hands[None]
+    frames = []
+    for number, people in enumerate(body):
+        present = np.isfinite(people[..., :2]).all(axis=2).any(axis=1) if is_video else np.ones(len(people), bool)
+        name = str(number) if is_video else path.stem
+        both = None if hands is None else hands[number][present]
+        tracks = np.zeros(int(present.sum()), np.int64) if frames_of_one else None
+        frames.append(Frame(name, people[present], tracks, number if is_video else None, hands=both))
+    taken = f"{source}: taken for the number of joints, {poses.shape[-2]}"
+    if frames_of_one:
+        notes.append(f"{len(frames)} poses of nearly the same place: taken for frames of one person")
+    return PoseSequence(frames, source, None, is_video, "NumPy array", (taken, *notes))
+
+
+def _is_archive(path: Path) -> bool:
+    return path.is_file() and zipfile.is_zipfile(path)
+
+
+def _load(path: Path) -> tuple[np.ndarray, list[str]]:
+    """The poses, with their scores as a column where an archive has them, and notes."""
+    if not _is_archive(path):
+        return files.read_array(path, _LAYOUT, most=_MOST_BYTES), []
+    hint = f"an archive holds one array, or one of {', '.join(_KEYS)}"
+    poses, *scores = files.read_arrays(path, _chosen, _LAYOUT, hint, most=_MOST_BYTES).values()
+    if not scores or poses.shape[-1] != 2:
+        return poses, []
+    if scores[0].size != poses[..., 0].size:
+        raise ValueError(f"{path} has {scores[0].shape} scores for {poses.shape[:-1]} joints; expected {_LAYOUT}")
+    return np.concatenate([poses, scores[0].reshape(*poses.shape[:-1], 1)], axis=-1), []
+
+
+def _chosen(names: list[str]) -> list[str]:
+    """The array of poses in an archive, and that of their scores where there is one."""
+    poses = names if len(names) == 1 else [name for name in _KEYS if name in names] or [_KEYS[0]]
+    scores = [name for name in _SCORES if name in names and name != poses[0]]
+    return [poses[0], *scores[:1]]
+
+
+def _shaped(path: Path, poses: np.ndarray) -> tuple[np.ndarray, bool]:
+    """(J, C), (N, J, C) or (T, N, J, C) of an array in one of these shapes, flattened, or transposed; and whether the
+    first axis is frames of one person."""
+    shape = poses.shape
+    wrong = f"{path} has shape {shape}; expected {_LAYOUT}"
+    if 0 in shape:
+        empty = " (it is empty: the detector found nobody)" if poses.ndim > 2 and shape[-1] in (2, 3) else ""
+        raise ValueError(wrong + empty)
+    if poses.ndim == 1 and len(poses) >= _LEAST_ROW:
+        return unflattened(poses, str(path), _LAYOUT), False
+    if poses.ndim == 2 and shape[1] >= _LEAST_ROW and shape[1] not in (2, 3, 4):
+        if shape[0] in (2, 3) and shape[1] in JOINT_NUMBERS and not _flat_row(shape[1]):
+            raise ValueError(f"{wrong} (it is transposed: save array.T)")
+        poses = unflattened(poses, str(path), _LAYOUT)
+        return (poses[0], False) if len(poses) == 1 else (poses, _one_person(poses))
+    if poses.ndim == 3 and shape[1] in (2, 3) and shape[2] not in (2, 3, 4) and shape[2] in JOINT_NUMBERS:
+        poses = poses.swapaxes(1, 2)  # 3DPW's poses2d
+    if poses.ndim not in (2, 3, 4) or poses.shape[-1] not in (2, 3, 4):
+        hint = " (it is transposed: save array.T)" if poses.ndim == 2 and shape[0] in (2, 3) else ""
+        raise ValueError(wrong + hint)
+    if poses.ndim == 4 and shape[0] == 1 and shape[1] > 1 and _one_person(poses[0]):
+        return poses[0], True
+    return poses, poses.ndim == 3 and _one_person(poses)
+
+
+def _flat_row(count: int) -> bool:
+    """A row of so many numbers holds a person's joints as x and y, x, y and score, or MediaPipe's four."""
+    return any(count % columns == 0 and count // columns in JOINT_NUMBERS for columns in (2, 3, 4))
+
+
+def _one_person(poses: np.ndarray) -> bool:
+    """N poses (N, J, C) where each is nearly where the one before was: people of one picture stand apart."""
+    points = poses[..., :2].astype(np.float64)
+    if len(points) < 2 or not np.isfinite(points).any():
+        return False
+    with np.errstate(invalid="ignore"):
+        size = np.nanmax(np.nanmax(points, axis=1) - np.nanmin(points, axis=1))
+        moved = np.linalg.norm(np.diff(points, axis=0), axis=2)
+    seen = np.isfinite(moved).any(axis=1)
+    return bool(seen.any()) and bool(np.nanmax(np.nanmean(moved[seen], axis=1)) < _SHARED * size)
+
+
+def _with_scores(poses: np.ndarray, source: str) -> tuple[np.ndarray, bool]:
+    """(..., J, 3): x, y and score, whatever the columns of the file; and whether it has scores."""
+    fractions = np.nanmax(np.abs(poses[..., :2]), initial=0.0) <= 4
+    if poses.shape[-1] == 4 and source == "mediapipe33":
+        return np.concatenate([poses[..., :2], poses[..., 3:]], axis=-1), True
+    if poses.shape[-1] == 3 and not (fractions and source in _DEPTHS):
+        return poses, True
+    return np.concatenate([poses[..., :2], np.ones_like(poses[..., :1])], axis=-1), False
+
+
+def _hands(poses: np.ndarray, places) -> np.ndarray:
+    """(..., 2, 21, 3) left and right hand."""
+    return np.stack([poses[..., list(hand), :] for hand in places], axis=-3)
+
+
+def _hands_alone(path: Path, poses: np.ndarray, places) -> PoseSequence:
+    """Right and left hands of whole bodies as people."""
+    hands = _hands(poses, places)[..., ::-1, :, :]
+    flat = hands.reshape(*hands.shape[:-4], -1, *hands.shape[-2:]) if hands.ndim > 3 else hands
+    frames = flat if flat.ndim == 4 else flat[None]
+    is_video = flat.ndim == 4
+    left = np.arange(frames.shape[1]) % 2 == 1
+    return PoseSequence(
+        [
+            Frame(str(number) if is_video else path.stem, people, None, number if is_video else None, left)
+            for number, people in enumerate(frames)
+        ],
+        "mano21", None, is_video, "NumPy array", ("hands of whole bodies",),
+    )  # fmt: skip
+
+
+FORMAT = Format("NumPy array", _LAYOUT, lambda content: False, lambda *_: None)

@@ -1,0 +1,65 @@
+"""People with their scores beside: Hugging Face's pose estimation (ViTPose) and rtmlib's two arrays."""
+
+from lib.poses.reading.builder import FrameBuilder
+from lib.poses.reading.content import found
+from lib.poses.reading.records import person_of, record_of
+from lib.poses.reading.request import Format
+
+_HUGGING_FACE = (
+    'Hugging Face JSON [[{"keypoints": [17 x [x, y]], "scores": [17], "labels": [...], "bbox": [...]}]]: people of '
+    "each image, or of one"
+)
+_RTMLIB = 'rtmlib JSON {"keypoints": [N][J][2], "scores": [N][J]}, one image or a list of frames'
+
+
+def is_hugging_face(content) -> bool:
+    people = [person for image in _images(content) for person in image]
+    return bool(people) and all(
+        isinstance(person, dict) and {"keypoints", "scores"} <= set(person) and "idx" not in person for person in people
+    ) and not is_rtmlib(content)  # fmt: skip
+
+
+def _images(content) -> list[list]:
+    if isinstance(content, list) and content and all(isinstance(image, list) for image in content):
+        return content
+    return [content] if isinstance(content, list) else []
+
+
+def add_hugging_face(builder: FrameBuilder, content, name: str) -> None:
+    images = _images(content)
+    for number, image in enumerate(images):
+        frame = name if len(images) == 1 else str(number)
+        builder.add_frame(frame, None if len(images) == 1 else number)
+        for row, record in enumerate(image):
+            where = f"person {row}" if len(images) == 1 else f"image {number}, person {row}"
+            builder.add(frame, record_of(record, f"{builder.path}: {where}", _HUGGING_FACE, ("keypoints",)), where)
+
+
+def is_rtmlib(content) -> bool:
+    frames = content if isinstance(content, list) else [content]
+    return bool(frames) and all(
+        isinstance(frame, dict)
+        and isinstance(frame.get("keypoints"), list)
+        and isinstance(frame.get("scores", frame.get("keypoint_scores")), list)
+        and all(isinstance(person, list) and person and isinstance(person[0], list) for person in frame["keypoints"])
+        for frame in frames
+    )
+
+
+def add_rtmlib(builder: FrameBuilder, content, name: str) -> None:
+    frames = content if isinstance(content, list) else [content]
+    for number, frame in enumerate(frames):
+        frame_name = name if len(frames) == 1 else str(number)
+        builder.add_frame(frame_name, None if len(frames) == 1 else number)
+        poses, scores = frame["keypoints"], frame.get("scores", frame.get("keypoint_scores"))
+        if len(poses) != len(scores):
+            raise ValueError(
+                f"{builder.path}: frame {number}: {len(poses)} people, scores are {found(scores)}; expected {_RTMLIB}"
+            )
+        for row, (pose, marks) in enumerate(zip(poses, scores)):
+            where = f"frame {number}, person {row}"
+            builder.add(frame_name, person_of(pose, f"{builder.path}: {where}", _RTMLIB, marks), where)
+
+
+HUGGING_FACE = Format("Hugging Face JSON", _HUGGING_FACE, is_hugging_face, add_hugging_face, per_image=True)
+RTMLIB = Format("rtmlib JSON", _RTMLIB, is_rtmlib, add_rtmlib, per_image=True)

@@ -1,0 +1,228 @@
+"""Joints in text tables: csv with named or numbered columns (a row for each frame, person or joint), DeepLabCut's csv,
+and numbers without a head."""
+
+import csv
+import io
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from lib.files import read_text
+from lib.messages import shown_names
+from lib.poses.reading.builder import FrameBuilder
+from lib.poses.reading.content import refuse_binary, whole_number
+from lib.poses.reading.records import Person, unflattened
+from lib.poses.reading.request import Format
+
+_MOST = 1 << 28  # bytes
+_LAYOUT = (
+    "a csv table with a row for each frame and columns nose_x, nose_y, nose_score, ... or x1, y1, v1, ..., a row for "
+    "each joint (frame, landmark, x, y, score), or rows of numbers alone"
+)
+_FRAME = ("frame", "frame_id", "frame_index", "frame_number", "frame_num", "frame_idx", "frameid", "image", "image_id",
+          "filename", "file", "time_index")  # fmt: skip
+_PERSON = ("person", "person_id", "track_id", "id", "idx", "track", "player", "personid")
+_JOINT = ("landmark", "joint", "keypoint", "landmark_id", "joint_id", "landmark_index", "name", "landmark_name", "part",
+          "bodypart", "keypoint_id", "joint_name", "keypoint_name")  # fmt: skip
+_SCORES = ("visibility", "score", "confidence", "likelihood", "conf", "c", "v", "vis", "prob", "s", "presence")
+_LEAST_ROW = 20  # numbers that a row with a person's joints has
+
+
+def read_table(path: Path) -> list[list[str]]:
+    """Rows of a text file with commas, semicolons, tabs or spaces between the values.
+
+    Raises:
+        FileNotFoundError: no such file.
+        ValueError: no text, or too large.
+    """
+    if not path.is_file():
+        raise FileNotFoundError(f"pose file {path} not found")
+    refuse_binary(path)
+    text = read_text(path, _MOST)
+    first = text.lstrip("\ufeff").partition("\n")[0]
+    separator = max(",;\t", key=first.count)
+    lines = text.lstrip("\ufeff").splitlines()
+    if first.count(separator):
+        rows = list(csv.reader(io.StringIO("\n".join(lines)), delimiter=separator))
+    else:
+        rows = [line.split() for line in lines]
+    return [[value.strip() for value in row] for row in rows if any(value.strip() for value in row)]
+
+
+def matches(rows) -> bool:
+    return len(rows) > 0 and ((_is_head(rows[0]) and len(rows) > 1) or all(map(_is_number, rows[0])))
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return not text
+    return True
+
+
+def _is_head(row: Sequence[str]) -> bool:
+    return not any(_is_number(value) and value for value in row)
+
+
+def add(builder: FrameBuilder, rows, name: str) -> None:
+    """People of each frame; a table without frame numbers has one row for each frame."""
+    if rows[0][0].lower() == "scorer":
+        _add_deeplabcut(builder, rows)
+    elif not _is_head(rows[0]):
+        _add_numbers(builder, _floats(builder, rows, 1), name)
+    else:
+        head = [value.lower() for value in rows[0]]
+        long = _first(head, _JOINT) is not None and {"x", "y"} <= set(head)
+        if long:
+            _add_long(builder, head, rows[1:], name)
+        elif {"x", "y"} <= set(head):
+            columns = [head.index("x"), head.index("y"), *_of(head, _SCORES)]
+            _add_numbers(builder, _floats(builder, [[row[c] for c in columns] for row in rows[1:]], 2), name)
+        else:
+            _add_wide(builder, rows[0], rows[1:])
+
+
+def _floats(builder: FrameBuilder, rows: Sequence[Sequence[str]], first: int) -> np.ndarray:
+    widths = {len(row) for row in rows}
+    if len(widths) > 1:
+        raise ValueError(f"{builder.path}: rows have {sorted(widths)[:4]} values; expected {_LAYOUT}")
+    for line, row in enumerate(rows, first):
+        if not all(map(_is_number, row)):
+            raise ValueError(f"{builder.path}: line {line} holds {shown_names(row)}; expected {_LAYOUT}")
+    return np.array([[float(value) if value else np.nan for value in row] for row in rows])
+
+
+def _add_numbers(builder: FrameBuilder, values: np.ndarray, name: str) -> None:
+    """A row for each joint of one person, or for each frame of one person."""
+    if values.shape[1] <= 4:
+        builder.add(name, _person(values), "the rows")
+        return
+    if values.shape[1] < _LEAST_ROW:
+        raise ValueError(f"{builder.path} has rows of {values.shape[1]} numbers; expected {_LAYOUT}")
+    poses = unflattened(values, f"{builder.path}: row 1", _LAYOUT)
+    for number, pose in enumerate(poses):
+        builder.add(str(number), _person(pose), f"row {number + 1}", number)
+
+
+def _person(rows: np.ndarray, names: tuple[str, ...] | None = None) -> Person | None:
+    """Rows x, y, perhaps a depth, perhaps a score; None when all are empty."""
+    if not np.isfinite(rows[:, :2]).any():
+        return None
+    if rows.shape[1] == 2:
+        return Person(np.column_stack([rows, np.ones(len(rows))]), names, scored=False)
+    return Person(np.column_stack([rows[:, :2], rows[:, -1]]), names)
+
+
+def _first(head: Sequence[str], names: Sequence[str]) -> int | None:
+    return next((head.index(name) for name in names if name in head), None)
+
+
+def _of(head: Sequence[str], names: Sequence[str]) -> list[int]:
+    place = _first(head, names)
+    return [] if place is None else [place]
+
+
+def _add_long(builder: FrameBuilder, head: list[str], rows: list[list[str]], name: str) -> None:
+    frame, person, joint = _first(head, _FRAME), _first(head, _PERSON), _first(head, _JOINT)
+    assert joint is not None
+    columns = [head.index("x"), head.index("y"), *_of(head, _SCORES)]
+    values = _floats(builder, [[row[column] if column < len(row) else "" for column in columns] for row in rows], 2)
+    groups: dict[tuple[str, str], dict[str, np.ndarray]] = {}
+    for row, value in zip(rows, values):
+        key = (name if frame is None else row[frame], "" if person is None else row[person])
+        groups.setdefault(key, {})[row[joint]] = value
+    joints = list(dict.fromkeys(row[joint] for row in rows))
+    numbered = all(text.isdecimal() for text in joints)
+    names = None if numbered else tuple(joints)
+    if numbered:
+        joints.sort(key=int)
+    empty = np.full(len(columns), np.nan)
+    for (frame_name, person_name), marks in groups.items():
+        pose = np.array([marks.get(text, empty) for text in joints])
+        _add_person(builder, frame_name, _person(pose, names), person_name)
+
+
+def _add_person(builder: FrameBuilder, frame: str, person: Person | None, track: str) -> None:
+    from dataclasses import replace
+
+    number = whole_number(float(frame)) if frame and _is_number(frame) else None
+    if person is not None and track and _is_number(track):
+        person = replace(person, track=whole_number(float(track)))
+    name = frame if number is None else str(number)
+    if person is None:
+        builder.add_frame(name, number)
+        return
+    builder.add(name, person, f"frame {frame}" + (f", person {track}" if track else ""), number)
+
+
+def _add_wide(builder: FrameBuilder, head: list[str], rows: list[list[str]]) -> None:
+    """Columns of each joint; the others but frame and person are not read."""
+    lower = [value.lower() for value in head]
+    frame, person = _first(lower, _FRAME), _first(lower, _PERSON)
+    joints: dict[str, dict[str, int]] = {}
+    for column, title in enumerate(head):
+        if column not in (frame, person):
+            part, axis = _joint_column(title)
+            if axis:
+                joints.setdefault(part, {}).setdefault(axis, column)
+    joints = {part: axes for part, axes in joints.items() if {"x", "y"} <= set(axes)}
+    if not joints:
+        raise ValueError(
+            f"{builder.path} has the columns {shown_names(head)}, none of them x and y of joints; expected {_LAYOUT}"
+        )
+    numbered = all(part.isdecimal() for part in joints)
+    order = sorted(joints, key=int) if numbered else list(joints)
+    scored = all("score" in axes for axes in joints.values())
+    axes = ("x", "y", "score") if scored else ("x", "y")
+    columns = [[joints[part][axis] for axis in axes] for part in order]
+    used = sorted({column for group in columns for column in group})
+    table = _floats(builder, [[row[column] if column < len(row) else "" for column in used] for row in rows], 2)
+    place = {column: index for index, column in enumerate(used)}
+    for number, (row, values) in enumerate(zip(rows, table)):
+        pose = np.array([[values[place[column]] for column in group] for group in columns])
+        _add_person(
+            builder,
+            str(number) if frame is None else row[frame],
+            _person(pose, None if numbered else tuple(order)),
+            "" if person is None else row[person],
+        )
+
+
+def _joint_column(title: str) -> tuple[str, str]:
+    """Joint and x, y or score of a column's title: ``nose_x``, ``x1``, ``x_nose``, ``LEFT_HIP.visibility``."""
+    words = [word for word in re.split(r"[ _.\-/:]+", title.strip()) if word]
+    if words and (match := re.fullmatch(r"([a-z]+)([0-9]+)", words[0].lower())) and len(words) == 1:
+        words = [match[1], match[2]]
+    for place in (-1, 0):
+        axis = words[place].lower() if len(words) > 1 else ""
+        axis = "score" if axis in _SCORES else axis
+        if axis in ("x", "y", "score"):
+            rest = words[:-1] if place else words[1:]
+            return "_".join(rest), axis
+    return title, ""
+
+
+def _add_deeplabcut(builder: FrameBuilder, rows: list[list[str]]) -> None:
+    """Three or four lines of titles: scorer, (individuals,) bodyparts, coords; then a row for each frame."""
+    titles = {row[0].lower(): row[1:] for row in rows[:4] if row[0].lower() in ("individuals", "bodyparts", "coords")}
+    if not {"bodyparts", "coords"} <= set(titles):
+        raise ValueError(f"{builder.path} begins like DeepLabCut's csv, without the lines bodyparts and coords")
+    body = rows[len(titles) + 1 :]
+    values = _floats(builder, [row[1:] for row in body], len(titles) + 2)
+    people = titles.get("individuals", [""] * len(titles["coords"]))
+    for number, row in enumerate(values):
+        for track, individual in enumerate(dict.fromkeys(people)):
+            joints: dict[str, dict[str, float]] = {}
+            for who, part, axis, value in zip(people, titles["bodyparts"], titles["coords"], row):
+                if who == individual:
+                    joints.setdefault(part, {})[axis.lower()] = value
+            pose = np.array(
+                [[marks.get(axis, np.nan) for axis in ("x", "y", "likelihood")] for marks in joints.values()]
+            )
+            _add_person(builder, body[number][0], _person(pose, tuple(joints)), str(track) if individual else "")
+
+
+FORMAT = Format("csv table", _LAYOUT, matches, add)
