@@ -65,15 +65,22 @@ def draw_check(
     named = [person for person in np.argsort(-sides, kind="stable")[:_NAMED_PEOPLE] if sides[person] >= _NAMED_SIDE]
     named = named or np.argsort(-sides, kind="stable")[:1].tolist()
     lines = _legend(joints, frame, visible, table.joints, sorted(named))
-    occupied += _write_lines(picture, lines)
-    for person, (pose, seen) in enumerate(zip(points, visible)):
-        if seen.any():
-            occupied.append(_tag(picture, str(person), pose[seen]))
+    fixed: list[_Box] = [(8, 6 + 18 * row, 8 + _width(line), 24 + 18 * row) for row, line in enumerate(lines)]
+    tags = {}
+    for person in np.flatnonzero(visible.any(axis=1)).tolist():
+        tags[person] = _tag_place(picture, str(person), points[person][visible[person]], fixed)
+        fixed.append(tags[person])
+    occupied += fixed
     for person in named:
         seen = visible[person]
         for joint in np.flatnonzero(seen):
             text, colour = f"{joint} {table.joints[joint]}", _colour(table.joints[joint])
             _label(picture, text, points[person][joint], points[person][seen].mean(axis=0), colour, occupied)
+    for person, (left, top, right, bottom) in tags.items():
+        cv2.rectangle(picture, pixel((left, top)), pixel((right, bottom)), (255, 255, 255), -1)
+        cv2.putText(picture, str(person), pixel((left + 4, bottom - 4)), _FONT, _TAG_SCALE, (0, 0, 0), 2, cv2.LINE_AA)
+    for row, line in enumerate(lines):
+        _write(picture, line, (8, 20 + 18 * row), (255, 255, 255))
     return picture
 
 
@@ -100,17 +107,28 @@ def _colour(joint: str) -> tuple[int, int, int]:
     return _COLOURS[joint[0] if joint[:2] in ("L_", "R_") else ""]
 
 
-def _tag(picture, text: str, points: np.ndarray) -> _Box:
-    """Write a person's number above the highest joint."""
-    (width, height), _ = cv2.getTextSize(text, _FONT, _TAG_SCALE, 2)
-    x, y = points[points[:, 1].argmin()] - (width / 2, 14)
-    x, y = np.clip(
-        (x, y), (4, height + 4), np.maximum(np.array(picture.shape[1::-1]) - (width + 4, 4), (4, height + 4))
-    )
-    box = x - 4, y - height - 4, x + width + 4, y + 4
-    cv2.rectangle(picture, pixel(box[:2]), pixel(box[2:]), (255, 255, 255), -1)
-    cv2.putText(picture, text, pixel((x, y)), _FONT, _TAG_SCALE, (0, 0, 0), 2, cv2.LINE_AA)
-    return box
+def _tag_place(picture, text: str, points: np.ndarray, fixed: list[_Box]) -> _Box:
+    """Where a person's number goes: above the highest joint, or below the lowest, or beside, where there is room."""
+    size = np.array(cv2.getTextSize(text, _FONT, _TAG_SCALE, 2)[0]) + 8
+    (x, y), limit = points.T, np.maximum(np.array(picture.shape[1::-1]) - size, 0)
+    gap = size / 2 + 9
+    ends = ((y.argmin(), (0, -1)), (y.argmax(), (0, 1)), (x.argmin(), (-1, 0)), (x.argmax(), (1, 0)))
+    corners = [np.clip(points[joint] + gap * side - size / 2, 0, limit) for joint, side in ends]
+    boxes: list[_Box] = [(*corner, *np.add(corner, size)) for corner in corners]
+    return next((box for box in boxes if not _covered(np.array([box]), fixed)[0]), boxes[0])
+
+
+def _covered(boxes: np.ndarray, others: list[_Box]) -> np.ndarray:
+    """(B,) which of the boxes (B, 4) overlap others."""
+    taken = np.array(others).reshape(-1, 4)
+    near = (taken[:, :2] < boxes[:, 2:].max(axis=0)) & (taken[:, 2:] > boxes[:, :2].min(axis=0))
+    taken = taken[near.all(axis=1)][None]
+    both = (boxes[:, None, :2] < taken[..., 2:]) & (taken[..., :2] < boxes[:, None, 2:])
+    return both.all(axis=2).any(axis=1)
+
+
+def _width(text: str) -> int:
+    return cv2.getTextSize(_plain(text), _FONT, _FONT_SCALE, 1)[0][0]
 
 
 def _label(picture, text: str, point: np.ndarray, centre: np.ndarray, colour, occupied: list[_Box]) -> None:
@@ -125,11 +143,7 @@ def _label(picture, text: str, point: np.ndarray, centre: np.ndarray, colour, oc
     corners = np.stack([anchors[:, 0] - width * (1 - directions[:, 0]) / 2, anchors[:, 1] - height / 2], axis=1)
     boxes = np.concatenate([corners - 2, corners + np.array((width + 2, height + base + 2))], axis=1)
     free = (boxes[:, :2] >= 0).all(axis=1) & (boxes[:, 2:] < picture.shape[1::-1]).all(axis=1)
-    others = np.array(occupied).reshape(-1, 4)
-    near = (others[:, :2] < boxes[:, 2:].max(axis=0)) & (others[:, 2:] > boxes[:, :2].min(axis=0))
-    others = others[near.all(axis=1)][None]
-    covered = (boxes[:, None, :2] < others[..., 2:]) & (others[..., :2] < boxes[:, None, 2:])
-    places = np.flatnonzero(free & ~covered.all(axis=2).any(axis=1))
+    places = np.flatnonzero(free & ~_covered(boxes, occupied))
     if not len(places):
         _write(picture, text, (point[0] + 8, point[1]), colour)
         return
@@ -155,16 +169,6 @@ def _legend(
             more = f" and {len(gone) - 8} more" if len(gone) > 8 else ""
             lines.append(f"person {person} misses {', '.join(gone[:8])}{more}")
     return lines
-
-
-def _write_lines(picture, lines: list[str]) -> list[_Box]:
-    """Write lines into the corner."""
-    boxes: list[_Box] = []
-    for row, line in enumerate(lines):
-        _write(picture, line, (8, 20 + 18 * row), (255, 255, 255))
-        width = cv2.getTextSize(_plain(line), _FONT, _FONT_SCALE, 1)[0][0]
-        boxes.append((8, 6 + 18 * row, 8 + width, 24 + 18 * row))
-    return boxes
 
 
 def _plain(text: str) -> str:
