@@ -1,7 +1,7 @@
 """People whom the detector lost for a moment: their poses between the frames before and behind."""
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import fields, replace
 
 import numpy as np
 
@@ -47,19 +47,32 @@ def carry_over(selections: Sequence[Selection], fps: float) -> list[Selection]:
                         for first, last in ((end.poses for end in ends), (end.scores for end in ends))
                     )
                     if not duplicates(pose, selections[place].poses):
-                        result[place] = _with(result[place], pose, scores, track)
+                        result[place] = _with(result[place], people, row, pose, scores)
             seen[track] = number, row
     return result
 
 
-def _with(people: Selection, pose: np.ndarray, scores: np.ndarray, track: int) -> Selection:
-    carried = np.zeros(len(people), bool) if people.carried is None else people.carried
-    return replace(
-        people,
-        poses=np.concatenate([people.poses, pose[None]]),
-        scores=np.concatenate([people.scores, scores[None].astype(people.scores.dtype)]),
-        filled=np.concatenate([people.filled, np.ones((1, len(pose)), bool)]),
-        kept=np.append(people.kept, -1),
-        tracks=np.append(people.tracks, track),
-        carried=np.append(carried, True),
-    )
+def _with(people: Selection, others: Selection, row: int, pose: np.ndarray, scores: np.ndarray) -> Selection:
+    """People of a frame and one who is like the one in a row of others but for the pose (J, 2) and scores (J,)."""
+    one = {
+        "poses": pose,
+        "scores": scores,
+        "filled": np.ones(len(pose), bool),
+        "kept": np.array(-1),
+        "carried": np.array(True),
+    }
+    changes = {}
+    for field in fields(Selection):
+        before, like = getattr(people, field.name), getattr(others, field.name)
+        if field.name in one:
+            added = one[field.name]
+        elif isinstance(like, np.ndarray):
+            added = like[row]
+        elif isinstance(before, np.ndarray):
+            added = np.zeros(before.shape[1:], before.dtype)
+        else:
+            continue  # nothing about single people
+        if before is None:
+            before = np.zeros((len(people), *added.shape), added.dtype)
+        changes[field.name] = np.concatenate([before, added[None].astype(before.dtype)])
+    return replace(people, **changes)

@@ -93,7 +93,7 @@ def lift_sequence(source: DemoInput, lifter: Lifter, options: DemoOptions, forma
     size = image.shape[1], image.shape[0]
     job = _Job(source, lifter, options, _select_all(source, lifter, size, fps), size, fps, formats)
     if not any(map(len, job.selections)):
-        raise ValueError(f"{source.title}: nobody left to lift; {_first_note(job.selections)}")
+        raise ValueError(f"{source.title}: nobody left to lift; {_first_note(source, job.selections)}")
     fitted = job.surfaces or options.constant_shape or bool({"params", "amass"} & set(formats))
     shapes = _track_shapes(job) if fitted else None
     name_length = min(LONGEST_NAME, max(len(frame.name) for frame in sequence.frames))
@@ -132,7 +132,7 @@ def _select_all(source: DemoInput, lifter: Lifter, size: tuple[int, int], fps: f
     if left_out or filled:
         print(
             f"Warning: {left_out} of {source.sequence.person_count} poses left out, {filled} missing joints filled; "
-            f"the first: {_first_note(selections)}"
+            f"the first: {_first_note(source, selections)}"
         )
     if lifter.options.smooth:
         selections = carry_over(selections, fps)
@@ -147,8 +147,9 @@ def _select_all(source: DemoInput, lifter: Lifter, size: tuple[int, int], fps: f
     return selections
 
 
-def _first_note(selections: list[Selection]) -> str:
-    noted = [(number, people.notes[0]) for number, people in enumerate(selections) if people.notes]
+def _first_note(source: DemoInput, selections: list[Selection]) -> str:
+    frames = source.sequence.frames
+    noted = [(shown_name(frame.name), people.notes[0]) for frame, people in zip(frames, selections) if people.notes]
     return f"frame {noted[0][0]}, {noted[0][1]}" if noted else "the frames are empty"
 
 
