@@ -3,7 +3,7 @@
 from dataclasses import replace
 from pathlib import Path
 
-from lib.demo.images import ImageFolder, Images, ImageSeries, VideoImages, image_files
+from lib.demo.images import IMAGE_SUFFIXES, ImageFolder, Images, ImageSeries, VideoImages, image_files
 from lib.messages import shown_name, shown_names
 from lib.poses import Frame, PoseSequence
 from lib.poses.timeline import all_frames, check_span, frame_numbers, moved, split_number
@@ -122,7 +122,8 @@ def _by_place(listed: dict[int, Frame], peopled: dict[int, Frame], folder: Image
     """
     first = min(listed)
     in_order = sorted(listed) == list(range(first, first + len(folder.files)))
-    if in_order and folder.numbers is None:
+    files_meant = any(Path(frame.name).suffix.lower() in IMAGE_SUFFIXES for frame in listed.values())
+    if in_order and folder.numbers is None and not files_meant:
         return dict(enumerate(folder.files, first)), "frames and images are matched in the order of the images' names"
     files = folder.numbers or {}
     missing = [
@@ -131,4 +132,5 @@ def _by_place(listed: dict[int, Frame], peopled: dict[int, Frame], folder: Image
     raise FileNotFoundError(
         f"{folder.title} has no picture for {len(missing)} of {len(peopled)} frames with people: "
         f"{shown_names(missing)}; its {len(folder.files)} images are {shown_names(path.name for path in folder.files)}"
+        + ("" if folder.numbers else ", which do not all have a number of their own")
     )

@@ -18,7 +18,7 @@ _MARGIN = 1.5  # without an image the canvas reaches this much further than the 
 _LARGEST_SIDE = 16384  # pixels
 _LARGEST_CANVAS = 1 << 25  # pixels of a picture without an image
 _COCO_DIGITS = 12  # COCO's files are called by their padded image id
-_IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff")
+IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff")
 _VIDEO_SUFFIXES = (".mp4", ".avi", ".mov", ".mkv", ".webm", ".m4v", ".gif")
 
 
@@ -113,7 +113,7 @@ class ImageFolder(Images):
         super().__init__(title=str(folder))
         self.files = image_files(folder)
         if not self.files:
-            raise FileNotFoundError(f"{folder} holds no images ({', '.join(_IMAGE_SUFFIXES)})")
+            raise FileNotFoundError(f"{folder} holds no images ({', '.join(IMAGE_SUFFIXES)})")
         self._folder = folder
         self._by_name = {path.name: path for path in self.files} | {path.stem: path for path in self.files}
 
@@ -164,7 +164,7 @@ class ImageFolder(Images):
 
 def image_files(folder: Path) -> list[Path]:
     """The images in a folder, in natural order of their names."""
-    files = (path for path in folder.iterdir() if path.suffix.lower() in _IMAGE_SUFFIXES)
+    files = (path for path in folder.iterdir() if path.suffix.lower() in IMAGE_SUFFIXES)
     return sorted(files, key=lambda path: (natural_key(path.name), path.name))
 
 

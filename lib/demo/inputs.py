@@ -132,7 +132,7 @@ def _told_of_missing(sequence: PoseSequence, images: Images) -> PoseSequence:
         return sequence
     what = f"{images.title} has no image {shown_names(map(repr, missing))}"
     if len(missing) == len(peopled):
-        raise FileNotFoundError(what)
+        raise FileNotFoundError(f"{what}; if the poses are frames that follow each other, add --video")
     note = f"{what}: {len(missing)} of {len(peopled)} left out"
     return replace(sequence, notes=(*sequence.notes, note))
 

@@ -37,7 +37,7 @@ def mark_carried(picture: np.ndarray, people: PeopleArrays) -> np.ndarray:
     marked, side = picture.copy(), _side(picture)
     radius, thick = side // 2, max(side // 8, 2)
     for x, y in _tops(picture, people, unseen):
-        aside = side if x + 2 * side < picture.shape[1] else -side  # of the triangle
+        aside = int(1.5 * side) if x + 2.3 * side < picture.shape[1] else -int(1.5 * side)  # of the triangle
         middle = x + aside, y - int(0.9 * side)
         cv2.circle(marked, middle, radius, _EDGE, thick + 2, cv2.LINE_AA)
         cv2.circle(marked, middle, radius, _RING, thick, cv2.LINE_AA)

@@ -163,6 +163,8 @@ def test_unrelated_photos_are_no_film(folder):
         FileNotFoundError, match=r"no picture .* its 3 images are IMG-20210924.jpg, beach.jpg, office.jpg"
     ):
         film_over(film((0, 1)), images)
+    with pytest.raises(FileNotFoundError, match="3 of 3 .* do not all have a number of their own"):
+        film_over(film((0, 1, 2)), images)
     in_order, _ = film_over(film((None,) * 3, "x"), images)  # as many: the user says so
     assert "in the order of the images' names" in in_order.notes[0]
 
