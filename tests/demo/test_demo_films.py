@@ -109,6 +109,15 @@ def test_a_video_gives_all_its_frames(video, folder):
     assert [frame.number for frame in film_over(film((2, 5)), Images((9, 9)))[0].frames] == [2, 3, 4, 5]
 
 
+def test_a_video_that_claims_more_frames_than_it_has_ends_with_the_last_one(video):
+    content = video.read_bytes()
+    video.write_bytes(content[: len(content) * 17 // 20])
+    images = VideoImages(video)
+    sequence, _ = film_over(film((0, 3)), images)
+    assert 3 < len(sequence.frames) < 12
+    assert shown(images.read(len(sequence.frames) - 1, sequence.frames[-1])) == len(sequence.frames) - 1
+
+
 @pytest.mark.parametrize(
     ("images", "numbers", "frames", "over", "note"),
     [
