@@ -98,8 +98,12 @@ def _check_input(source: DemoInput, options: DemoOptions) -> list[Path]:
         frames = [max(frames, key=lambda entry: len(entry[1].poses))]
     files: list[Path] = []
     replaced: list[Path] = []
-    stems = output_stems([frame.name for _, frame in frames])
+    # called like the results that lifting writes
+    alone = sequence.is_video or len(frames) == 1
+    stems = [source.stem] if alone else output_stems([frame.name for _, frame in frames])
     for (number, frame), stem in zip(frames, stems):
+        if source.images.lacks(frame):
+            continue  # which was said before
         image = None if source.images.blank else source.images.read(number, frame)
         picture = draw_check(image, frame, sequence.source, options.joint_score)
         name = f"{'demo' if source.single else stem}_check.png"

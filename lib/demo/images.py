@@ -1,6 +1,8 @@
 """The pictures under the meshes: one image, a folder, a video, or black."""
 
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from functools import cached_property
 from pathlib import Path
 
 import cv2
@@ -9,12 +11,14 @@ import numpy as np
 from lib.files.images import open_film, read_image
 from lib.messages import one_line, shown
 from lib.poses import Frame, missing_joints
+from lib.poses.formats.content import natural_key
+from lib.poses.timeline import split_number
 
 _MARGIN = 1.5  # without an image the canvas reaches this much further than the largest coordinate
 _LARGEST_SIDE = 16384  # pixels
 _LARGEST_CANVAS = 1 << 25  # pixels of a picture without an image
 _COCO_DIGITS = 12  # COCO's files are called by their padded image id
-_IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff")
+IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff")
 _VIDEO_SUFFIXES = (".mp4", ".avi", ".mov", ".mkv", ".webm", ".m4v", ".gif")
 
 
@@ -68,6 +72,10 @@ class Images:
         width, height = self.size or canvas_size([frame])
         return np.zeros((height, width, 3), dtype=np.uint8)
 
+    def lacks(self, frame: Frame) -> bool:
+        """There is no picture of this frame, as far as names tell."""
+        return False
+
 
 class StillImage(Images):
     """The same picture under every frame."""
@@ -80,8 +88,22 @@ class StillImage(Images):
         return self._image
 
 
+class ImageSeries(Images):
+    """One image file for each frame."""
+
+    def __init__(self, files: Sequence[Path], title: str):
+        super().__init__(title=title)
+        self._files = files
+
+    def read(self, number: int, frame: Frame) -> np.ndarray:
+        return read_image(self._files[number])
+
+
 class ImageFolder(Images):
-    """Images by the frames' names, or in the order of their names where none agrees.
+    """Images by the frames' names, or by the numbers in both names.
+
+    Attributes:
+        files: in natural order of their names: 10 after 9.
 
     Raises:
         FileNotFoundError: the folder has no images.
@@ -89,29 +111,61 @@ class ImageFolder(Images):
 
     def __init__(self, folder: Path):
         super().__init__(title=str(folder))
-        self.files = sorted(path for path in folder.iterdir() if path.suffix.lower() in _IMAGE_SUFFIXES)
+        self.files = image_files(folder)
         if not self.files:
-            raise FileNotFoundError(f"{folder} holds no images ({', '.join(_IMAGE_SUFFIXES)})")
+            raise FileNotFoundError(f"{folder} holds no images ({', '.join(IMAGE_SUFFIXES)})")
         self._folder = folder
         self._by_name = {path.name: path for path in self.files} | {path.stem: path for path in self.files}
 
-    def path(self, number: int, frame: Frame) -> Path:
-        name = Path(frame.name)
-        inside = frame.name and not name.is_absolute() and ".." not in name.parts
-        if inside and (self._folder / name).is_file():
-            return self._folder / name
+    def named(self, frame_name: str) -> Path | None:
+        """The image that is called like a frame."""
+        name = Path(frame_name)
+        inside = frame_name and not name.is_absolute() and ".." not in name.parts
+        with suppress(OSError, ValueError):  # a name that no file can have
+            if inside and (self._folder / name).is_file():
+                return self._folder / name
         names = (name.name, name.stem, name.stem.zfill(_COCO_DIGITS))
-        path = next((self._by_name[name] for name in names if name in self._by_name), None)
-        if path is None and frame.name.isdecimal() and number < len(self.files):
-            path = self.files[number]
+        return next((self._by_name[name] for name in names if name in self._by_name), None)
+
+    @cached_property
+    def numbers(self) -> dict[int, Path] | None:
+        """The files by the last numbers in their names; None unless all have one, and different ones."""
+        parts = [split_number(path.name) for path in self.files]
+        places = {part[1]: path for part, path in zip(parts, self.files) if part is not None}
+        return places if len(places) == len(self.files) else None
+
+    def lacks(self, frame: Frame) -> bool:
+        return self._found(frame) is None
+
+    def path(self, number: int, frame: Frame) -> Path:
+        """
+        Raises:
+            FileNotFoundError: no image belongs to the frame.
+        """
+        path = self._found(frame)
         if path is None:
             raise FileNotFoundError(
                 f"{self._folder} has no image {shown(frame.name)} among its {len(self.files)} images"
             )
         return path
 
+    def _found(self, frame: Frame) -> Path | None:
+        """By the whole name, or by the number, where nothing stands before it or the same as in the image's name."""
+        path, wanted = self.named(frame.name), split_number(frame.name)
+        if path is not None or wanted is None or wanted[2]:
+            return path
+        path = (self.numbers or {}).get(wanted[1])
+        before = path and split_number(path.name)
+        return path if before and wanted[0] in ("", before[0]) else None
+
     def read(self, number: int, frame: Frame) -> np.ndarray:
         return read_image(self.path(number, frame))
+
+
+def image_files(folder: Path) -> list[Path]:
+    """The images in a folder, in natural order of their names."""
+    files = (path for path in folder.iterdir() if path.suffix.lower() in IMAGE_SUFFIXES)
+    return sorted(files, key=lambda path: (natural_key(path.name), path.name))
 
 
 class VideoImages(Images):
@@ -127,9 +181,23 @@ class VideoImages(Images):
         self._open()
         get = self._stream.get
         self.size = int(get(cv2.CAP_PROP_FRAME_WIDTH)), int(get(cv2.CAP_PROP_FRAME_HEIGHT))
-        self.count = max(0, int(get(cv2.CAP_PROP_FRAME_COUNT)))
         fps = get(cv2.CAP_PROP_FPS)
         self.fps = float(fps) if 0 < fps <= 1000 else None
+
+    @cached_property
+    def count(self) -> int:
+        """Frames that can be read; what the file says of itself may be wrong.
+
+        Raises:
+            ValueError: none.
+        """
+        from tqdm import tqdm
+
+        stream = open_film(self._path)
+        count = sum(1 for _ in tqdm(iter(stream.grab, False), "counting", unit="frame", disable=None, leave=False))
+        if not count:
+            raise ValueError(f"{self._path} has no frame that can be read")
+        return count
 
     def _open(self) -> None:
         self._stream = open_film(self._path)

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from lib import ROOT
+from lib.demo.films import film_files, film_over
 from lib.demo.images import (
     ImageFolder,
     Images,
@@ -25,6 +26,7 @@ from lib.joints.lookup import get_joint_set
 from lib.joints.tables import JOINT_SETS
 from lib.messages import naming, shown_names
 from lib.poses import Frame, PoseSequence, read_poses
+from lib.poses.timeline import numbered_by_name
 
 SCENE = ".", ROOT / "demo" / "demo_input_2dpose.json", ROOT / "demo" / "demo_input_img"
 _MOST_PEOPLE = 1000
@@ -109,9 +111,30 @@ def _from_file(options: DemoOptions, joint_set: JointSet) -> DemoInput:
         images = Images(_common_size(sequence))
     elif isinstance(images, StillImage) and not sequence.is_video and len(sequence.frames) > 1:
         sequence = _frame_of(sequence, Path(image_path))
+    if sequence.is_video:
+        sequence, images = film_over(sequence, images)
+    else:
+        sequence = _told_of_missing(sequence, images)
     single = not sequence.is_video and len(sequence.frames) == 1
     stem = output_stems([(single and sequence.frames[0].name) or path.name])[0]
     return DemoInput(sequence, images, f"{path} ({sequence.format}, joints of {sequence.source})", stem)
+
+
+def _told_of_missing(sequence: PoseSequence, images: Images) -> PoseSequence:
+    """The sequence, with a note about pictures that do not exist.
+
+    Raises:
+        FileNotFoundError: none exists.
+    """
+    peopled = [frame for frame in sequence.frames if len(frame.poses)]
+    missing = [frame.name for frame in peopled if images.lacks(frame)]
+    if not missing:
+        return sequence
+    what = f"{images.title} has no image {shown_names(map(repr, missing))}"
+    if len(missing) == len(peopled):
+        raise FileNotFoundError(f"{what}; if the poses are frames that follow each other, add --video")
+    note = f"{what}: {len(missing)} of {len(peopled)} left out"
+    return replace(sequence, notes=(*sequence.notes, note))
 
 
 def _check_crowds(sequence: PoseSequence) -> None:
@@ -129,7 +152,7 @@ def _as_video(sequence: PoseSequence) -> PoseSequence:
     frames = sequence.frames
     if len(frames) == 1:
         frames = [Frame(str(number), pose[None], np.zeros(1, np.int64)) for number, pose in enumerate(frames[0].poses)]
-    return replace(sequence, frames=frames, is_video=True)
+    return numbered_by_name(replace(sequence, frames=frames, is_video=True))
 
 
 def _common_size(sequence: PoseSequence) -> tuple[int, int] | None:
@@ -166,26 +189,32 @@ def _from_detector(options: DemoOptions, joint_set: JointSet) -> DemoInput:
     if reason is not None:
         raise ValueError(reason)
     path, images = Path(options.input_img), open_images(options.input_img)
-    is_video = isinstance(images, VideoImages)
+    is_video = options.video or isinstance(images, VideoImages)
     with Detector(joint_set.body, video=is_video) as detector:
         frames = [
-            replace(detector(picture), name=name)
-            for name, picture in tqdm(_named_pictures(images, path), "detecting", unit="image", disable=None)
+            replace(detector(picture), name=name, number=number)
+            for number, name, picture in tqdm(
+                _named_pictures(images, path, is_video), "detecting", unit="image", disable=None
+            )
         ]
     sequence = PoseSequence(frames, detector.source, images.size, is_video, "MediaPipe")
     if not sequence.person_count:
         raise ValueError(detector.nobody(str(path)))
+    if is_video:
+        sequence, images = film_over(sequence, images)
     return DemoInput(sequence, images, f"found by MediaPipe in {path} (joints of {detector.source})", path.stem)
 
 
-def _named_pictures(images: Images, path: Path) -> Iterator[tuple[str, np.ndarray]]:
-    """Pictures (H, W, 3) and the names of their frames."""
+def _named_pictures(images: Images, path: Path, is_video: bool) -> Iterator[tuple[int | None, str, np.ndarray]]:
+    """Numbers (None of photos) and names of frames, and their pictures (H, W, 3)."""
     if isinstance(images, VideoImages):
-        yield from ((str(number), picture) for number, picture in enumerate(images))
+        yield from ((number, str(number), picture) for number, picture in enumerate(images))
+    elif isinstance(images, ImageFolder) and is_video:
+        yield from ((number, file.name, read_image(file)) for number, file in film_files(images).items())
     elif isinstance(images, ImageFolder):
-        yield from ((file.name, read_image(file)) for file in images.files)
+        yield from ((None, file.name, read_image(file)) for file in images.files)
     else:
-        yield path.name, read_image(path)
+        yield 0 if is_video else None, path.name, read_image(path)
 
 
 def _from_pose3d(path: Path, options: DemoOptions, joint_set: JointSet) -> DemoInput:

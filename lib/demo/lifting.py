@@ -103,6 +103,9 @@ class Lifter:
         """
         tracks = np.concatenate([people.tracks for people in selections])
         scores = np.concatenate([people.scores for people in selections])
+        carried = np.concatenate(
+            [np.zeros(len(people), bool) if people.carried is None else people.carried for people in selections]
+        )
         betas: np.ndarray | torch.Tensor | None = self.betas
         if shapes is not None:
             betas = torch.stack([shapes[track] for track in tracks.tolist()])
@@ -121,7 +124,8 @@ class Lifter:
             image_size,
             self.predictor.joint_set.joints,
             focal=self.options.focal,
-            confidence=scores,
+            confidence=np.where(carried[:, None], 0, scores),
             tracks=tracks,
             frames=[name[:LONGEST_NAME] for name, people in zip(names, selections) for _ in people.kept],
+            carried=carried,
         )

@@ -41,6 +41,8 @@ def lift_pictures(source: DemoInput, lifter: Lifter, options: DemoOptions, forma
             renderer, lifter.predictor.joint_set, lifter.predictor.mesh_model, formats, options.seed
         )
         for number, frame in enumerate(bar):
+            if source.images.lacks(frame):
+                continue  # which was said before
             try:
                 image = source.images.read(number, frame)
             except (ValueError, OSError) as error:

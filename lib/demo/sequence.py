@@ -15,6 +15,7 @@ from tqdm import tqdm
 
 from lib.body.joint_prior import joint_prior
 from lib.body.lbs import lbs
+from lib.demo.carrying import carry_over, longest_carried
 from lib.demo.inputs import DemoInput
 from lib.demo.lifting import LONGEST_NAME, Lifter
 from lib.demo.options import DemoOptions
@@ -27,7 +28,7 @@ from lib.mesh.fit_params import fit_params
 from lib.messages import shown_name
 from lib.poses import Selection, assign_tracks
 from lib.predictor import Film
-from lib.render.marks import mark_risks
+from lib.render.marks import mark_carried, mark_risks
 from lib.render.mesh_renderer import MeshRenderer, person_colour
 from lib.render.poses import draw_pose
 from lib.settings.setting import NETWORK
@@ -92,7 +93,7 @@ def lift_sequence(source: DemoInput, lifter: Lifter, options: DemoOptions, forma
     size = image.shape[1], image.shape[0]
     job = _Job(source, lifter, options, _select_all(source, lifter, size, fps), size, fps, formats)
     if not any(map(len, job.selections)):
-        raise ValueError(f"{source.title}: nobody left to lift; {_first_note(job.selections)}")
+        raise ValueError(f"{source.title}: nobody left to lift; {_first_note(source, job.selections)}")
     fitted = job.surfaces or options.constant_shape or bool({"params", "amass"} & set(formats))
     shapes = _track_shapes(job) if fitted else None
     name_length = min(LONGEST_NAME, max(len(frame.name) for frame in sequence.frames))
@@ -131,15 +132,24 @@ def _select_all(source: DemoInput, lifter: Lifter, size: tuple[int, int], fps: f
     if left_out or filled:
         print(
             f"Warning: {left_out} of {source.sequence.person_count} poses left out, {filled} missing joints filled; "
-            f"the first: {_first_note(selections)}"
+            f"the first: {_first_note(source, selections)}"
         )
+    if lifter.options.smooth:
+        selections = carry_over(selections, fps)
+        carried = sum(int(people.carried.sum()) for people in selections if people.carried is not None)
+        if carried:
+            print(
+                f"Carried over: {carried} poses of people who were not seen for up to {longest_carried(fps)} frames, "
+                "marked with a ring"
+            )
     if smoother is not None:
         selections = [smoother(number, people) for number, people in enumerate(selections)]
     return selections
 
 
-def _first_note(selections: list[Selection]) -> str:
-    noted = [(number, people.notes[0]) for number, people in enumerate(selections) if people.notes]
+def _first_note(source: DemoInput, selections: list[Selection]) -> str:
+    frames = source.sequence.frames
+    noted = [(shown_name(frame.name), people.notes[0]) for frame, people in zip(frames, selections) if people.notes]
     return f"frame {noted[0][0]}, {noted[0][1]}" if noted else "the frames are empty"
 
 
@@ -216,9 +226,10 @@ def _results(job: _Job, shapes: dict[int, torch.Tensor] | None, renderer: MeshRe
 
 def _frame_result(job: _Job, number: int, people, fit, renderer: MeshRenderer | None) -> FrameResult:
     frame, selection = job.source.sequence.frames[number], job.selections[number]
+    place = number if frame.number is None else frame.number
     colours = [] if people is None else [person_colour(track, job.options.seed) for track in people.track.tolist()]
     if not job.pictures:
-        return FrameResult(number, frame.name, people, fit, None, colours)
+        return FrameResult(place, frame.name, people, fit, None, colours)
     image = job.source.images.read(number, frame)
     if (image.shape[1], image.shape[0]) != job.size:
         raise ValueError(
@@ -230,8 +241,8 @@ def _frame_result(job: _Job, number: int, people, fit, renderer: MeshRenderer | 
         picture = renderer.render_people(
             people.drawn, people.faces, image, people.camera_image, colours, depths=people.translation[:, 2]
         )
-        picture = mark_risks(picture, people)
+        picture = mark_carried(mark_risks(picture, people), people)
     if "html" in job.formats:
         for pose in selection.poses:
             posed = draw_pose(posed, pose, job.lifter.predictor.joint_set)
-    return FrameResult(number, frame.name, people, fit, picture, colours, posed)
+    return FrameResult(place, frame.name, people, fit, picture, colours, posed)

@@ -22,7 +22,7 @@ class FrameResult:
     """What was found in a frame.
 
     Attributes:
-        number: of the frame, from 0.
+        number: of the frame in its film.
         name: of the frame.
         people: None when there is nobody.
         fit: body parameters of the people, where asked for.

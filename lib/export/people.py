@@ -43,6 +43,7 @@ class PeopleArrays:
             crop; large where the mesh does not explain the pose.
         lift_residual: (N,) the same of the network's vertices, before a surface was refined.
         risk: (N,) probability that a refined body's mean vertex error exceeds 150 mm; NaN for other meshes.
+        carried: (N,) bool, the person was not seen in this frame: ``pose2d`` lies between those before and behind.
         track: (N,) int64 number of the person through the frames; -1 where unknown.
         frame: (N,) text, file or number of the frame.
     """
@@ -67,6 +68,7 @@ class PeopleArrays:
     residual: np.ndarray
     lift_residual: np.ndarray
     risk: np.ndarray
+    carried: np.ndarray
     track: np.ndarray
     frame: np.ndarray
 
@@ -84,6 +86,7 @@ class PeopleArrays:
         confidence: np.ndarray | None = None,
         tracks: np.ndarray | None = None,
         frames: list[str] | None = None,
+        carried: np.ndarray | None = None,
     ) -> "PeopleArrays":
         """Rows of a ``lib.predictor.MeshPrediction``.
 
@@ -97,6 +100,7 @@ class PeopleArrays:
             confidence: (B, J) scores; None: 1.
             tracks: (B,) numbers of the people; None: -1.
             frames: file names or frame numbers, one for each row; None: empty.
+            carried: (B,) bool, who was not seen; None: nobody.
 
         Raises:
             ValueError: lengths that do not agree.
@@ -139,6 +143,7 @@ class PeopleArrays:
             residual=_f32(prediction.residual),
             lift_residual=_f32(prediction.lift_residual),
             risk=_f32(prediction.risk),
+            carried=np.zeros(count, bool) if carried is None else np.asarray(carried),
             track=tracks.astype(np.int64),
             frame=np.array([str(name) for name in frames]),
         )

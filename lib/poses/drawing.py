@@ -12,9 +12,10 @@ from .sources import Source, get_source
 
 _SHORT_SIDE = 900  # pixels; smaller pictures are enlarged so that names fit
 _LARGEST_SIDE = 2400
-_NAMED_PEOPLE = 3  # in a crowd the others get numbers only
+_NAMED_PEOPLE, _NAMED_SIDE = 12, 130  # whose names have room: the largest people, of this side in the picture, pixels
 _MARGIN = 0.35  # around the people where there is no image
 _FONT, _FONT_SCALE = cv2.FONT_HERSHEY_SIMPLEX, 0.45
+_TAG_SCALE = 0.6  # of people's numbers
 # blue, green, red: the person's left, right and middle, as in lib.render.poses
 _COLOURS = {"L": (80, 80, 235), "R": (90, 190, 60), "": (235, 160, 60)}
 
@@ -24,7 +25,8 @@ def draw_check(
 ) -> np.ndarray:
     """Draw the people of a frame with the number and name of each joint.
 
-    The person's left is red, right is green. A legend and the missing joints stand in the corner.
+    The person's left is red, right is green. Everybody has a number; people of whom names would cover everything have
+    nothing else. A legend and the missing joints stand in the corner.
 
     Args:
         image: (H, W, 3) uint8, blue-green-red; None draws on a dark ground cut to the people.
@@ -45,7 +47,7 @@ def draw_check(
     visible &= (frame.poses[..., :2] != 0).any(axis=2)
     picture, scale, shift = _canvas(image, frame.poses[..., :2][visible])
     points = (frame.poses[..., :2] + shift) * scale
-    occupied = [(0, 0, 0, 0)]
+    occupied: list[_Box] = []
     for pose, seen in zip(points, visible):
         for a, b in table.bones:
             if seen[a] and seen[b]:
@@ -57,15 +59,32 @@ def draw_check(
             cv2.circle(picture, pixel(pose[joint]), 4, _colour(table.joints[joint]), -1, cv2.LINE_AA)
             x, y = pixel(pose[joint])
             occupied.append((x - 6, y - 6, x + 6, y + 6))
-    largest = np.argsort([-np.ptp(p[s], axis=0).max() if s.any() else 0.0 for p, s in zip(points, visible)])
-    for person in largest[:_NAMED_PEOPLE]:
+    sides = np.array(
+        [np.ptp(pose[seen], axis=0).max(initial=0) if seen.any() else 0 for pose, seen in zip(points, visible)]
+    )
+    named = [person for person in np.argsort(-sides, kind="stable")[:_NAMED_PEOPLE] if sides[person] >= _NAMED_SIDE]
+    named = named or np.argsort(-sides, kind="stable")[:1].tolist()
+    lines = _legend(joints, frame, visible, table.joints, sorted(named))
+    fixed: list[_Box] = [(8, 6 + 18 * row, 8 + _width(line), 24 + 18 * row) for row, line in enumerate(lines)]
+    tags = {}
+    for person in np.flatnonzero(visible.any(axis=1)).tolist():
+        tags[person] = _tag_place(picture, str(person), points[person][visible[person]], fixed)
+        fixed.append(tags[person])
+    occupied += fixed
+    for person in named:
         seen = visible[person]
-        centre = points[person][seen].mean(axis=0) if seen.any() else np.zeros(2)
         for joint in np.flatnonzero(seen):
-            text = f"{joint} {table.joints[joint]}"
-            _label(picture, text, points[person][joint], centre, _colour(table.joints[joint]), occupied)
-    _legend(picture, joints, frame, visible, table.joints)
+            text, colour = f"{joint} {table.joints[joint]}", _colour(table.joints[joint])
+            _label(picture, text, points[person][joint], points[person][seen].mean(axis=0), colour, occupied)
+    for person, (left, top, right, bottom) in tags.items():
+        cv2.rectangle(picture, pixel((left, top)), pixel((right, bottom)), (255, 255, 255), -1)
+        cv2.putText(picture, str(person), pixel((left + 4, bottom - 4)), _FONT, _TAG_SCALE, (0, 0, 0), 2, cv2.LINE_AA)
+    for row, line in enumerate(lines):
+        _write(picture, line, (8, 20 + 18 * row), (255, 255, 255))
     return picture
+
+
+_Box = tuple[float, float, float, float]  # left, top, right, bottom, pixels
 
 
 def _canvas(image: np.ndarray | None, points: np.ndarray) -> tuple[np.ndarray, float, np.ndarray]:
@@ -88,46 +107,68 @@ def _colour(joint: str) -> tuple[int, int, int]:
     return _COLOURS[joint[0] if joint[:2] in ("L_", "R_") else ""]
 
 
-def _label(picture, text: str, point: np.ndarray, centre: np.ndarray, colour, occupied: list) -> None:
+def _tag_place(picture, text: str, points: np.ndarray, fixed: list[_Box]) -> _Box:
+    """Where a person's number goes: above the highest joint, or below the lowest, or beside, where there is room."""
+    size = np.array(cv2.getTextSize(text, _FONT, _TAG_SCALE, 2)[0]) + 8
+    (x, y), limit = points.T, np.maximum(np.array(picture.shape[1::-1]) - size, 0)
+    gap = size / 2 + 9
+    ends = ((y.argmin(), (0, -1)), (y.argmax(), (0, 1)), (x.argmin(), (-1, 0)), (x.argmax(), (1, 0)))
+    corners = [np.clip(points[joint] + gap * side - size / 2, 0, limit) for joint, side in ends]
+    boxes: list[_Box] = [(*corner, *np.add(corner, size)) for corner in corners]
+    return next((box for box in boxes if not _covered(np.array([box]), fixed)[0]), boxes[0])
+
+
+def _covered(boxes: np.ndarray, others: list[_Box]) -> np.ndarray:
+    """(B,) which of the boxes (B, 4) overlap others."""
+    taken = np.array(others).reshape(-1, 4)
+    near = (taken[:, :2] < boxes[:, 2:].max(axis=0)) & (taken[:, 2:] > boxes[:, :2].min(axis=0))
+    taken = taken[near.all(axis=1)][None]
+    both = (boxes[:, None, :2] < taken[..., 2:]) & (taken[..., :2] < boxes[:, None, 2:])
+    return both.all(axis=2).any(axis=1)
+
+
+def _width(text: str) -> int:
+    return cv2.getTextSize(_plain(text), _FONT, _FONT_SCALE, 1)[0][0]
+
+
+def _label(picture, text: str, point: np.ndarray, centre: np.ndarray, colour, occupied: list[_Box]) -> None:
     """Write text beside a joint where it covers nothing, the side away from the person's middle first."""
     (width, height), base = cv2.getTextSize(_plain(text), _FONT, _FONT_SCALE, 1)
     outward = np.arctan2(*(point - centre)[::-1])
-    limit = np.array(picture.shape[1::-1])
-    for radius in range(14, 200, 10):
-        for turn in (0, 0.4, -0.4, 0.8, -0.8, 1.2, -1.2, 1.6, -1.6, 2.2, -2.2, 3.1):
-            direction = np.array([np.cos(outward + turn), np.sin(outward + turn)])
-            anchor = point + radius * direction
-            left = anchor[0] - width * (1 - direction[0]) / 2
-            top = anchor[1] - height / 2
-            box = (left - 2, top - 2, left + width + 2, top + height + base + 2)
-            inside = box[0] >= 0 and box[1] >= 0 and box[2] < limit[0] and box[3] < limit[1]
-            if inside and not any(_overlap(box, other) for other in occupied):
-                occupied.append(box)
-                cv2.line(picture, pixel(point), pixel(anchor), (200, 200, 200), 1, cv2.LINE_AA)
-                _write(picture, text, (left, top + height), colour)
-                return
-    _write(picture, text, (point[0] + 8, point[1]), colour)
-
-
-def _overlap(box, other) -> bool:
-    return box[0] < other[2] and other[0] < box[2] and box[1] < other[3] and other[1] < box[3]
+    turns = np.array((0, 0.4, -0.4, 0.8, -0.8, 1.2, -1.2, 1.6, -1.6, 2.2, -2.2, 3.1))
+    radii = np.repeat(np.arange(14, 200, 10), len(turns))
+    directions = np.stack([np.cos(outward + turns), np.sin(outward + turns)], axis=1)
+    directions = np.tile(directions, (len(radii) // len(turns), 1))
+    anchors = point + radii[:, None] * directions
+    corners = np.stack([anchors[:, 0] - width * (1 - directions[:, 0]) / 2, anchors[:, 1] - height / 2], axis=1)
+    boxes = np.concatenate([corners - 2, corners + np.array((width + 2, height + base + 2))], axis=1)
+    free = (boxes[:, :2] >= 0).all(axis=1) & (boxes[:, 2:] < picture.shape[1::-1]).all(axis=1)
+    places = np.flatnonzero(free & ~_covered(boxes, occupied))
+    if not len(places):
+        _write(picture, text, (point[0] + 8, point[1]), colour)
+        return
+    place = places[0]
+    occupied.append(tuple(boxes[place]))
+    cv2.line(picture, pixel(point), pixel(anchors[place]), (200, 200, 200), 1, cv2.LINE_AA)
+    _write(picture, text, corners[place] + (0, height), colour)
 
 
 def _legend(
-    picture, joints: str | JointSet | Source, frame: Frame, visible: np.ndarray, names: tuple[str, ...]
-) -> None:
+    joints: str | JointSet | Source, frame: Frame, visible: np.ndarray, names: tuple[str, ...], named: list[int]
+) -> list[str]:
     count = len(frame.poses)
     lines = [
         f"{frame.name}: {count} {'person' if count == 1 else 'people'}, joints of {joints}",
         "left red, right green",
     ]
-    for person, seen in enumerate(visible[:_NAMED_PEOPLE]):
-        if not seen.all():
-            gone = [names[joint] for joint in np.flatnonzero(~seen)]
+    if len(named) < count:
+        lines.append(f"{count - len(named)} of {count} people have numbers only: too small or too many for names")
+    for person in named:
+        if not visible[person].all():
+            gone = [names[joint] for joint in np.flatnonzero(~visible[person])]
             more = f" and {len(gone) - 8} more" if len(gone) > 8 else ""
             lines.append(f"person {person} misses {', '.join(gone[:8])}{more}")
-    for row, line in enumerate(lines):
-        _write(picture, line, (8, 20 + 18 * row), (255, 255, 255))
+    return lines
 
 
 def _plain(text: str) -> str:

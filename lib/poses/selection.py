@@ -24,6 +24,7 @@ class Selection:
         filled: (B, J) bool, joints that were filled.
         kept: (B,) int64, the people's numbers among the N.
         tracks: (B,) int64 track numbers; -1 where unknown.
+        carried: (B,) bool, who is not seen here, but between two frames (``lib.demo.carrying``); None when nobody is.
         reasons: N entries: why a person was left out, None for those who are here.
         notes: who was left out and what was filled, in words.
     """
@@ -35,6 +36,7 @@ class Selection:
     tracks: np.ndarray
     reasons: tuple[str | None, ...] = ()
     notes: tuple[str, ...] = ()
+    carried: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.poses)

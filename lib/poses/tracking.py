@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from .missing import JOINT_SCORE, missing_joints
-from .people import Frame, PoseSequence
+from .people import PoseSequence
 
 _MOMENTUM = 0.6  # share of the newest displacement in a track's velocity
 
@@ -74,7 +74,7 @@ def assign_tracks(
             if not missing[person].all():
                 active.append(_Track(count, poses[person], np.zeros(2), number))
             count += 1
-        frames.append(Frame(frame.name, frame.poses, numbers))
+        frames.append(replace(frame, tracks=numbers))
     return replace(sequence, frames=frames)
 
 

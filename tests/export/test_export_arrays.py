@@ -69,11 +69,14 @@ def test_units_and_cameras(tmp_path):
 def test_files_without_surfaces_are_still_read(tmp_path):
     save_npz(tmp_path / "a.npz", people())
     with np.load(tmp_path / "a.npz") as stored:
-        old = {key: stored[key] for key in stored.files if key not in ("lens", "pose", "betas", "trans", "risk")}
+        old = {
+            key: stored[key] for key in stored.files if key not in ("lens", "pose", "betas", "trans", "risk", "carried")
+        }
     np.savez(tmp_path / "old.npz", **old)
     loaded = load_npz(tmp_path / "old.npz")
     assert np.isnan(loaded.lens).all()
     assert loaded.pose.shape == (3, 0)
+    assert loaded.carried.tolist() == [False] * 3
     np.testing.assert_array_equal(loaded.drawn, loaded.vertices)
 
 

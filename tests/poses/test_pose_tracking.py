@@ -1,5 +1,6 @@
 """Track numbers, the filter of duplicates, the picture of named joints."""
 
+import cv2
 import numpy as np
 import pytest
 
@@ -104,6 +105,18 @@ def test_filter_drops_the_unsure_and_the_same():
     assert reasons[4].startswith("scores sum to 1.37")  # 17 * 0.08 and two derived ones of 0.0064
 
 
+@pytest.mark.parametrize(
+    ("height", "limit"), [(20, 2), (100, 10), (199.9, 20), (200, 20), (500, 20), (800, 20), (801, 20), (2000, 50)]
+)
+def test_small_people_side_by_side_are_not_the_same_and_large_ones_apart_are(height, limit):
+    """The original's 20 pixels for people of 200 to 800 pixels, a share of the size for others."""
+    for apart, same in ((0.98 * limit, True), (1.02 * limit, False)):
+        one, other = with_derived(placed(0, height=height)), with_derived(placed(2 * apart, height=height))
+        assert (filter_people(np.array([one, other]), "coco")[1] is not None) == same
+        other = with_derived(placed(4 * apart, height=height))
+        assert (filter_people(np.array([one, other]), "coco", duplicate_distance=40)[1] is not None) == same
+
+
 def test_people_without_a_joint_in_common_stay():
     """The original dropped the second of two people of whom no joint is visible in both."""
     upper, lower = placed(0), placed(0)
@@ -130,6 +143,23 @@ def test_check_picture_refuses_other_joints_and_takes_empty_frames():
     with pytest.raises(ValueError, match="coco17 has 17 joints, the poses have 18"):
         draw_check(None, Frame("a", np.ones((1, 18, 3), np.float32)), "coco17")
     assert draw_check(None, Frame("a", np.zeros((0, 17, 3), np.float32)), "coco17").shape[2] == 3
+
+
+def test_check_picture_names_everybody_who_is_large_enough(monkeypatch):
+    """Nobody's names are left out because others are larger; whoever is too small has a number and a word about it."""
+    written, tags = [], []
+    monkeypatch.setattr("lib.poses.drawing._write", lambda picture, text, place, colour: written.append(text))
+    put = cv2.putText
+    monkeypatch.setattr("cv2.putText", lambda picture, text, *rest: tags.append(text) or put(picture, text, *rest))
+    poses = np.array([placed(30 + 170 * number, 40, 200 + 10 * number) for number in range(5)] + [placed(950, 300, 40)])
+    draw_check(np.zeros((900, 1000, 3), np.uint8), Frame("a.jpg", poses.astype(np.float32)), "coco17")
+    assert sum(text.endswith("L_Knee") for text in written) == 5
+    assert tags == ["0", "1", "2", "3", "4", "5"]
+    assert any(text.startswith("1 of 6 people have numbers only") for text in written)
+    written.clear()
+    crowd = np.concatenate([poses[:5] + np.array((0, 300 * row, 0)) for row in range(6)]).astype(np.float32)
+    draw_check(np.zeros((2000, 1000, 3), np.uint8), Frame("a.jpg", crowd), "coco17")
+    assert sum(text.endswith("L_Knee") for text in written) == 12
 
 
 def test_a_crowd_is_filtered_as_one_by_one():

@@ -9,6 +9,7 @@ import pytest
 from lib.joints.lookup import get_joint_set
 from lib.mesh.mesh_model import load_mesh_model
 from lib.render import opengl, software
+from lib.render.marks import mark_carried, mark_risks
 from lib.render.mesh_renderer import MeshRenderer
 from lib.render.views import draw_views
 from tests.support.meshes import sphere
@@ -182,3 +183,23 @@ def test_views_show_pose_overlay_and_side_cut_to_the_people():
     assert width(side, 1) == pytest.approx(width(mesh, 1), rel=0.1)
     assert cv2.absdiff(pose, np.full_like(pose, 90)).max() > 100
     assert (mesh[:, 0] == 90).all()
+
+
+def test_people_who_were_not_seen_have_a_ring_beside_the_place_of_the_triangle():
+    meshes, _ = two_spheres()
+    people = SimpleNamespace(
+        carried=np.array([False, True]), risk=np.array([np.nan, 0.5]), drawn=meshes, camera_image=np.stack([CAMERA] * 2)
+    )
+    ground = np.full_like(black(), 90)
+    ring, both = mark_carried(ground, people), mark_carried(mark_risks(ground, people), people)
+    changed = (ring != ground).any(axis=2)
+    rows, columns = np.nonzero(changed)
+    assert (ring[changed] > 240).all(axis=1).any()  # white
+    assert columns.min() > SIZE[0] / 2  # over the one on the right
+    middle = round(rows.mean()), round(columns.mean())
+    assert not changed[middle]  # open
+    assert ((both != ground).any(axis=2) & ~changed).any()
+    np.testing.assert_array_equal(both[changed], ring[changed])
+    assert (ground == 90).all()
+    people.carried[:] = False
+    assert mark_carried(ground, people) is ground
