@@ -11,7 +11,7 @@ import numpy as np
 from lib.files.images import open_film, read_image
 from lib.messages import one_line, shown
 from lib.poses import Frame, missing_joints
-from lib.poses.formats.content import natural_key
+from lib.poses.reading.content import natural_key
 from lib.poses.timeline import split_number
 
 _MARGIN = 1.5  # without an image the canvas reaches this much further than the largest coordinate

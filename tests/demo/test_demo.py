@@ -105,7 +105,7 @@ def bad_files(folder: Path) -> dict[str, tuple[Path, str]]:
     """Unusable pose files and what the message must say."""
     good = sample()
     arrays = {
-        "too few joints": (good[:16], "has 16 joints, which no known source of a body has; known: 17 coco17"),
+        "too few joints": (good[:16], "has 16 joints, which no known source of a body has; known: 15 openpose_mpi15, 17 coco17"),
         "joints of the hand": (np.ones((21, 2)), "has 21 joints, which no known source of a body has"),
         "transposed": (good.T, "it is transposed: save array.T"),
         "one column": (good[:, :1], "expected .npy or .npz with numbers of shape (J, 2 or 3) for one person"),
@@ -173,7 +173,7 @@ def test_other_bad_arguments(run, weights, tmp_path, capsys):
         (["--smooth"], "--smooth need frames that follow each other"),
         (["--video", "--fps", "0"], "--fps must be between 0 and 1000"),
         (["--format", "yolo"], "unknown format 'yolo'"),
-        (["--input_pose", ".", "--joint_set", "mano"], "joints, which no known source of a hand has"),
+        (["--input_pose", ".", "--joint_set", "mano"], "people without hands; hands come from"),
         (["--input_pose", ".", "--detect"], "--input_pose and --detect exclude each other"),
         (["--detect"], "give one with --input_img"),
         (["--focal", "0"], "focal length must be a positive number"),

@@ -120,7 +120,7 @@ def test_empty_options_and_crowds_are_errors(run_demo, tmp_path, capsys):
     for option in ("input_pose", "input_img", "weights", "joint_set"):
         assert run_demo(f"--{option}", "") == 2
         assert f"--{option} is empty" in capsys.readouterr().err
-    np.save(tmp_path / "crowd.npy", np.repeat(sample()[None], 1001, axis=0))
+    np.save(tmp_path / "crowd.npy", sample() + 500 * np.arange(1001)[:, None, None])
     assert run_demo("--input_pose", tmp_path / "crowd.npy") == 2
     assert "crowd.npy: 1001 people in one picture" in capsys.readouterr().err
 
