@@ -2,11 +2,14 @@
 and models, and with the packages on tiny models where they are installed."""
 
 import sys
+from dataclasses import replace
 
 import cv2
 import numpy as np
 import pytest
 
+from lib.demo.inputs import load_input
+from lib.demo.options import DemoOptions
 from lib.export import load_npz
 from lib.poses import detector as mediapipe
 from lib.poses import get_source
@@ -216,6 +219,10 @@ def test_folders_that_do_not_say_which_model(tool, tmp_path):
         RtmposeDetector(models=tmp_path / "nowhere")
     with pytest.raises(FileNotFoundError, match="holds no ONNX models"):
         RtmposeDetector(models=put(tmp_path / "empty"))
+    with (put(tmp_path / "holes") / "large.onnx").open("wb") as file:
+        file.truncate(3 << 30)
+    with pytest.raises(ValueError, match=r"large\.onnx is no file, or larger than an ONNX model can be, 2 GB"):
+        RtmposeDetector(models=tmp_path / "holes")
     with pytest.raises(ValueError, match=r"bad\.onnx cannot be read"):
         RtmposeDetector(models=put(tmp_path / "bad", bad="<html>", boxes=BOXES))
     with pytest.raises(ValueError, match=r"holds 2 models of joints .*: a\.onnx, b\.onnx; name the file"):
@@ -236,6 +243,8 @@ def test_a_model_that_fails_is_named(tool, tmp_path):
 def test_which_detector_is_taken(tool, monkeypatch, cache):
     why = choose_error("auto")
     assert why.startswith("RTMPose's models are not in")  # who installed it wants it
+    why, _, other = why.partition("; or MediaPipe")
+    assert other.endswith("sh requirements.sh --with-detector")
     monkeypatch.setattr(mediapipe, "detector_available", lambda: None)
     assert choose_tool("auto", "body") == (TOOLS["mediapipe"], [why])
     assert choose_tool("mediapipe", "hand") == (TOOLS["mediapipe"], [])
@@ -271,6 +280,12 @@ def test_the_demo_says_what_detects(run_demo, tool, tmp_path, capsys):
     out = capsys.readouterr().out
     assert f"found by RTMPose in {tmp_path / 'photos'} (joints of wholebody23); 4 people in 2 frames" in out
     assert "Note: joints by joints.onnx (133), boxes by boxes.onnx, taken for YOLOX" in out
+    options = DemoOptions(input_img=tmp_path / "photos", detect=True, detector_model=models)
+    for video, numbers in ((False, [None, None]), (True, [0, 1])):
+        sequence = load_input(replace(options, video=video)).sequence
+        assert sequence.is_video is video
+        assert [frame.number for frame in sequence.frames] == numbers
+        assert sequence.frames[0].hands.shape == (2, 2, 21, 3)
     assert run_demo("--detector", "rtmpose") == 2
     assert "add --detect" in capsys.readouterr().err
     tool.found["YOLOX"] = [part[:, :0] for part in TWO]

@@ -59,7 +59,7 @@ def published(classes: tuple[str, ...]) -> list[Published]:
     found = []
     for name in classes:
         for table in ("MODE", "RTMO_MODE"):
-            modes = getattr(getattr(rtmlib(), name), table, {})
+            modes = getattr(getattr(rtmlib(), name, None), table, {})  # older versions have fewer
             found += [_published(modes[mode]) for mode in _MODES if mode in modes]
     return found
 

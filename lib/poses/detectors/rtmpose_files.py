@@ -30,6 +30,7 @@ _SMALLEST, _LARGEST = 16, 2048  # pixels that the sides of a model's input may h
 _ANY_SIZE = 640, 640  # of a whole picture, for a model that takes any: as rtmlib
 _BINS = 2  # of SimCC per pixel
 _JOINTS = f"{POSE} or {ONE_STAGE}"
+_MOST_BYTES = 1 << 31  # of an ONNX file, which is one Protocol Buffers message
 _MOST_FILES = 20  # of a folder
 
 
@@ -148,6 +149,8 @@ def read_model(path: Path) -> ModelFile:
     Raises:
         ValueError: not an ONNX model, or not one of these.
     """
+    if not path.is_file() or path.stat().st_size > _MOST_BYTES:
+        raise ValueError(f"{path} is no file, or larger than an ONNX model can be, {_MOST_BYTES >> 30} GB")
     runtime = optional("onnxruntime", extra="rtmpose", use="--detector rtmpose")
     options = runtime.SessionOptions()
     options.log_severity_level = 4  # what it has to say is in its errors

@@ -97,4 +97,6 @@ def choose_tool(name: str, kind: str, models: Path | None = None) -> tuple[Tool,
     for tool, reason in reasons.items():
         if reason is None:
             return TOOLS[tool], [why] if why else []
-    raise ValueError(why or f"{reasons['mediapipe']}; for several people: {rtmpose.INSTALL}")
+    if why is not None:
+        raise ValueError(f"{why}; or MediaPipe, for one person a picture: {mediapipe.INSTALL}")
+    raise ValueError(f"{reasons['mediapipe']}; for several people: {rtmpose.INSTALL}")
