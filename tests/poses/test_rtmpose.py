@@ -231,13 +231,16 @@ def test_folders_that_do_not_say_which_model(tool, tmp_path):
         RtmposeDetector(models=put(tmp_path / "boxes", a=pose_text(17), c=BOXES, d=BOXES))
 
 
-def test_a_model_that_fails_is_named(tool, tmp_path):
+def test_a_model_that_fails_is_named(tool, tmp_path, monkeypatch):
     put(tmp_path, boxes=BOXES, joints=pose_text(17))
     tool.found |= {"YOLOX": TWO, "RTMPose": RuntimeError("Non-zero status code\nin node")}
     with pytest.raises(ValueError, match=r"joints\.onnx fails on an image of 80 x 64 pixels: Non-zero status code in"):
         RtmposeDetector(models=tmp_path)(IMAGE)
     with pytest.raises(ValueError, match="uint8 in BGR order"):
         RtmposeDetector(models=tmp_path)(IMAGE.astype(np.float32))
+    monkeypatch.setattr(rtmlib_stand_in.RTMPose, "__init__", lambda *_, **__: 1 / 0)
+    with pytest.raises(ValueError, match=r"joints\.onnx cannot be started as RTMPose: division by zero"):
+        RtmposeDetector(models=tmp_path)
 
 
 def test_which_detector_is_taken(tool, monkeypatch, cache):
@@ -345,7 +348,11 @@ def test_real_packages_with_one_stage_and_open_shapes(tmp_path, capfd):
     (tmp_path / "text.onnx").write_bytes(b"<html>not found</html>")
     with pytest.raises(ValueError, match=r"text\.onnx cannot be read as an ONNX model"):
         RtmposeDetector(models=tmp_path / "text.onnx")
-    assert capfd.readouterr().err == ""
+    damaged = (tmp_path / "rtmo_64x64.onnx").read_bytes().replace(b"keypoints", b"\x8a" * 9)
+    (tmp_path / "damaged.onnx").write_bytes(damaged)
+    with pytest.raises(ValueError, match=r"damaged\.onnx"):  # which ONNX Runtime prints
+        RtmposeDetector(models=tmp_path / "damaged.onnx")
+    assert capfd.readouterr() == ("", "")
 
 
 def test_real_packages_from_a_video_to_a_film(run_demo, tmp_path, capsys):

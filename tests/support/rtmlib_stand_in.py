@@ -104,6 +104,7 @@ def install(monkeypatch, cache: Path) -> type[_Tool]:
     files = SimpleNamespace(_get_rtmhub_dir=lambda: str(cache))
     runtime = SimpleNamespace(
         SessionOptions=SimpleNamespace,
+        set_default_logger_severity=lambda severity: None,
         GraphOptimizationLevel=SimpleNamespace(ORT_DISABLE_ALL=0),
         InferenceSession=_Session,
     )

@@ -156,5 +156,8 @@ def _start(name: str, model: ModelFile) -> Any:
     """A model in rtmlib's class for it."""
     height, width = model.size
     size = (width, height) if name == "RTMPose" else (height, width)
-    with contextlib.redirect_stdout(io.StringIO()):  # it prints what it loads
-        return getattr(rtmlib(), name)(str(model.path), model_input_size=size, backend="onnxruntime", device="cpu")
+    try:
+        with contextlib.redirect_stdout(io.StringIO()):  # it prints what it loads
+            return getattr(rtmlib(), name)(str(model.path), model_input_size=size, backend="onnxruntime", device="cpu")
+    except Exception as error:  # ONNX Runtime's
+        raise ValueError(f"{model.path} cannot be started as {name}: {one_line(error, 200)}") from error

@@ -5,6 +5,8 @@ finds the joints of one person needs another one that finds the boxes of people;
 everybody's joints alone.
 """
 
+import contextlib
+import io
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -31,6 +33,7 @@ _ANY_SIZE = 640, 640  # of a whole picture, for a model that takes any: as rtmli
 _BINS = 2  # of SimCC per pixel
 _JOINTS = f"{POSE} or {ONE_STAGE}"
 _MOST_BYTES = 1 << 31  # of an ONNX file, which is one Protocol Buffers message
+_FATAL = 4  # smallest severity that ONNX Runtime logs: what it has to say is in its errors
 _MOST_FILES = 20  # of a folder
 
 
@@ -153,17 +156,19 @@ def read_model(path: Path) -> ModelFile:
         raise ValueError(f"{path} is no file, or larger than an ONNX model can be, {_MOST_BYTES >> 30} GB")
     runtime = optional("onnxruntime", extra="rtmpose", use="--detector rtmpose")
     options = runtime.SessionOptions()
-    options.log_severity_level = 4  # what it has to say is in its errors
+    runtime.set_default_logger_severity(_FATAL)  # of the sessions that rtmlib makes
+    options.log_severity_level = _FATAL
     options.graph_optimization_level = runtime.GraphOptimizationLevel.ORT_DISABLE_ALL  # quicker to read
     try:
-        session = runtime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+        with contextlib.redirect_stdout(io.StringIO()):  # it prints some errors, too
+            session = runtime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+            inputs, outputs = session.get_inputs(), session.get_outputs()
+        found = ", ".join(f"{tensor.name} {tensor.shape}" for tensor in [*inputs, *outputs])
     except Exception as error:  # its errors have no class in common
         raise ValueError(f"{path} cannot be read as an ONNX model: {one_line(error, 200)}") from error
-    inputs, outputs = session.get_inputs(), session.get_outputs()
     role = _role(outputs) if outputs else None
     shape = inputs[0].shape if len(inputs) == 1 and inputs[0].type == "tensor(float)" else []
     if role is None or len(shape) != 4 or (isinstance(shape[1], int) and shape[1] != 3):
-        found = ", ".join(f"{tensor.name} {tensor.shape}" for tensor in [*inputs, *outputs][:6])
         raise ValueError(
             f"{path} is no model of RTMPose: wanted an input of 32-bit numbers (1, 3, height, width) and outputs "
             f"{_WANTED}; found {len(inputs)} input(s), {len(outputs)} output(s): {one_line(found, 300)}"
