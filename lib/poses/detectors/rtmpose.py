@@ -103,7 +103,7 @@ class RtmposeDetector:
             files = [str(model.path) for model in (self._boxes, self._pose) if model is not None]
             size = f"{image.shape[1]} x {image.shape[0]} pixels"
             raise ValueError(f"{' or '.join(files)} fails on an image of {size}: {one_line(error, 200)}") from error
-        # SimCC's peaks are trained towards 1 and exceed it at times; scores here are shares, of which 1 is certain
+        # the height of SimCC's peaks, which nothing bounds; thresholds of scores take 1 for certain
         scores = np.clip(np.nan_to_num(scores), 0, 1)
         people = np.concatenate([points, scores[..., None]], axis=2).astype(np.float32)
         return frame_of(people[scores.any(axis=1)], self.kind, name)
