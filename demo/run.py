@@ -5,6 +5,7 @@
     python demo/run.py --input_pose pose.npy --joint_set human36
     python demo/run.py --input_pose alphapose-results.json --input_img video.mp4
     python demo/run.py --input_img photo.jpg --detect
+    python demo/run.py --input_img video.mp4 --detect --save mp4,npz
 
 Writes pictures, and meshes as OBJ and GLB, to demo/result/; a film and arrays for sequences. demo/README.md has more.
 
@@ -25,10 +26,12 @@ with imports_kept():
     from lib.demo.options import PICTURE_FORMATS, SEQUENCE_FORMATS, SMOOTHING, DemoOptions
     from lib.joints.tables import JOINT_SETS
     from lib.messages import one_line
+    from lib.poses.detectors import TOOLS
     from lib.render.mesh_renderer import BACKENDS
 
 
-_PATHS = ("input_pose", "input_img", "input_pose3d", "output", "weights", "root")  # a Path would make "" the folder "."
+# a Path would make "" the folder "."
+_PATHS = ("input_pose", "input_img", "detector_model", "input_pose3d", "output", "weights", "root")
 
 
 def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
@@ -53,8 +56,13 @@ def _add_inputs(group) -> None:
     add("--joint_set", default="coco", help=f"joints that the network takes: {', '.join(JOINT_SETS)} or a joint set "
         "file .yml (default: coco); poses with other joints are mapped to them")  # fmt: skip
     add("--input_img", help="image, folder of images or video, drawn under the meshes (default: black)")
-    add("--detect", action="store_true", help="find the poses in --input_img with MediaPipe (with --joint_set mano: "
-        "hands); needs `sh requirements.sh --with-detector`")  # fmt: skip
+    add("--detect", action="store_true", help="find the poses in --input_img, photos or a video (with --joint_set "
+        "mano: hands); needs one of the detectors")  # fmt: skip
+    add("--detector", default=DemoOptions.detector, choices=("auto", *TOOLS), help="rtmpose: everybody, needs `sh "
+        "requirements.sh --with-rtmpose` and its models; mediapipe: one person a picture, needs `--with-detector`; "
+        "auto: rtmpose where it and its models are there, else mediapipe (default: auto)")  # fmt: skip
+    add("--detector_model", help="of rtmpose: ONNX file of RTMPose or RTMO, or folder with it and the model of "
+        "people's boxes (default: rtmlib's cache; nothing is downloaded)")  # fmt: skip
     add("--input_pose3d", help=".npy (J, 3) or (N, J, 3): 3D joints in the joint set's order, x right, y "
         "down, z away from the viewer, instead of 2D poses")  # fmt: skip
     add("--unit", choices=("mm", "m"), default="mm", help="of --input_pose3d (default: mm)")

@@ -83,6 +83,8 @@ def load_input(options: DemoOptions) -> DemoInput:
     joint_set = get_joint_set(options.joint_set)
     sources = {"input_pose": options.input_pose, "input_pose3d": options.input_pose3d, "detect": options.detect}
     given = [name for name, source in sources.items() if source]
+    if not options.detect and (options.detector != DemoOptions.detector or options.detector_model is not None):
+        raise ValueError("--detector and --detector_model say how poses are found in --input_img; add --detect")
     if len(given) > 1:
         raise ValueError(f"--{' and --'.join(given)} exclude each other; give one source of poses")
     with naming(options.input_name):
@@ -181,28 +183,25 @@ def _frame_of(sequence: PoseSequence, image: Path) -> PoseSequence:
 def _from_detector(options: DemoOptions, joint_set: JointSet) -> DemoInput:
     from tqdm import tqdm
 
-    from lib.poses.detector import Detector, detector_available
+    from lib.poses.detectors import choose_tool
 
     if options.input_img is None:
         raise ValueError("--detect looks for people in a picture; give one with --input_img")
-    reason = detector_available()
-    if reason is not None:
-        raise ValueError(reason)
+    tool, notes = choose_tool(options.detector, joint_set.body, options.detector_model)
     path, images = Path(options.input_img), open_images(options.input_img)
     is_video = options.video or isinstance(images, VideoImages)
-    with Detector(joint_set.body, video=is_video) as detector:
-        frames = [
-            replace(detector(picture), name=name, number=number)
-            for number, name, picture in tqdm(
-                _named_pictures(images, path, is_video), "detecting", unit="image", disable=None
-            )
-        ]
-    sequence = PoseSequence(frames, detector.source, images.size, is_video, "MediaPipe")
+    with tool.open(joint_set.body, is_video, options.detector_model) as detector:
+        pictures = tqdm(_named_pictures(images, path, is_video), "detecting", unit="image", disable=None)
+        frames = [replace(detector(picture), name=name, number=number) for number, name, picture in pictures]
+        notes += tool.notes(detector)
+    sequence = PoseSequence(frames, detector.source, images.size, is_video, tool.title, tuple(notes))
     if not sequence.person_count:
         raise ValueError(detector.nobody(str(path)))
     if is_video:
         sequence, images = film_over(sequence, images)
-    return DemoInput(sequence, images, f"found by MediaPipe in {path} (joints of {detector.source})", path.stem)
+    else:
+        _check_crowds(sequence)
+    return DemoInput(sequence, images, f"found by {tool.title} in {path} (joints of {detector.source})", path.stem)
 
 
 def _named_pictures(images: Images, path: Path, is_video: bool) -> Iterator[tuple[int | None, str, np.ndarray]]:

@@ -20,7 +20,9 @@ class DemoOptions:
         format: file format or joints of ``input_pose`` (``lib.poses.read_poses``).
         joint_set: name or joint set file.
         input_img: image, folder of images or video.
-        detect: find the poses in ``input_img`` (``lib.poses.detector``).
+        detect: find the poses in ``input_img`` (``lib.poses.detectors``).
+        detector: ``auto`` or a key of ``lib.poses.detectors.TOOLS``.
+        detector_model: file or folder of its models; None: its own.
         input_pose3d: ``.npy`` (J, 3) or (N, J, 3) of 3D joints in the joint set's order, in ``unit``.
         unit: ``mm`` or ``m``.
         video: the frames follow each other in time, an array (N, J, 2) is N frames of one person.
@@ -46,6 +48,8 @@ class DemoOptions:
     joint_set: str = "coco"
     input_img: Path | None = None
     detect: bool = False
+    detector: str = "auto"
+    detector_model: Path | None = None
     input_pose3d: Path | None = None
     unit: str = "mm"
     video: bool = False

@@ -26,18 +26,20 @@ REQUIRED = {
     "filelock": "filelock",
 }
 _INSTALL = "sh requirements.sh"
-_DETECTOR, _ONNX, _TENSORBOARD = (f"{_INSTALL} --with-{extra}" for extra in ("detector", "onnx", "tensorboard"))
+_EXTRAS = "detector", "onnx", "rtmpose", "tensorboard"
+_DETECTOR, _ONNX, _RTMPOSE, _TENSORBOARD = (f"{_INSTALL} --with-{extra}" for extra in _EXTRAS)
 # import name: distribution, how to get it, for what it is needed
 OPTIONAL = {
     "pyrender": ("pyrender", _INSTALL, "pictures with OpenGL, faster in videos; without it NumPy draws them"),
     "av": ("av", _INSTALL, "films, mp4 and gif"),
     "onnx": ("onnx", _ONNX, "main/export.py"),
-    "onnxruntime": ("onnxruntime", _ONNX, "the check of main/export.py"),
+    "onnxruntime": ("onnxruntime", _ONNX, "the check of main/export.py, and --detect with RTMPose"),
     "tensorboard": ("tensorboard", _TENSORBOARD, "training curves, TRAIN.tensorboard"),
-    "mediapipe": ("mediapipe", _DETECTOR, "poses from photos and videos, --detect"),
+    "mediapipe": ("mediapipe", _DETECTOR, "poses of one person in photos and videos, --detect"),
+    "rtmlib": ("rtmlib", _RTMPOSE, "poses of several people in photos and videos, --detect"),
     "pytest": ("pytest", _INSTALL, "tests"),
 }
-REQUIREMENTS = tuple(f"requirements{extra}.txt" for extra in ("", "-detector", "-onnx", "-tensorboard"))
+REQUIREMENTS = tuple(f"requirements{extra}.txt" for extra in ("", *(f"-{extra}" for extra in _EXTRAS)))
 _TIMEOUT = 120  # seconds that one import may take
 _GL_CODE = """
 import sys

@@ -30,7 +30,7 @@ from .people import Frame
 from .sources import get_source
 
 MODELS = {"body": "mediapipe33", "hand": "mediapipe_hand21"}  # kind: its joints, key of ``lib.poses.sources.SOURCES``
-_INSTALL = "sh requirements.sh --with-detector"
+INSTALL = "sh requirements.sh --with-detector"
 _REPAIR = "python -m pip install --no-deps -r requirements-detector.txt"
 _NEWEST_PYTHON = (3, 12)
 _NEWEST_PROTOBUF = 4  # major version
@@ -52,9 +52,9 @@ def detector_available() -> str | None:
         if sys.version_info[:2] > _NEWEST_PYTHON:
             return (
                 "--detect needs MediaPipe 0.10.14, which exists for Python 3.10 to 3.12; make another environment: "
-                f"POSE2MESH_PYTHON=python3.12 POSE2MESH_VENV=.venv312 {_INSTALL}"
+                f"POSE2MESH_PYTHON=python3.12 POSE2MESH_VENV=.venv312 {INSTALL}"
             )
-        return f"--detect needs MediaPipe, which cannot be imported ({error}): {_INSTALL}"
+        return f"--detect needs MediaPipe, which cannot be imported ({error}): {INSTALL}"
     if not hasattr(mediapipe, "solutions"):
         version = getattr(mediapipe, "__version__", "of unknown version")
         return f"mediapipe {version} is installed, --detect needs 0.10.14: {_REPAIR}"

@@ -105,8 +105,11 @@ def bad_files(folder: Path) -> dict[str, tuple[Path, str]]:
     """Unusable pose files and what the message must say."""
     good = sample()
     arrays = {
-        "too few joints": (good[:16], "has 16 joints, which no known source of a body has; known: 15 openpose_mpi15, 17 coco17"),
-        "joints of the hand": (np.ones((21, 2)), "has 21 joints, which no known source of a body has"),
+        "too few joints": (
+            good[:16],
+            "has 16 joints, which no known source of a body has; known: 15 openpose_mpi15, 17 coco17",
+        ),
+        "joints of the hand": (np.ones((21, 2)), "those of a hand (mano21); a body is wanted: add"),
         "transposed": (good.T, "it is transposed: save array.T"),
         "one column": (good[:, :1], "expected .npy or .npz with numbers of shape (J, 2 or 3) for one person"),
         "all missing": (np.full((19, 2), np.nan), "no joint has coordinates"),

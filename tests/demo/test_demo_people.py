@@ -172,6 +172,7 @@ class FakeDetector:
 
 
 def test_detected_people_in_photos_and_videos(run_demo, tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))  # no models of RTMPose
     monkeypatch.setattr("lib.poses.detector.Detector", FakeDetector)
     monkeypatch.setattr("lib.poses.detector.detector_available", lambda: None)
     photo = tmp_path / "photo.png"
@@ -191,6 +192,7 @@ def test_detected_people_in_photos_and_videos(run_demo, tmp_path, monkeypatch, c
 
 
 def test_detector_that_is_not_installed(run_demo, tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))  # no models of RTMPose
     monkeypatch.setattr("lib.poses.detector.detector_available", lambda: "sh requirements.sh --with-detector")
     assert run_demo("--input_img", tmp_path / "photo.png", "--detect") == 2
     assert "--with-detector" in capsys.readouterr().err

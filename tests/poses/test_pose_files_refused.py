@@ -83,9 +83,7 @@ def test_arrays_of_other_shapes(tmp_path, shape):
 def test_array_problems(tmp_path):
     path = tmp_path / "a.npy"
     np.save(path, np.array([{"a": 1}], dtype=object), allow_pickle=True)
-    with pytest.raises(
-        ValueError, match="holds a list of 1, the first a dict .* none of the known layouts"
-    ):
+    with pytest.raises(ValueError, match="holds a list of 1, the first a dict .* none of the known layouts"):
         read_poses(path)
     np.save(path, np.array([Path("a")], dtype=object), allow_pickle=True)
     with pytest.raises(ValueError, match="it asks for pathlib.* the file was not executed"):
