@@ -1,7 +1,8 @@
 """Which joints each source of poses has, in order: the one table of these facts.
 
 Joint orders are those of the tools' own documentation: COCO keypoints, OpenPose (BODY_25 and COCO models), Halpe,
-COCO-WholeBody, MediaPipe (BlazePose and Hands), and the joint sets of ``lib.joints.tables``.
+COCO-WholeBody, MediaPipe (BlazePose and Hands), Kinect v2, CMU Panoptic, InterHand2.6M, HO-3D, and the joint sets of
+``lib.joints.tables``.
 
 A joint has a *role*, its name in the common vocabulary that ``lib.poses.mapping`` maps by. Equal names do not always
 mean equal joints (``Head`` is the top of the head in Human3.6M and the base of the skull in SMPL), so the roles of the
@@ -31,6 +32,8 @@ class Source:
         about: where such poses come from.
         body: ``body`` or ``hand``.
         roles: role of each joint; the name itself where it is not listed.
+        usual: poses are taken for this source by their number of joints; else it has to be named, and
+            ``lib.poses.readings`` says where that would fit better.
         joint_set: the joint set that was named as source; None where a key of ``SOURCES`` was.
     """
 
@@ -39,6 +42,7 @@ class Source:
     about: str
     body: str = "body"
     roles: Mapping[str, str] = field(default_factory=dict)
+    usual: bool = True
     joint_set: JointSet | None = None
 
     def __str__(self) -> str:
@@ -70,7 +74,8 @@ class Source:
         if self.joint_set is not None:
             return self.joint_set.bones
         if self.body == "hand":
-            return MANO.bones
+            names = MANO.joints
+            return tuple((self.joints.index(names[a]), self.joints.index(names[b])) for a, b in MANO.bones)
         place = {role: index for index, role in enumerate(self.role_names)}
         return tuple((place[a], place[b]) for a, b in _DRAWN_BONES if a in place and b in place)
 
@@ -115,7 +120,7 @@ def get_source(source: str | Path | JointSet | Source) -> Source:
     if joint_set.name in JOINT_SETS:
         return replace(SOURCES[OWN_SOURCES[joint_set.name][-1]], joint_set=joint_set)
     about, roles = f"joint set {joint_set.name}", _own_roles(joint_set)
-    return Source(joint_set.name, joint_set.joints, about, joint_set.body, roles, joint_set)
+    return Source(joint_set.name, joint_set.joints, about, joint_set.body, roles, joint_set=joint_set)
 
 
 def _own_roles(joint_set: JointSet) -> dict[str, str]:
@@ -130,7 +135,7 @@ def _own_roles(joint_set: JointSet) -> dict[str, str]:
 
 
 def sources_with(joint_num: int, joint_set: str | Path | JointSet | None = None) -> tuple[str, ...]:
-    """Names of the sources with a number of joints that can serve a joint set, the set's own first.
+    """Names of the usual sources with a number of joints that can serve a joint set, the set's own first.
 
     Args:
         joint_num: number of joints.
@@ -139,7 +144,9 @@ def sources_with(joint_num: int, joint_set: str | Path | JointSet | None = None)
     names = [
         name
         for name, source in SOURCES.items()
-        if source.joint_num == joint_num and (joint_set is None or source.body == get_joint_set(joint_set).body)
+        if source.usual
+        and source.joint_num == joint_num
+        and (joint_set is None or source.body == get_joint_set(joint_set).body)
     ]
     own = sources_of(joint_set)
     return tuple(sorted(names, key=lambda name: name not in own))
@@ -174,6 +181,27 @@ _BLAZEPOSE = (
     *_sides("Ear", "Mouth", "Shoulder", "Elbow", "Wrist", "Pinky", "Index", "Thumb", "Hip", "Knee", "Ankle", "Heel"),
     *_sides("FootIndex"),
 )  # fmt: skip
+_KINECT = (
+    "Pelvis", "SpineMid", "Neck", "Head", "L_Shoulder", "L_Elbow", "L_Wrist", "L_Hand", "R_Shoulder", "R_Elbow",
+    "R_Wrist", "R_Hand", "L_Hip", "L_Knee", "L_Ankle", "L_Foot", "R_Hip", "R_Knee", "R_Ankle", "R_Foot",
+    "SpineShoulder", "L_HandTip", "L_Thumb", "R_HandTip", "R_Thumb",
+)  # fmt: skip
+_KINECT_ROLES = {
+    **{"SpineMid": "MidSpine", "Neck": "Thorax", "Head": "Ears", "SpineShoulder": "Neck"},
+    **{"L_Foot": "L_FootIndex", "R_Foot": "R_FootIndex"},
+}
+_PANOPTIC = (
+    "Neck", "Nose", "Pelvis", "L_Shoulder", "L_Elbow", "L_Wrist", "L_Hip", "L_Knee", "L_Ankle", "R_Shoulder",
+    "R_Elbow", "R_Wrist", "R_Hip", "R_Knee", "R_Ankle", "L_Eye", "L_Ear", "R_Eye", "R_Ear",
+)  # fmt: skip
+_FINGERS = ("Thumb", "Index", "Middle", "Ring", "Pinky")
+_INTERHAND = (*(f"{finger}_{joint}" for finger in _FINGERS for joint in (4, 3, 2, 1)), "Wrist")
+_MANO_FINGERS = ("Index", "Middle", "Pinky", "Ring", "Thumb")  # in the order of the model's own joints
+_HO3D = (
+    "Wrist", *(f"{finger}_{joint}" for finger in _MANO_FINGERS for joint in (1, 2, 3)),
+    *(f"{finger}_4" for finger in _FINGERS),
+)  # fmt: skip
+_MANO_NATIVE = ("Wrist", *(f"{finger}_{joint}" for finger in _MANO_FINGERS for joint in (1, 2, 3, 4)))
 
 SOURCES: dict[str, Source] = {
     source.name: source
@@ -199,6 +227,13 @@ SOURCES: dict[str, Source] = {
         ),
         _of_joint_set("mano21", MANO, "MANO / FreiHAND hand joints; OpenPose and Halpe hands have the same order"),
         Source("mediapipe_hand21", MANO.joints, "MediaPipe Hands", "hand"),
+        Source("kinect25", _KINECT, "Kinect v2, NTU RGB+D", roles=_KINECT_ROLES, usual=False),
+        Source("panoptic19", _PANOPTIC, "CMU Panoptic", usual=False),
+        Source(
+            "interhand21", _INTERHAND, "InterHand2.6M: each finger from its tip, the wrist last", "hand", usual=False
+        ),
+        Source("ho3d21", _HO3D, "HO-3D, smplx: MANO's own joints, then the tips", "hand", usual=False),
+        Source("mano_native21", _MANO_NATIVE, "MANO's own order of fingers, each with its tip", "hand", usual=False),
     )
 }
 """Sources by name."""
