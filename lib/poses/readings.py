@@ -81,7 +81,7 @@ class Reading:
         elif self.axes == AS_READ:
             lines.append(
                 f"Warning: the joints fit no known pose as those of {self.before}, {100 * self.as_read:.0f} % of a "
-                "person's extent away: are they in the order that --check_input draws?"
+                "person's extent away: are they in the order that --check_input draws, or are some far off?"
             )
         if self.axes != AS_READ:
             seen, reason, way = _AXES_WORDS[self.axes]
