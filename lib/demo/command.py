@@ -8,7 +8,7 @@ from lib.demo.names import output_stems
 from lib.demo.options import SMOOTHING, DemoOptions
 from lib.files import say_replaced
 from lib.messages import naming, one_line, shown_name
-from lib.poses import approximated, describe_mapping, select_people, unmapped
+from lib.poses import approximated, describe_mapping, reading_of, select_people, unmapped
 from lib.runtime.startup import imports_kept
 
 FEW_FILES = 8  # that are all named
@@ -26,7 +26,7 @@ def run_demo(options: DemoOptions) -> list[Path]:
     source = load_input(options)
     _check_sequence_options(options, source.sequence.is_video)
     formats = options.formats(source.sequence.is_video)
-    for line in describe_input(source, options.joint_set):
+    for line in (*describe_input(source, options.joint_set), *_better_reading(source, options)):
         print(one_line(line))
     if options.check_input:
         return _check_input(source, options)
@@ -83,6 +83,19 @@ def describe_input(source: DemoInput, joint_set: str) -> list[str]:
     if means:
         lines.append(f"Joints estimated from several of {sequence.source}: {', '.join(means)}")
     return lines
+
+
+def _better_reading(source: DemoInput, options: DemoOptions) -> list[str]:
+    """Lines about a way to read the numbers that fits far better, if there is one."""
+    if options.detect:
+        return []
+    reading = reading_of(source.sequence, options.joint_set, options.joint_score, source.images.size)
+    if reading is None or source.pose3d is None:
+        return [] if reading is None else reading.lines
+    return [
+        "Note: seen from the front, these 3D joints are no usual pose; expected are the joints of "
+        f"{options.joint_set} in their order, x right, y down, z away from the camera"
+    ]
 
 
 def _check_input(source: DemoInput, options: DemoOptions) -> list[Path]:

@@ -3,6 +3,7 @@
 from functools import partial
 from pathlib import Path
 
+from lib.demo.fits import BAD_FIT
 from lib.demo.inputs import DemoInput
 from lib.demo.lifting import Lifter
 from lib.demo.names import output_stems
@@ -13,8 +14,6 @@ from lib.files import say_replaced
 from lib.messages import one_line, shown_name
 from lib.poses import Selection
 from lib.render.mesh_renderer import MeshRenderer
-
-_BAD_FIT = 30.0  # pixels of the 500 x 500 crop; poses in the right joint order stay well below
 
 
 def lift_pictures(source: DemoInput, lifter: Lifter, options: DemoOptions, formats: tuple[str, ...]) -> list[Path]:
@@ -88,7 +87,7 @@ def _camera_lines(people: Selection, lifted: PeopleArrays, size: tuple[int, int]
     for pose, row, residual, lift_residual, risk in rows:
         whose = "" if len(people) == 1 else f" of person {row}"
         lines.append(f"Camera{whose}: mean distance to the pose {residual:.1f} pixels of a 500-pixel crop")
-        if lift_residual > _BAD_FIT:
+        if lift_residual > BAD_FIT:
             lines.append("Warning: the mesh fits the pose badly; are the joints in the order that --help lists?")
         if risk > HIGH_RISK:
             lines.append(f"Warning: {whose.strip() or 'this body'} may be far off: {100 * risk:.0f} % for over 150 mm")

@@ -16,6 +16,7 @@ from tqdm import tqdm
 from lib.body.joint_prior import joint_prior
 from lib.body.lbs import lbs
 from lib.demo.carrying import carry_over, longest_carried
+from lib.demo.fits import SequenceFits
 from lib.demo.inputs import DemoInput
 from lib.demo.lifting import LONGEST_NAME, Lifter
 from lib.demo.options import DemoOptions
@@ -107,9 +108,12 @@ def lift_sequence(source: DemoInput, lifter: Lifter, options: DemoOptions, forma
         files = stack.enter_context(
             SequenceFiles(aside, source.stem, formats, lifter.predictor.mesh_model, fps, name_length)
         )
-        results = _results(job, shapes, renderer)
+        fits = SequenceFits()
+        results = fits.watched(_results(job, shapes, renderer))
         bar = tqdm(results, "lifting", len(sequence.frames), unit="frame", disable=None)
         files.write(bar)
+    for line in fits.lines:
+        print(line)
     if renderer is not None:
         print(f"Renderer: {renderer.note}")
     if files.residual is not None:

@@ -1,7 +1,8 @@
 """Which joints each source of poses has, in order: the one table of these facts.
 
 Joint orders are those of the tools' own documentation: COCO keypoints, OpenPose (BODY_25 and COCO models), Halpe,
-COCO-WholeBody, MediaPipe (BlazePose and Hands), and the joint sets of ``lib.joints.tables``.
+COCO-WholeBody, MediaPipe (BlazePose and Hands), Kinect v2, CMU Panoptic, InterHand2.6M, HO-3D, and the joint sets of
+``lib.joints.tables``.
 
 A joint has a *role*, its name in the common vocabulary that ``lib.poses.mapping`` maps by. Equal names do not always
 mean equal joints (``Head`` is the top of the head in Human3.6M and the base of the skull in SMPL), so the roles of the
@@ -31,8 +32,9 @@ class Source:
         about: where such poses come from.
         body: ``body`` or ``hand``.
         roles: role of each joint; the name itself where it is not listed.
+        usual: poses are taken for this source by their number of joints; else it has to be named, and
+            ``lib.poses.readings`` says where that would fit better.
         joint_set: the joint set that was named as source; None where a key of ``SOURCES`` was.
-        usual: what a list of so many joints is without further word; others are meant by name or by their tool's file.
     """
 
     name: str
@@ -72,7 +74,8 @@ class Source:
         if self.joint_set is not None:
             return self.joint_set.bones
         if self.body == "hand":
-            return MANO.bones
+            names = MANO.joints
+            return tuple((self.joints.index(names[a]), self.joints.index(names[b])) for a, b in MANO.bones)
         place = {role: index for index, role in enumerate(self.role_names)}
         return tuple((place[a], place[b]) for a, b in _DRAWN_BONES if a in place and b in place)
 
@@ -117,7 +120,7 @@ def get_source(source: str | Path | JointSet | Source) -> Source:
     if joint_set.name in JOINT_SETS:
         return replace(SOURCES[OWN_SOURCES[joint_set.name][-1]], joint_set=joint_set)
     about, roles = f"joint set {joint_set.name}", _own_roles(joint_set)
-    return Source(joint_set.name, joint_set.joints, about, joint_set.body, roles, joint_set)
+    return Source(joint_set.name, joint_set.joints, about, joint_set.body, roles, joint_set=joint_set)
 
 
 def _own_roles(joint_set: JointSet) -> dict[str, str]:
@@ -190,6 +193,27 @@ _BLAZEPOSE = (
     *_sides("Ear", "Mouth", "Shoulder", "Elbow", "Wrist", "Pinky", "Index", "Thumb", "Hip", "Knee", "Ankle", "Heel"),
     *_sides("FootIndex"),
 )  # fmt: skip
+_KINECT = (
+    "Pelvis", "SpineMid", "Neck", "Head", "L_Shoulder", "L_Elbow", "L_Wrist", "L_Hand", "R_Shoulder", "R_Elbow",
+    "R_Wrist", "R_Hand", "L_Hip", "L_Knee", "L_Ankle", "L_Foot", "R_Hip", "R_Knee", "R_Ankle", "R_Foot",
+    "SpineShoulder", "L_HandTip", "L_Thumb", "R_HandTip", "R_Thumb",
+)  # fmt: skip
+_KINECT_ROLES = {
+    **{"SpineMid": "MidSpine", "Neck": "Thorax", "Head": "Ears", "SpineShoulder": "Neck"},
+    **{"L_Foot": "L_FootIndex", "R_Foot": "R_FootIndex"},
+}
+_PANOPTIC = (
+    "Neck", "Nose", "Pelvis", "L_Shoulder", "L_Elbow", "L_Wrist", "L_Hip", "L_Knee", "L_Ankle", "R_Shoulder",
+    "R_Elbow", "R_Wrist", "R_Hip", "R_Knee", "R_Ankle", "L_Eye", "L_Ear", "R_Eye", "R_Ear",
+)  # fmt: skip
+_FINGERS = ("Thumb", "Index", "Middle", "Ring", "Pinky")
+_INTERHAND = (*(f"{finger}_{joint}" for finger in _FINGERS for joint in (4, 3, 2, 1)), "Wrist")
+_MANO_FINGERS = ("Index", "Middle", "Pinky", "Ring", "Thumb")  # in the order of the model's own joints
+_HO3D = (
+    "Wrist", *(f"{finger}_{joint}" for finger in _MANO_FINGERS for joint in (1, 2, 3)),
+    *(f"{finger}_4" for finger in _FINGERS),
+)  # fmt: skip
+_MANO_NATIVE = ("Wrist", *(f"{finger}_{joint}" for finger in _MANO_FINGERS for joint in (1, 2, 3, 4)))
 
 SOURCES: dict[str, Source] = {
     source.name: source
@@ -218,6 +242,13 @@ SOURCES: dict[str, Source] = {
         ),
         _of_joint_set("mano21", MANO, "MANO / FreiHAND hand joints; OpenPose and Halpe hands have the same order"),
         Source("mediapipe_hand21", MANO.joints, "MediaPipe Hands", "hand"),
+        Source("kinect25", _KINECT, "Kinect v2, NTU RGB+D", roles=_KINECT_ROLES, usual=False),
+        Source("panoptic19", _PANOPTIC, "CMU Panoptic", usual=False),
+        Source(
+            "interhand21", _INTERHAND, "InterHand2.6M: each finger from its tip, the wrist last", "hand", usual=False
+        ),
+        Source("ho3d21", _HO3D, "HO-3D, smplx: MANO's own joints, then the tips", "hand", usual=False),
+        Source("mano_native21", _MANO_NATIVE, "MANO's own order of fingers, each with its tip", "hand", usual=False),
     )
 }
 """Sources by name."""

@@ -130,7 +130,7 @@ def bad_files(folder: Path) -> dict[str, tuple[Path, str]]:
     (folder / "words.npy").write_text("1 2 3")
     (folder / "empty.npy").touch()
     (folder / "cut.npy").write_bytes((sample_pose_path("coco")).read_bytes()[:150])
-    files["pickled"] = (folder / "pickled.npy", "holds Python objects; expected .npy or .npz with numbers")
+    files["pickled"] = (folder / "pickled.npy", "the first a dict with the keys a, none of the known layouts")
     for name in ("words.npy", "empty.npy"):
         files[name] = (folder / name, "is no NumPy file")
     files["cut"] = (folder / "cut.npy", "cannot be read")

@@ -1,11 +1,14 @@
 """The demo on sequences: films, arrays, tracks, smoothing, constant shape, memory."""
 
 import json
+from types import SimpleNamespace
 
 import cv2
 import numpy as np
 import pytest
 
+from lib.demo.fits import SequenceFits
+from lib.demo.sequence_files import FrameResult
 from lib.demo.smoothing import PoseSmoother
 from lib.export import load_npz
 from lib.poses import Selection
@@ -58,7 +61,43 @@ def test_film_and_arrays_of_two_people(run_demo, walk, tmp_path, capsys):
     frames = film_frames(result / "walk_mesh.mp4")
     assert len(frames) == FRAMES
     assert all(frame.max() > 100 for frame in frames)
-    assert "Renderer: software" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "Renderer: software" in said
+    assert "Warning: the" not in said  # joints and meshes fit
+
+
+def test_joints_of_another_source_are_noticed_once(run_demo, walk, tmp_path, capsys):
+    """The second person, absent in one frame, has Human3.6M's joints, not COCO's."""
+    poses = np.load(walk)
+    wrong = sample("human36")[:, :2]
+    poses[:, 1, :, :2] = (wrong - wrong.min(axis=0)) * 0.35 + np.array([130, 25])
+    np.save(walk, poses)
+    assert run_demo("--input_pose", walk, "--save", "npz") == 0
+    (line,) = [line for line in capsys.readouterr().out.splitlines() if line.startswith("Warning: the")]
+    assert line.startswith(
+        f"Warning: the meshes of person 1 fit the poses badly in {FRAMES - 1} of {FRAMES - 1} frames"
+    )
+    np.save(walk, poses[:, 1])
+    assert run_demo("--input_pose", walk, "--video", "--check_input") == 0
+    (line,) = [line for line in capsys.readouterr().out.splitlines() if line.startswith("Warning: the")]
+    assert line.endswith("--format human36")
+
+
+def test_many_people_who_fit_badly_are_counted():
+    fits = SequenceFits()
+    tracks = np.arange(6)
+    for number in range(10):
+        residual = np.where((tracks > 0) & (number < 2), 40.0, 5.0)
+        people = SimpleNamespace(track=tracks, lift_residual=residual)
+        list(
+            fits.watched(
+                iter([FrameResult(number, "", people, None, None, []), FrameResult(99, "", None, None, None, [])])
+            )
+        )
+    first, second, others = fits.lines
+    assert first.startswith("Warning: the meshes of person 1 fit the poses badly in 2 of 10 frames (median 5 pixels")
+    assert "person 2" in second
+    assert others == "Warning: so do those of 3 more"
 
 
 def test_smoothed_cameras_agree_in_crop_image_and_space(run_demo, walk, tmp_path):

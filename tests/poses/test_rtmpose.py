@@ -276,7 +276,7 @@ def test_the_demo_says_what_detects(run_demo, tool, tmp_path, capsys):
     pose[:17, :2] = sample() / 20
     tool.found |= {"YOLOX": TWO, "RTMPose": pose}
     (tmp_path / "photos").mkdir()
-    for name in "ab":
+    for name in ("a0", "a1"):
         cv2.imwrite(str(tmp_path / "photos" / f"{name}.png"), IMAGE)
     arguments = ["--input_img", tmp_path / "photos", "--detect", "--detector_model", models, "--check_input"]
     assert run_demo(*arguments) == 0

@@ -3,9 +3,9 @@
 import numpy as np
 
 from lib.poses.people import SIDES, Frame
-from lib.poses.sources import get_source
+from lib.poses.reading.joint_parts import WHOLE_BODIES
 
-WHOLE_BODY = 133  # joints of COCO-WholeBody: body and feet, face, left hand, right hand
+WHOLE_BODY = 133  # joints of COCO-WholeBody
 HAND_JOINTS = 21
 _SOURCES = {
     "body": {17: "coco17", 26: "halpe26", WHOLE_BODY: "wholebody23"},
@@ -44,9 +44,11 @@ def frame_of(people: np.ndarray, kind: str, name: str = "") -> Frame:
     """
     if people.shape[1] != WHOLE_BODY:
         return Frame(name, people)
-    hands = people[:, -len(SIDES) * HAND_JOINTS :].reshape(-1, len(SIDES), HAND_JOINTS, 3)
+    parts = WHOLE_BODIES[WHOLE_BODY]
+    hands = people[:, list(parts.hands)]
     there = np.any(hands[..., 2] >= _HAND_SCORE, axis=2)
     if kind == "hand":
         return Frame(name, hands[there], left=np.nonzero(there)[1] == SIDES.index("left"))
-    body = people[:, : get_source(_SOURCES["body"][WHOLE_BODY]).joint_num]
-    return Frame(name, body, hands=np.where(there[..., None, None], hands, np.float32(np.nan)))
+    return Frame(
+        name, people[:, list(parts.body or ())], hands=np.where(there[..., None, None], hands, np.float32(np.nan))
+    )

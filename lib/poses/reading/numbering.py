@@ -2,21 +2,23 @@
 
 import re
 from collections.abc import Sequence
+from pathlib import PurePosixPath
 
 import numpy as np
 
-_MOST_DIGITS = 15
+from lib.poses.timeline import split_number
+
 _LARGEST_STEP = 30  # between frames of a film, in the median; ids of images in data sets are further apart
 # names that cameras give to photos, which are numbered and no film
 _PHOTO = re.compile(r"(img|dsc[fn]?|dcim|pxl|pic|photo|p|sam|gopr|_?mg|imgp|cimg|wp|screenshot)[-_ ]*", re.IGNORECASE)
-_NUMBERED = re.compile(r"(.*?)([0-9]+)([^0-9]*)", re.DOTALL)
-_ENDING = re.compile(r"\.[A-Za-z]{1,5}[0-9]?$|\.json$")
 
 
 def number_in(name: str) -> tuple[str, int, str] | None:
     """What stands before the last number of a name without its ending, the number, and what follows; None without."""
-    match = _NUMBERED.fullmatch(_ENDING.sub("", name))
-    return None if match is None or len(match[2]) > _MOST_DIGITS else (match[1], int(match[2]), match[3])
+    path = PurePosixPath(name.replace("\\", "/"))
+    found = split_number(name)
+    folder = "" if str(path.parent) == "." else f"{path.parent}/"
+    return None if found is None else (folder + found[0], found[1], found[2])
 
 
 def film_numbers(names: Sequence[str]) -> list[int] | None:
