@@ -19,6 +19,7 @@ class DemoOptions:
         input_pose: file or folder of 2D poses; None: a sample pose, or what ``detect`` finds; ``.``: the sample scene.
         format: file format or joints of ``input_pose`` (``lib.poses.read_poses``).
         joint_set: name or joint set file.
+        hand_side: ``left`` or ``right``, which hands they all are where the file does not say; None: right ones.
         input_img: image, folder of images or video.
         detect: find the poses in ``input_img`` (``lib.poses.detector``).
         input_pose3d: ``.npy`` (J, 3) or (N, J, 3) of 3D joints in the joint set's order, in ``unit``.
@@ -44,6 +45,7 @@ class DemoOptions:
     input_pose: Path | None = None
     format: str | None = None
     joint_set: str = "coco"
+    hand_side: str | None = None
     input_img: Path | None = None
     detect: bool = False
     input_pose3d: Path | None = None
