@@ -27,6 +27,7 @@ with imports_kept():
     from lib.joints.tables import JOINT_SETS
     from lib.messages import one_line
     from lib.poses.detectors import TOOLS
+    from lib.poses.people import SIDES
     from lib.render.mesh_renderer import BACKENDS
 
 
@@ -55,6 +56,8 @@ def _add_inputs(group) -> None:
     add("--format", help="file format or joints of the poses where they are not recognised: see lib/poses/README.md")
     add("--joint_set", default="coco", help=f"joints that the network takes: {', '.join(JOINT_SETS)} or a joint set "
         "file .yml (default: coco); poses with other joints are mapped to them")  # fmt: skip
+    add("--hand_side", choices=SIDES, help="with --joint_set mano: which hands these are, where the file does not say "
+        "(default: right)")  # fmt: skip
     add("--input_img", help="image, folder of images or video, drawn under the meshes (default: black)")
     add("--detect", action="store_true", help="find the poses in --input_img, photos or a video (with --joint_set "
         "mano: hands); needs one of the detectors")  # fmt: skip

@@ -8,6 +8,7 @@ import numpy as np
 
 from lib import ROOT
 from lib.demo.films import film_files, film_over
+from lib.demo.hand_sides import sided
 from lib.demo.images import (
     ImageFolder,
     Images,
@@ -89,10 +90,12 @@ def load_input(options: DemoOptions) -> DemoInput:
         raise ValueError(f"--{' and --'.join(given)} exclude each other; give one source of poses")
     with naming(options.input_name):
         if options.input_pose3d is not None:
-            return _from_pose3d(Path(options.input_pose3d), options, joint_set)
-        if options.detect:
-            return _from_detector(options, joint_set)
-        return _from_file(options, joint_set)
+            source = _from_pose3d(Path(options.input_pose3d), options, joint_set)
+        elif options.detect:
+            source = _from_detector(options, joint_set)
+        else:
+            source = _from_file(options, joint_set)
+        return replace(source, sequence=sided(source.sequence, options.hand_side, joint_set))
 
 
 def _from_file(options: DemoOptions, joint_set: JointSet) -> DemoInput:
@@ -153,7 +156,8 @@ def _as_video(sequence: PoseSequence) -> PoseSequence:
     """Frames that follow each other; of one frame with N people N frames."""
     frames = sequence.frames
     if len(frames) == 1:
-        frames = [Frame(str(number), pose[None], np.zeros(1, np.int64)) for number, pose in enumerate(frames[0].poses)]
+        alone = (frames[0].take([row]) for row in range(len(frames[0].poses)))
+        frames = [replace(one, name=str(number), tracks=np.zeros(1, np.int64)) for number, one in enumerate(alone)]
     return numbered_by_name(replace(sequence, frames=frames, is_video=True))
 
 

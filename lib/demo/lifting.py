@@ -73,6 +73,7 @@ class Lifter:
             fill=self.options.fill,
             tracks=frame.tracks,
             previous=previous,
+            left=frame.left,
         )
 
     def regress(self, vertices: np.ndarray) -> np.ndarray:
@@ -110,14 +111,18 @@ class Lifter:
         if shapes is not None:
             betas = torch.stack([shapes[track] for track in tracks.tolist()])
         poses = np.concatenate([people.poses for people in selections])
+        left = np.concatenate(
+            [np.zeros(len(people), bool) if people.left is None else people.left for people in selections]
+        )
         if pose3d is None:
             frames = None if film is None else np.repeat(numbers, [len(people) for people in selections])
             size = image_size if size_known else None
-            known = Circumstances(size, self.options.focal, scores, betas, film, frames, tracks)
+            known = Circumstances(size, self.options.focal, scores, betas, film, frames, tracks, left)
             prediction = self.predictor.predict(poses, known=known)
         else:
             chosen = np.concatenate([joints[people.kept] for joints, people in zip(pose3d, selections)])
-            prediction = self.predictor.predict_pose3d(chosen, pose2d=poses, unit=self.options.unit, betas=betas)
+            unit = self.options.unit
+            prediction = self.predictor.predict_pose3d(chosen, pose2d=poses, unit=unit, betas=betas, left=left)
         return PeopleArrays.from_prediction(
             prediction,
             self.faces,

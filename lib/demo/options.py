@@ -19,6 +19,7 @@ class DemoOptions:
         input_pose: file or folder of 2D poses; None: a sample pose, or what ``detect`` finds; ``.``: the sample scene.
         format: file format or joints of ``input_pose`` (``lib.poses.read_poses``).
         joint_set: name or joint set file.
+        hand_side: ``left`` or ``right``, which hands they all are where the file does not say; None: right ones.
         input_img: image, folder of images or video.
         detect: find the poses in ``input_img`` (``lib.poses.detectors``).
         detector: ``auto`` or a key of ``lib.poses.detectors.TOOLS``.
@@ -46,6 +47,7 @@ class DemoOptions:
     input_pose: Path | None = None
     format: str | None = None
     joint_set: str = "coco"
+    hand_side: str | None = None
     input_img: Path | None = None
     detect: bool = False
     detector: str = "auto"

@@ -118,7 +118,7 @@ class PictureResults:
         # filled joints have no score, but are shown like the others: they are what the network was given
         posed = draw_pose(image, selection.poses[0], self.joint_set, np.ones(len(selection.poses[0])))
         cameras, depths = people.camera_image, people.translation[:, 2]
-        scene = self.renderer.render_people(people.drawn, people.faces, image, cameras, colours, depths)
+        scene = self.renderer.render_people(people.drawn, people.row_faces, image, cameras, colours, depths)
         scene = mark_risks(scene, people)
         views = draw_views(image, selection.poses, self.joint_set, scene, people, colours, self.renderer)
         pictures = {"demo_pose2d.png": posed, "demo_mesh.png": scene, "demo_views.png": views}
@@ -127,7 +127,7 @@ class PictureResults:
 
     def _several(self, folder, image, people, selection, colours, stem) -> Generator[str, None, np.ndarray]:
         cameras, depths = people.camera_image, people.translation[:, 2]
-        series = self.renderer.render_series(people.drawn, people.faces, image, cameras, colours, depths)
+        series = self.renderer.render_series(people.drawn, people.row_faces, image, cameras, colours, depths)
         posed, scene = image.copy(), image
         pose_files, mesh_files = PngSeries(), PngSeries()
         for row, (scene, changed) in enumerate(series):
@@ -151,7 +151,7 @@ class PictureResults:
             if kind == "obj":
                 for row, number in enumerate(selection.kept):
                     name = f"{stem}_mesh.obj" if single else f"{stem}_mesh_{number}.obj"
-                    save_mesh(folder / name, people.vertices[row], people.faces)
+                    save_mesh(folder / name, people.vertices[row], people.row_faces[row])
                     yield name
                 continue
             name = f"{stem}_params.npz" if kind == "params" else f"{stem}_mesh.{kind}"
@@ -164,7 +164,7 @@ class PictureResults:
             else:
                 # people stand in one scene; a single one stays about the origin, as the original wrote it
                 placed = people.vertices[0] if single else people.placed
-                save_mesh(folder / name, placed, people.faces, colours, names)
+                save_mesh(folder / name, placed, people.row_faces, colours, names)
             yield name
 
     def _save_params(self, path: Path, people: PeopleArrays) -> None:
@@ -172,9 +172,10 @@ class PictureResults:
 
         fit = params_of(people, self.mesh_model)
         print(f"Parameters: mean distance to the vertices {MM_PER_M * fit.residual.mean():.1f} mm")
-        save_params(path, fit, self.mesh_model, people.track, list(people.frame), people.translation)
+        save_params(path, fit, self.mesh_model, people.track, list(people.frame), people.translation, left=people.left)
 
     def _save_page(self, path: Path, people: PeopleArrays, colours: list, picture: np.ndarray, title: str) -> None:
         from lib.export import Shot, save_html
 
-        save_html(path, Shot(people.placed, colours, picture), people.faces, f"Pose2Mesh: {title}")
+        shot = Shot(people.placed, colours, picture, turned=people.left)
+        save_html(path, shot, people.faces, f"Pose2Mesh: {title}")

@@ -22,9 +22,10 @@ from lib.demo.lifting import LONGEST_NAME, Lifter
 from lib.demo.options import DemoOptions
 from lib.demo.sequence_files import FrameResult, SequenceFiles, earlier_files
 from lib.demo.smoothing import MeshSmoother, PoseSmoother, with_meshes
-from lib.export.params import params_of
+from lib.export.params import mirrored_fit, params_of
 from lib.export.people import PeopleArrays
 from lib.files import say_replaced, staged
+from lib.geometry.mirror import mirror_points
 from lib.mesh.fit_params import fit_params
 from lib.messages import shown_name
 from lib.poses import Selection, assign_tracks
@@ -187,7 +188,7 @@ def _track_shapes(job: _Job) -> dict[int, torch.Tensor]:
         chosen = np.unique(np.linspace(0, len(where) - 1, min(_SHAPE_FRAMES, len(where))).round().astype(int))
         frames = [where[index][0] for index in chosen]
         before = np.cumsum([0, *(len(job.selections[number]) for number in frames[:-1])])
-        vertices = job.lift(frames).vertices[before + [where[index][1] for index in chosen]]
+        vertices = job.lift(frames).model_vertices[before + [where[index][1] for index in chosen]]
         group = np.zeros(len(chosen), np.int64)
         shapes[track] = fit_params(vertices, model, group, prior=prior).betas[0]
     return shapes
@@ -212,10 +213,11 @@ def _results(job: _Job, shapes: dict[int, torch.Tensor] | None, renderer: MeshRe
                 fit = params_of(people, model, betas) if with_params else None
             elif shapes is not None:
                 betas = torch.stack([shapes[track] for track in people.track.tolist()])
-                fit = fit_params(people.vertices, model, betas=betas, prior=joint_prior(model.kind))
+                fit = fit_params(people.model_vertices, model, betas=betas, prior=joint_prior(model.kind))
                 if job.options.constant_shape:
                     body = lbs(params, fit.pose, fit.betas)[0] + fit.trans[:, None]
-                    people = with_meshes(people, body.numpy(), regress)
+                    people = with_meshes(people, mirror_points(body.numpy(), people.left), regress)
+                fit = mirrored_fit(fit, people.left)
         ends = np.cumsum(counts)
         for number, start, end in zip(frames, ends - counts, ends):
             rows = slice(start, end)
@@ -243,7 +245,7 @@ def _frame_result(job: _Job, number: int, people, fit, renderer: MeshRenderer | 
     picture = posed = image
     if people is not None and renderer is not None:
         picture = renderer.render_people(
-            people.drawn, people.faces, image, people.camera_image, colours, depths=people.translation[:, 2]
+            people.drawn, people.row_faces, image, people.camera_image, colours, depths=people.translation[:, 2]
         )
         picture = mark_carried(mark_risks(picture, people), people)
     if "html" in job.formats:

@@ -78,7 +78,7 @@ class SequenceFiles:
         self._folder, self._stem, self._formats, self._model, self._fps = folder, stem, formats, mesh_model, fps
         self._name_length = name_length
         self._stack = ExitStack()
-        self._kept: list[tuple[ParamFit, np.ndarray, np.ndarray, list[str]]] = []
+        self._kept: list[tuple[ParamFit, np.ndarray, np.ndarray, np.ndarray, list[str]]] = []
         self.written: list[Path] = []
         self.residual: float | None = None
 
@@ -116,6 +116,7 @@ class SequenceFiles:
                     result.colours,
                     result.posed,
                     result.name,
+                    None if result.people is None else result.people.left,
                 )
                 for result in passed
             )
@@ -149,22 +150,24 @@ class SequenceFiles:
         names = [f"person_{track}" for track in people.track.tolist()]
         for kind in self._chosen(MESH_FORMATS):
             path = self._path("meshes") / f"{result.number:06d}.{kind}"
-            save_mesh(path, people.placed, people.faces, result.colours, names)
+            save_mesh(path, people.placed, people.row_faces, result.colours, names)
         if result.fit is not None:
-            self._kept.append((result.fit, people.track, people.translation, list(people.frame)))
+            self._kept.append((result.fit, people.track, people.translation, people.left, list(people.frame)))
 
     def _write_params(self) -> list[Path]:
         """Parameters of everybody, and one motion file for each person."""
         if not self._kept:
             return []
-        fits, tracks, translations, names = zip(*self._kept)
+        fits, tracks, translations, lefts, names = zip(*self._kept)
         fit = ParamFit.joined(fits)
         track, translation = np.concatenate(tracks), np.concatenate(translations)
         self.residual = float(fit.residual.mean())
         files = []
         if "params" in self._formats:
             files.append(self._path("params.npz"))
-            save_params(files[-1], fit, self._model, track, [name for group in names for name in group], translation)
+            frames = [name for group in names for name in group]
+            left = np.concatenate(lefts)
+            save_params(files[-1], fit, self._model, track, frames, translation, left=left)
         if "amass" in self._formats:
             for number in np.unique(track):
                 rows = torch.from_numpy(track == number)

@@ -14,7 +14,7 @@ import numpy as np
 from lib.export.people import COMMON, PeopleArrays
 from lib.files import atomic_write, hidden_beside, read_arrays
 
-_LATER = ("lens", "pose", "betas", "trans", "lift_residual", "risk", "carried")  # keys that files of 0.1 lack
+_LATER = ("lens", "pose", "betas", "trans", "lift_residual", "risk", "carried", "left")  # keys that files of 0.1 lack
 _COPY_BYTES = 1 << 20
 
 
@@ -44,6 +44,7 @@ def load_npz(path: str | Path) -> PeopleArrays:
     unknown, none = np.full(count, np.nan, np.float32), np.zeros((count, 0), np.float32)
     given = {"lens": np.full((count, 3), np.nan, np.float32), "lift_residual": arrays["residual"], "risk": unknown}
     given["carried"] = np.zeros(count, bool)
+    given["left"] = np.zeros(count, bool)
     return PeopleArrays(**{**dict.fromkeys(("pose", "betas", "trans"), none), **given, **arrays})
 
 

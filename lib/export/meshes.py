@@ -16,7 +16,7 @@ _GREY = (0.75, 0.75, 0.75)
 def save_mesh(
     path: str | Path,
     vertices: np.ndarray | Sequence[np.ndarray],
-    faces: np.ndarray,
+    faces: np.ndarray | Sequence[np.ndarray],
     colours: Sequence[tuple[float, float, float]] | None = None,
     names: Sequence[str] | None = None,
 ) -> None:
@@ -31,7 +31,7 @@ def save_mesh(
         path: ``.obj``, ``.glb`` or ``.ply``; missing folders are created.
         vertices: (V, 3) of one person, or (N, V, 3), metres. Place several with ``lib.export.place_people`` first:
             the network's meshes are all around the origin.
-        faces: (F, 3) vertex indices from 0, the same for all.
+        faces: (F, 3) vertex indices from 0, the same for all; or one such array for each person.
         colours: (r, g, b) in 0..1 for each person; None: grey. Wavefront files have none.
         names: of each person; None: ``person_0``, ``person_1``, ...
 
@@ -42,21 +42,21 @@ def save_mesh(
     kind = path.suffix.lower().lstrip(".")
     if kind not in MESH_FORMATS:
         raise ValueError(f"{path}: unknown mesh format {path.suffix!r}; choose one of {', '.join(MESH_FORMATS)}")
-    people, faces = check_meshes(path, vertices, faces)
+    people, each = check_meshes(path, vertices, faces)
     colours = [_GREY] * len(people) if colours is None else list(colours)
     names = [f"person_{index}" for index in range(len(people))] if names is None else list(names)
     if len(colours) != len(people) or len(names) != len(people) or len(set(names)) != len(names):
         raise ValueError(f"{path}: {len(people)} meshes need as many colours and different names")
     if kind == "obj":
-        _save_obj(path, people, faces, names)
+        _save_obj(path, people, each, names)
         return
-    data = (_glb if kind == "glb" else _ply)(people, faces, colours, names)
+    data = (_glb if kind == "glb" else _ply)(people, each, colours, names)
     with atomic_write(path, "wb") as stream:
         stream.write(data)
 
 
-def check_meshes(path: str | Path, vertices, faces) -> tuple[np.ndarray, np.ndarray]:
-    """Meshes as (N, V, 3) and faces as int64 (F, 3).
+def check_meshes(path: str | Path, vertices, faces) -> tuple[np.ndarray, list[np.ndarray]]:
+    """Meshes as (N, V, 3) and faces as N int64 (F, 3).
 
     Raises:
         ValueError: wrong shapes, no mesh, faces that name vertices that do not exist, values that are not finite.
@@ -69,47 +69,55 @@ def check_meshes(path: str | Path, vertices, faces) -> tuple[np.ndarray, np.ndar
         )
     if not np.isfinite(people).all():
         raise ValueError(f"{path}: vertices hold NaN or infinite values")
+    if isinstance(faces, list | tuple) and np.ndim(faces[0]) == 2:
+        if len(faces) != len(people):
+            raise ValueError(f"{path}: {len(people)} meshes, but faces of {len(faces)}")
+        return people, [_checked_faces(path, own, people.shape[1]) for own in faces]
+    return people, [_checked_faces(path, faces, people.shape[1])] * len(people)
+
+
+def _checked_faces(path: str | Path, faces, vertex_num: int) -> np.ndarray:
     faces = np.asarray(faces)
     if faces.ndim != 2 or faces.shape[1] != 3 or faces.dtype.kind not in "iu" or not faces.size:
         raise ValueError(f"{path}: faces must be integers (F, 3), got {faces.dtype} {faces.shape}")
-    if faces.min() < 0 or faces.max() >= people.shape[1]:
-        raise ValueError(f"{path}: faces use indices {faces.min()}..{faces.max()} of {people.shape[1]} vertices")
-    return people, faces.astype(np.int64)
+    if faces.min() < 0 or faces.max() >= vertex_num:
+        raise ValueError(f"{path}: faces use indices {faces.min()}..{faces.max()} of {vertex_num} vertices")
+    return faces.astype(np.int64)
 
 
-def _save_obj(path: Path, people: np.ndarray, faces: np.ndarray, names: list[str]) -> None:
+def _save_obj(path: Path, people: np.ndarray, faces: list[np.ndarray], names: list[str]) -> None:
     if len(people) == 1:
-        save_obj(people[0], faces, path)
+        save_obj(people[0], faces[0], path)
         return
     with atomic_write(path) as stream:
         for index, (vertices, name) in enumerate(zip(people, names)):
             numbers = [str(x) for x in vertices.ravel()]
             stream.write(f"g {name}\n")
             stream.writelines(f"v {x} {y} {z}\n" for x, y, z in zip(numbers[::3], numbers[1::3], numbers[2::3]))
-            shifted = (faces + 1 + index * people.shape[1]).tolist()
+            shifted = (faces[index] + 1 + index * people.shape[1]).tolist()
             stream.writelines(f"f {a} {b} {c}\n" for a, b, c in shifted)
 
 
-def _glb(people: np.ndarray, faces: np.ndarray, colours: list, names: list[str]) -> bytes:
+def _glb(people: np.ndarray, faces: list[np.ndarray], colours: list, names: list[str]) -> bytes:
     import trimesh
 
     scene = trimesh.Scene()
-    for vertices, colour, name in zip(people, colours, names):
+    for vertices, own, colour, name in zip(people, faces, colours, names):
         material = trimesh.visual.material.PBRMaterial(
             name=name, baseColorFactor=_bytes(colour), metallicFactor=0.0, roughnessFactor=0.6
         )
         visual = trimesh.visual.TextureVisuals(material=material)
-        mesh = trimesh.Trimesh(vertices * _GLTF_AXES, faces, visual=visual, process=False)
+        mesh = trimesh.Trimesh(vertices * _GLTF_AXES, own, visual=visual, process=False)
         mesh.vertex_normals  # noqa: B018  (computed on access; exported only then, for smooth shading)
         scene.add_geometry(mesh, node_name=name, geom_name=name)
     return scene.export(file_type="glb")
 
 
-def _ply(people: np.ndarray, faces: np.ndarray, colours: list, names: list[str]) -> bytes:
+def _ply(people: np.ndarray, faces: list[np.ndarray], colours: list, names: list[str]) -> bytes:
     import trimesh
 
-    count, vertex_num = people.shape[:2]
-    all_faces = np.concatenate([faces + index * vertex_num for index in range(count)])
+    vertex_num = people.shape[1]
+    all_faces = np.concatenate([own + index * vertex_num for index, own in enumerate(faces)])
     vertex_colours = np.repeat(np.array([_bytes(colour) for colour in colours], dtype=np.uint8), vertex_num, axis=0)
     mesh = trimesh.Trimesh(people.reshape(-1, 3), all_faces, vertex_colors=vertex_colours, process=False)
     content = mesh.export(file_type="ply", encoding="binary_little_endian")

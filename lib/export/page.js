@@ -53,13 +53,14 @@
     return points;
   }
 
-  function normalsOf(points) {
+  function normalsOf(points, turned) {
+    const way = turned ? -1 : 1;
     const normals = new Float32Array(points.length);
     for (let f = 0; f < faces.length; f += 3) {
       const a = 3 * faces[f], b = 3 * faces[f + 1], c = 3 * faces[f + 2];
       const ux = points[b] - points[a], uy = points[b + 1] - points[a + 1], uz = points[b + 2] - points[a + 2];
       const vx = points[c] - points[a], vy = points[c + 1] - points[a + 1], vz = points[c + 2] - points[a + 2];
-      const nx = uy * vz - uz * vy, ny = uz * vx - ux * vz, nz = ux * vy - uy * vx;
+      const nx = way * (uy * vz - uz * vy), ny = way * (uz * vx - ux * vz), nz = way * (ux * vy - uy * vx);
       for (const i of [a, b, c]) { normals[i] += nx; normals[i + 1] += ny; normals[i + 2] += nz; }
     }
     return normals;
@@ -208,7 +209,7 @@
     const frame = data.frames[index];
     people = frame.people.map((person) => {
       const points = decode(frame, person);
-      return { points, normals: normalsOf(points), colour: person.colour };
+      return { points, normals: normalsOf(points, person.turned), colour: person.colour };
     });
     if (frame.picture) image.src = frame.picture;
     label.textContent = frame.label;

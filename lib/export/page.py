@@ -39,12 +39,14 @@ class Shot:
         colours: (r, g, b) in 0..1 for each person; None: grey.
         picture: (H, W, 3) uint8, blue-green-red, shown beside the meshes; None: none.
         label: text under the scene, for example the frame's name.
+        turned: (N,) bool, whose faces are to be turned, as those of left hands; None: nobody's.
     """
 
     vertices: np.ndarray
     colours: Sequence[tuple[float, float, float]] | None = None
     picture: np.ndarray | None = None
     label: str = ""
+    turned: np.ndarray | None = None
 
 
 def save_html(
@@ -73,7 +75,7 @@ def save_html(
     for shot in itertools.chain(first, shots):
         people = np.asarray(shot.vertices)
         if len(people):
-            people, checked_faces = check_meshes(path, people, faces)
+            people, (checked_faces, *_) = check_meshes(path, people, faces)
         frames.append(_frame(path, shot, people, side))
     if checked_faces is None:
         raise ValueError(f"{path}: nothing to show, there are no people in {len(frames)} frame(s)")
@@ -108,9 +110,10 @@ def _frame(path: Path, shot: Shot, people: np.ndarray, side: int) -> dict:
     low, high = (reduce(people.reshape(-1, 3), axis=0).astype(np.float64) for reduce in (np.min, np.max))
     step = np.maximum(high - low, 1e-9) / _LEVELS
     frame.update(low=low.tolist(), high=high.tolist())
-    for vertices, colour in zip(people, colours):
+    turned = np.zeros(len(people), bool) if shot.turned is None else shot.turned
+    for vertices, colour, turn in zip(people, colours, turned.tolist()):
         levels = np.rint((vertices - low) / step).clip(0, _LEVELS).astype("<u2")
-        frame["people"].append({"vertices": _base64(levels), "colour": [float(c) for c in colour]})
+        frame["people"].append({"vertices": _base64(levels), "colour": [float(c) for c in colour], "turned": turn})
     return frame
 
 

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ from lib.body.joint_prior import joint_prior
 from lib.body.rotation import rotate_root
 from lib.export.people import PeopleArrays
 from lib.files import atomic_write
+from lib.geometry.mirror import mirror_points, mirror_pose
 from lib.mesh.fit_params import ParamFit, fit_params
 from lib.mesh.mesh_model import MeshModel
 
@@ -30,8 +32,13 @@ def params_of(people: PeopleArrays, mesh_model: MeshModel, betas: torch.Tensor |
     if people.pose.shape[1]:
         pose, shape, trans = (torch.from_numpy(values) for values in (people.pose, people.betas, people.trans))
         return ParamFit(pose, shape, trans, torch.zeros(len(people)))
-    prior = joint_prior(mesh_model.kind)
-    return fit_params(people.vertices, mesh_model, betas=betas, prior=prior)
+    fit = fit_params(people.model_vertices, mesh_model, betas=betas, prior=joint_prior(mesh_model.kind))
+    return mirrored_fit(fit, people.left)
+
+
+def mirrored_fit(fit: ParamFit, left: np.ndarray) -> ParamFit:
+    """Parameters of left hands from those of their mirror images, or the other way round; ``left``: which rows."""
+    return replace(fit, pose=mirror_pose(fit.pose, left), trans=mirror_points(fit.trans, left))
 
 
 def save_params(
@@ -42,15 +49,17 @@ def save_params(
     frames: Sequence[str] | None = None,
     translation: np.ndarray | None = None,
     gender: str = "neutral",
+    left: np.ndarray | None = None,
 ) -> None:
     """Write the parameters of N people, ``.npz`` arrays or ``.json`` lists by suffix.
 
     Keys: ``global_orient`` (N, 3), ``body_pose`` (N, 69) of a body or ``hand_pose`` (N, 45) of a hand, ``betas``
     (N, S), ``transl`` (N, 3): what the layers of the ``smplx`` package take (a hand with ``use_pca=False,
     flat_hand_mean=False``). Further ``poses`` (N, 72 or 48), all joints side by side, and ``trans``, the names of
-    AMASS; ``residual`` (N,) metres, ``track`` (N,), ``frame`` (N,) text, ``gender`` and ``model`` text. Angles are
-    axis-angle in radians, lengths in metres, in the frame of the vertices that were fitted: x right, y down, z forward
-    for predictions, so that standing people have a ``global_orient`` near (pi, 0, 0).
+    AMASS; ``residual`` (N,) metres, ``track`` (N,), ``frame`` (N,) text, ``gender`` and ``model`` text; ``left``
+    (N,) bool of hands, of which left ones' parameters are the mirrored model's. Angles are axis-angle in radians,
+    lengths in metres, in the frame of the vertices that were fitted: x right, y down, z forward for predictions, so
+    that standing people have a ``global_orient`` near (pi, 0, 0).
 
     Args:
         path: ``.npz`` or ``.json``; missing folders are created.
@@ -61,6 +70,7 @@ def save_params(
         translation: (N, 3) metres added to the fitted ones, for example ``PeopleArrays.translation`` for the frame of
             the camera.
         gender: of the model file.
+        left: (N,) bool, who is a left hand; None: nobody is.
 
     Raises:
         ValueError: another suffix, lengths that do not agree.
@@ -93,6 +103,8 @@ def save_params(
         "gender": np.array(gender),
         "model": np.array(mesh_model.name),
     }
+    if mesh_model.kind == "hand":
+        arrays["left"] = np.zeros(count, bool) if left is None else np.asarray(left, dtype=bool)
     if path.suffix.lower() == ".npz":
         _save_arrays(path, arrays)
         return

@@ -5,6 +5,7 @@ from dataclasses import dataclass, fields
 import numpy as np
 
 from lib.export.cameras import default_focal, full_perspective
+from lib.geometry.mirror import mirror_points
 
 HIGH_RISK = 0.1  # from which people are told; one body in a hundred is as far off, with usual poses and detectors
 _NEAREST = 0.05  # of the distance of a person's origin that anything of the person is seen at
@@ -19,7 +20,7 @@ class PeopleArrays:
 
     Attributes:
         vertices: (N, V, 3) metres, each mesh about its own origin (the root joint, roughly).
-        faces: (F, 3) int64 vertex indices from 0, for all rows.
+        faces: (F, 3) int64 vertex indices from 0, of all rows but left hands, which have them turned: ``row_faces``.
         joints: (N, J, 3) millimetres, regressed from the mesh, same origin as ``vertices``.
         pose3d: (N, J, 3) millimetres, the lifting network's joints relative to the root.
         pose2d: (N, J, 2) pixels of the image, what the network was given.
@@ -36,7 +37,8 @@ class PeopleArrays:
             its 2D pose says. That of ``translation``, or of unknown pictures one that looks straight at the person;
             ``camera_crop`` and ``camera_image`` agree with it where the origin is. NaN of others, which those see.
         pose, betas, trans: (N, 3K) axis-angle in radians, (N, S), (N, 3) metres: parameters whose surface the mesh is;
-            (N, 0) with a network's vertices, and after smoothing.
+            (N, 0) with a network's vertices, and after smoothing. Those of left hands are the mirrored model's, see
+            ``lib.predictor.mirror``.
         focal: () pixels.
         image_size: (2,) int64 width, height, pixels.
         residual: (N,) mean absolute distance per coordinate of projected joints and pose2d, pixels of a 500-pixel
@@ -46,6 +48,7 @@ class PeopleArrays:
         carried: (N,) bool, the person was not seen in this frame: ``pose2d`` lies between those before and behind.
         track: (N,) int64 number of the person through the frames; -1 where unknown.
         frame: (N,) text, file or number of the frame.
+        left: (N,) bool, who is a left hand.
     """
 
     vertices: np.ndarray
@@ -71,6 +74,7 @@ class PeopleArrays:
     carried: np.ndarray
     track: np.ndarray
     frame: np.ndarray
+    left: np.ndarray
 
     def __len__(self) -> int:
         return len(self.vertices)
@@ -146,12 +150,24 @@ class PeopleArrays:
             carried=np.zeros(count, bool) if carried is None else np.asarray(carried),
             track=tracks.astype(np.int64),
             frame=np.array([str(name) for name in frames]),
+            left=prediction.left.numpy(),
         )
 
     def take(self, rows) -> "PeopleArrays":
         """Some rows: slice, indices or mask."""
         arrays = self.arrays()
         return PeopleArrays(**{key: value if key in COMMON else value[rows] for key, value in arrays.items()})
+
+    @property
+    def row_faces(self) -> list[np.ndarray]:
+        """N times (F, 3): faces that turn counter-clockwise seen from outside, as those of the model do."""
+        turned = self.faces[:, ::-1]
+        return [turned if left else self.faces for left in self.left]
+
+    @property
+    def model_vertices(self) -> np.ndarray:
+        """(N, V, 3) metres: meshes as the mesh model has them, left hands mirrored."""
+        return mirror_points(self.vertices, self.left)
 
     @property
     def drawn(self) -> np.ndarray:

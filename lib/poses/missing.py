@@ -21,6 +21,7 @@ from itertools import zip_longest
 
 import numpy as np
 
+from lib.geometry.mirror import mirror_points
 from lib.joints.joint_set import JointSet
 from lib.joints.lookup import get_joint_set
 from lib.joints.sources import JointSource
@@ -91,6 +92,7 @@ def complete(
     joint_score: float = JOINT_SCORE,
     previous: np.ndarray | None = None,
     image_size: tuple[int, int] | None = None,
+    left: np.ndarray | None = None,
 ) -> Completion:
     """Fill missing joints or refuse the person; see the policy above.
 
@@ -100,6 +102,7 @@ def complete(
         joint_score: largest score of a missing joint.
         previous: (N, J, 2) the same people's completed poses in the frame before; NaN for those who were not there.
         image_size: width and height, where known.
+        left: (N,) bool, who is a left hand: the sample poses are of right ones; None: nobody is.
 
     Raises:
         ValueError: wrong shape or unknown joint set.
@@ -120,7 +123,10 @@ def complete(
     if chosen.any():
         before = None if previous is None else np.asarray(previous, dtype=np.float64)[chosen, :known]
         full = points[chosen]
-        full[:, :known] = _filled(full[:, :known], missing[chosen, :known], joints, before)
+        mirrored = np.zeros(len(full), bool) if left is None else np.asarray(left)[chosen]
+        before = None if before is None else mirror_points(before, mirrored)
+        filled = _filled(mirror_points(full[:, :known], mirrored), missing[chosen, :known], joints, before)
+        full[:, :known] = mirror_points(filled, mirrored)
         for joint, (a, b) in joints.derived:
             replace = missing[chosen, joint]
             full[replace, joint] = (full[replace, a] + full[replace, b]) / 2

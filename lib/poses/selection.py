@@ -25,6 +25,7 @@ class Selection:
         kept: (B,) int64, the people's numbers among the N.
         tracks: (B,) int64 track numbers; -1 where unknown.
         carried: (B,) bool, who is not seen here, but between two frames (``lib.demo.carrying``); None when nobody is.
+        left: (B,) bool, who is a left hand; None when nobody is.
         reasons: N entries: why a person was left out, None for those who are here.
         notes: who was left out and what was filled, in words.
     """
@@ -37,6 +38,7 @@ class Selection:
     reasons: tuple[str | None, ...] = ()
     notes: tuple[str, ...] = ()
     carried: np.ndarray | None = None
+    left: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.poses)
@@ -61,6 +63,7 @@ def select_people(
     fill: bool = True,
     tracks: np.ndarray | None = None,
     previous: Selection | None = None,
+    left: np.ndarray | None = None,
 ) -> Selection:
     """Whom to lift, and the poses to lift.
 
@@ -76,14 +79,17 @@ def select_people(
         fill: fill missing joints; else people who miss some are left out.
         tracks: (N,) track numbers, where known.
         previous: the frame before, in a sequence.
+        left: (N,) bool, who is a left hand; None: nobody is.
 
     Raises:
-        ValueError: unknown source, a hand for a body, or a wrong number of joints.
+        ValueError: unknown source, a hand for a body, a wrong number of joints, or left hands where there are no
+            hands.
     """
     joints = get_joint_set(joint_set)
+    check_left(left, len(poses), joints)
     mapped = map_pose(poses, source, joints)
     before = None if previous is None or tracks is None else previous.poses_of(tracks)
-    result = complete(mapped, joints, joint_score, before, image_size)
+    result = complete(mapped, joints, joint_score, before, image_size, left)
     reasons = filter_people(mapped, joints, joint_score, person_score)
     if not fill:
         gone = missing_joints(mapped, joint_score, image_size).sum(axis=1)
@@ -101,7 +107,18 @@ def select_people(
         np.full(len(kept), -1) if tracks is None else tracks[kept],
         tuple(reasons),
         tuple(_notes(joints, reasons, result.filled)),
+        None if left is None else np.asarray(left)[kept],
     )
+
+
+def check_left(left: np.ndarray | None, count: int, joint_set: JointSet) -> None:
+    """Raises ValueError where ``left`` does not say of ``count`` hands which ones are left."""
+    if left is None:
+        return
+    if np.shape(left) != (count,) or np.asarray(left).dtype != bool:
+        raise ValueError(f"expected left ({count},) of bool, got {np.shape(left)} of {np.asarray(left).dtype}")
+    if joint_set.body != "hand" and np.any(left):
+        raise ValueError(f"joint set {joint_set.name!r} is of a body, of which there is no left one")
 
 
 def _notes(joints: JointSet, reasons: list[str | None], filled: np.ndarray) -> list[str]:

@@ -19,6 +19,7 @@ class _Track:
     """
 
     number: int
+    left: bool  # a left hand
     pose: np.ndarray  # (J, 2), NaN for joints that were never seen
     velocity: np.ndarray  # (2,) pixels per frame
     frame: int
@@ -41,7 +42,8 @@ def assign_tracks(
 
     Each frame's people are matched to the tracks so far by the smallest sum of costs (Hungarian algorithm). The cost is
     the mean distance of the joints that both show, the track moved on at its latest velocity, in units of the larger
-    box's longer side; 1 - IoU of the boxes where no joint is shared. People too far from every track start a new one.
+    box's longer side; 1 - IoU of the boxes where no joint is shared. People too far from every track start a new one;
+    left hands only follow left ones.
 
     Args:
         sequence: frames in order of time. Numbers that the detector gave are kept when all frames have them.
@@ -65,6 +67,8 @@ def assign_tracks(
         poses = np.where(missing[..., None], np.nan, frame.poses[..., :2].astype(np.float64))
         numbers = np.full(len(poses), -1, dtype=np.int64)
         cost = match_costs(poses, np.array([track.expected(number) for track in active]).reshape(-1, *poses.shape[1:]))
+        left = np.zeros(len(poses), bool) if frame.left is None else frame.left
+        cost[left[:, None] != np.array([track.left for track in active], bool)] = np.inf
         for person, place in zip(*linear_sum_assignment(np.minimum(cost, 2 * max_distance))):
             if cost[person, place] <= max_distance:
                 active[place].update(poses[person], number)
@@ -72,7 +76,7 @@ def assign_tracks(
         for person in np.flatnonzero(numbers < 0):
             numbers[person] = count
             if not missing[person].all():
-                active.append(_Track(count, poses[person], np.zeros(2), number))
+                active.append(_Track(count, bool(left[person]), poses[person], np.zeros(2), number))
             count += 1
         frames.append(replace(frame, tracks=numbers))
     return replace(sequence, frames=frames)

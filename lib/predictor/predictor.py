@@ -24,29 +24,14 @@ from lib.settings.config import Config
 from lib.settings.setting import FITTED, NETWORK, POSE2MESH
 from lib.units import MM_PER_M
 
+from .device import resolve_device
 from .inputs import check_pose3d, check_poses, orthographic_view
+from .mirror import Mirror
 from .results import MeshPrediction, PeoplePrediction
 from .surfaces import Circumstances, PerspectiveCamera, SurfaceMaker, chosen_surface
 from .weights import check_joints, check_regressor, find_weights
 
 _BOX_SCALE = 1.25  # the camera is fitted in a square crop this much larger than the pose
-
-
-def resolve_device(name: str = "auto") -> torch.device:
-    """``auto`` (a GPU when there is one), ``cpu``, ``cuda`` or ``cuda:<number>``.
-
-    Raises:
-        ValueError: unknown name, or a GPU that this machine does not have.
-    """
-    count = torch.cuda.device_count() if torch.cuda.is_available() else 0
-    if name == "auto":
-        return torch.device("cuda", 0) if count else torch.device("cpu")
-    kind, _, index = name.partition(":")
-    if name != "cpu" and (kind != "cuda" or (index and not index.isdecimal()) or name.endswith(":")):
-        raise ValueError(f"unknown device {name!r}; choose auto, cpu, cuda or cuda:<number>")
-    if kind == "cuda" and int(index or 0) >= count:
-        raise ValueError(f"device {name!r} is not there: this machine has {count} usable CUDA GPU(s); try --device cpu")
-    return torch.device("cuda", int(index or 0)) if kind == "cuda" else torch.device("cpu")
 
 
 def camera_crop(pose2d: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
@@ -149,14 +134,15 @@ class Pose2MeshPredictor:
             poses: (B, J, 2) pixels in the joint set's order, or one pose (J, 2), which becomes a batch of one; joint
                 sets with derived joints also without those (coco: 17 or 19).
             batch_size: poses per network call; bounds the memory.
-            known: what is known beside the poses, for fitted and refined meshes: size of the picture, focal length,
-                scores, shape, film. Without the size of the picture a camera looks straight at each person.
+            known: what is known beside the poses: who is a left hand; for fitted and refined meshes size of the
+                picture, focal length, scores, shape, film. Without the picture's size a camera looks straight at each
+                person.
 
         Raises:
             ValueError: see ``check_poses``; ``known`` is of other people.
         """
         pose2d = torch.from_numpy(check_poses(_array(poses), self.joint_set, self.input_scale))
-        known.check(len(pose2d), self.joint_set.joint_num, self.mesh_model.params().shape_num)
+        known.check(len(pose2d), self.joint_set, self.mesh_model.params().shape_num)
         starts = range(0, len(pose2d), batch_size)
         parts = (slice(start, start + batch_size) for start in starts)
         return self._joined([self._predict_batch(pose2d[part], known=known.rows(part)) for part in parts])
@@ -170,6 +156,7 @@ class Pose2MeshPredictor:
         unit: str = "mm",
         batch_size: int = 64,
         betas: np.ndarray | torch.Tensor | None = None,
+        left: np.ndarray | None = None,
     ) -> MeshPrediction:
         """Meshes of 3D joints: MeshNet alone, without PoseNet.
 
@@ -185,13 +172,12 @@ class Pose2MeshPredictor:
             batch_size: poses per network call.
             betas: (S,) a shape that is known, for fitted surfaces. 3D joints are trusted more than 2D ones, so that
                 surfaces are not refined.
+            left: (B,) bool, who is a left hand; None: nobody is.
 
         Raises:
             ValueError: see ``check_pose3d`` and ``check_poses`` of ``lib.predictor.inputs``; or numbers of 2D and 3D
                 poses that differ.
         """
-        known = Circumstances(betas=betas)
-        known.check(0, 0, self.mesh_model.params().shape_num)
         joints = check_pose3d(_array(pose3d), self.joint_set, self.template_joints, unit)
         if pose2d is None:
             points = orthographic_view(joints, self.template_joints, self.input_scale)
@@ -199,8 +185,13 @@ class Pose2MeshPredictor:
             points = check_poses(_array(pose2d), self.joint_set, self.input_scale)
         if len(points) != len(joints):
             raise ValueError(f"{len(joints)} 3D poses need as many 2D poses, got {len(points)}")
-        pairs = zip(torch.from_numpy(points).split(batch_size), torch.from_numpy(joints).split(batch_size))
-        return self._joined([self._predict_batch(*pair, known=known) for pair in pairs if len(pair[0])])
+        known = Circumstances(betas=betas, left=left)
+        known.check(len(joints), self.joint_set, self.mesh_model.params().shape_num)
+        parts = (slice(start, start + batch_size) for start in range(0, len(joints), batch_size))
+        pairs = torch.from_numpy(points), torch.from_numpy(joints)
+        return self._joined(
+            [self._predict_batch(*(pair[part] for pair in pairs), known=known.rows(part)) for part in parts]
+        )
 
     def select_people(
         self, poses: np.ndarray | torch.Tensor, source: str | Path | JointSet | Source = "coco17", **options
@@ -223,6 +214,7 @@ class Pose2MeshPredictor:
         image_size: tuple[int, int] | None = None,
         batch_size: int = 64,
         focal: float | None = None,
+        left: np.ndarray | None = None,
     ) -> PeoplePrediction:
         """Meshes of the people that a detector found in an image: joints mapped, missing ones filled in.
 
@@ -237,14 +229,16 @@ class Pose2MeshPredictor:
             image_size: width and height, where known: joints far outside are missing.
             batch_size: poses per network call.
             focal: of the camera, pixels, where known.
+            left: (N,) bool, who is a left hand; None: nobody is.
 
         Raises:
             ValueError: unknown source, a hand for a body, or a wrong number of joints.
         """
         people = self.select_people(
-            poses, source, joint_score=joint_score, person_score=person_score, image_size=image_size
+            poses, source, joint_score=joint_score, person_score=person_score, image_size=image_size, left=left
         )
-        prediction = self.predict(people.poses, batch_size, Circumstances(image_size, focal, people.scores))
+        known = Circumstances(image_size, focal, people.scores, left=people.left)
+        prediction = self.predict(people.poses, batch_size, known)
         return PeoplePrediction(prediction, people.kept, list(people.reasons), people.scores, people.filled)
 
     @torch.inference_mode()
@@ -252,13 +246,14 @@ class Pose2MeshPredictor:
         self, pose2d: torch.Tensor, pose3d: torch.Tensor | None = None, *, known: Circumstances
     ) -> tuple[torch.Tensor, ...]:
         """The parts of a `MeshPrediction`; ``pose3d`` (B, J, 3) in millimetres takes PoseNet's place."""
-        pose2d, given = pose2d.to(self.device), pose3d is not None
+        mirror, given = Mirror(known, len(pose2d), self.device), pose3d is not None
+        pose2d = mirror.points(pose2d.to(self.device))
         # the published crop to 288 x 384 before this step cancels in the standardisation
         network_input = standardise(pose2d, self.input_scale).float()
         if pose3d is None:
             mesh, pose3d = self.network(network_input)
         else:
-            pose3d = pose3d.to(self.device).float()
+            pose3d = mirror.vectors(pose3d.to(self.device)).float()
             mesh = self.network.mesh(network_input, pose3d)
         box, target = camera_crop(pose2d)
         count = self.joint_set.keypoint_num  # derived joints are means of others, which would count twice
@@ -278,19 +273,20 @@ class Pose2MeshPredictor:
                 camera = lens.weak(box)
                 apart = (lens.project(joints[:, :count]) - pose2d[:, :count]) * (CROP_SIZE / box[:, None, 2:])
                 residual = apart.abs().mean(dim=(1, 2))
-        seen = (lens.translation, lens.focal, lens.principal)
-        return pose2d, mesh, joints * MM_PER_M, pose3d, camera, box, residual, lift_residual, risk, *params, *seen
+        fits, seen = (residual, lift_residual, risk), (lens.translation, lens.focal, lens.principal)
+        return mirror.back(pose2d, mesh, joints * MM_PER_M, pose3d, camera, box, *fits, *params, *seen)
 
     def _joined(self, parts: list[tuple[torch.Tensor, ...]]) -> MeshPrediction:
         """The batches' results as one; without any, that of nobody."""
         if parts:
-            return MeshPrediction(*(torch.cat(values).float().cpu() for values in zip(*parts)))
+            joined = (torch.cat(values).cpu() for values in zip(*parts))
+            return MeshPrediction(*(v if v.dtype == torch.bool else v.float() for v in joined))
         joints, vertices = self.joint_set.joint_num, self.mesh_model.vertex_num
         params = self.mesh_model.params()
         sizes = (0, 0, 0) if self.surfaces is None else (3 * params.joint_num, params.shape_num, 3)
         rest = (*((size,) for size in sizes), (3,), (), (2,))
         shapes = ((joints, 2), (vertices, 3), (joints, 3), (joints, 3), (3,), (4,), (), (), (), *rest)
-        return MeshPrediction(*(torch.zeros(0, *shape) for shape in shapes))
+        return MeshPrediction(*[*(torch.zeros(0, *shape) for shape in shapes), torch.zeros(0, dtype=torch.bool)])
 
 
 def _array(values: np.ndarray | torch.Tensor) -> np.ndarray:

@@ -35,6 +35,8 @@ class MeshPrediction:
         translation: (B, 3) metres, of refined meshes: mesh + translation stands before a perspective camera, to which
             ``camera`` agrees where the mesh's origin is. NaN for others, which ``camera`` sees.
         focal, principal: (B,) and (B, 2) pixels of that camera.
+        left: (B,) bool, who is a left hand. The model is of right ones: a left hand's mesh has the faces turned,
+            ``faces[:, ::-1]``, and its parameters are the mirrored model's (``lib.predictor.mirror``).
     """
 
     pose2d: torch.Tensor
@@ -52,6 +54,7 @@ class MeshPrediction:
     translation: torch.Tensor
     focal: torch.Tensor
     principal: torch.Tensor
+    left: torch.Tensor
 
     def __len__(self) -> int:
         if self.mesh.ndim == 2:

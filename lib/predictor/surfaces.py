@@ -12,6 +12,7 @@ from lib.mesh.fit_params import ParamFit
 from lib.mesh.mesh_model import OPEN_FILES, MeshModel
 from lib.mesh.refine import BodyState, View
 from lib.mesh.surface import Surface, SurfaceFitter
+from lib.poses.selection import check_left
 from lib.predictor.risk import RiskFeatures, risk_model
 from lib.settings.setting import FITTED, NETWORK, REFINED, SURFACES
 from lib.units import MM_PER_M
@@ -66,6 +67,7 @@ class Circumstances:
         focal: focal length, pixels; None: the picture's diagonal.
         scores: (B, J) of the joints, 0 of missing ones; None: all are certain.
         betas: (S,) or (B, S) a shape that is known.
+        left: (B,) bool, who is a left hand; None: nobody is.
         film, frames, tracks: of films the memory, and numbers (B,) of frame, not decreasing, and person.
     """
 
@@ -76,6 +78,7 @@ class Circumstances:
     film: Film | None = None
     frames: np.ndarray | None = None
     tracks: np.ndarray | None = None
+    left: np.ndarray | None = None
 
     def rows(self, part: slice) -> "Circumstances":
         """Those of some of the people."""
@@ -85,13 +88,16 @@ class Circumstances:
 
         return Circumstances(
             self.image_size, self.focal, cut(self.scores, 2), cut(self.betas, 2), self.film, cut(self.frames, 1),
-            cut(self.tracks, 1),
+            cut(self.tracks, 1), cut(self.left, 1),
         )  # fmt: skip
 
-    def check(self, count: int, joints: int, shape_num: int) -> None:
-        """Raises ValueError for lengths that do not belong to so many people with so many joints."""
-        if self.scores is not None and tuple(np.shape(self.scores)) != (count, joints):
-            raise ValueError(f"{count} poses of {joints} joints have scores {tuple(np.shape(self.scores))}")
+    def check(self, count: int, joint_set: JointSet, shape_num: int) -> None:
+        """Raises ValueError for what does not belong to so many people with these joints."""
+        check_left(self.left, count, joint_set)
+        if self.scores is not None and tuple(np.shape(self.scores)) != (count, joint_set.joint_num):
+            raise ValueError(
+                f"{count} poses of {joint_set.joint_num} joints have scores {tuple(np.shape(self.scores))}"
+            )
         if self.betas is not None and tuple(np.shape(self.betas)) not in ((shape_num,), (count, shape_num)):
             raise ValueError(
                 f"expected betas ({shape_num},) or ({count}, {shape_num}), got {tuple(np.shape(self.betas))}"
@@ -192,10 +198,13 @@ class SurfaceMaker:
     def _refined(self, surface: Surface, view: View, known: Circumstances, keep_shape: bool) -> Surface:
         if known.film is None or known.frames is None or known.tracks is None:
             return self.fitter.refined(surface.fit, view, keep_shape)[0]
+        # a person's left hand is remembered apart from the right one
+        left = False if known.left is None else known.left
+        numbers = np.where(known.tracks < 0, -1, 2 * known.tracks + left)
         parts = []
         for frame in np.unique(known.frames).tolist():  # frames do not decrease, so the parts are in order
             rows = torch.from_numpy(np.flatnonzero(known.frames == frame))
-            tracks = known.tracks[rows.numpy()].tolist()
+            tracks = numbers[rows.numpy()].tolist()
             fit, seen = surface.fit[rows], View(view.rays[rows], view.weight[rows])
             before, followed = known.film.before(frame, tracks, self.fitter.state(fit))
             refined, state = self.fitter.refined(fit, seen, keep_shape, before, followed)

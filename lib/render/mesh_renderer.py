@@ -90,7 +90,7 @@ class MeshRenderer:
     def render_people(
         self,
         meshes: np.ndarray,
-        faces: np.ndarray,
+        faces: np.ndarray | Sequence[np.ndarray],
         image: np.ndarray,
         cameras: np.ndarray,
         colours: Sequence[tuple[float, float, float]] | None = None,
@@ -100,7 +100,7 @@ class MeshRenderer:
 
         Args:
             meshes: (N, V, 3) metres, x right, y down, z away from the viewer; N may be 0.
-            faces: (F, 3) vertex indices.
+            faces: (F, 3) vertex indices, of everybody or one array for each person.
             image: (H, W, 3) uint8, blue-green-red; not modified.
             cameras: (N, 4) sx, sy, tx, ty of the image (``crop_to_image_camera``).
             colours: N times (r, g, b) in 0..1; None takes ``person_colour(index)``.
@@ -118,9 +118,9 @@ class MeshRenderer:
         if not len(scene) or not image[area].size:
             return picture
         if self.backend == "software":
-            canvas = software.Canvas(scene.faces, scene.size, area)
+            canvas = software.Canvas(scene.size, area)
             for index in range(len(scene)):
-                canvas.add(scene.points(index), scene.shaded(index))
+                canvas.add(scene.points(index), scene.faces[index], scene.shaded(index))
             rgba = canvas.rgba(area)
         else:
             rgba = self._draw_some(scene, range(len(scene)), area)
@@ -130,7 +130,7 @@ class MeshRenderer:
     def render_series(
         self,
         meshes: np.ndarray,
-        faces: np.ndarray,
+        faces: np.ndarray | Sequence[np.ndarray],
         image: np.ndarray,
         cameras: np.ndarray,
         colours: Sequence[tuple[float, float, float]] | None = None,
@@ -145,12 +145,12 @@ class MeshRenderer:
         """
         scene = Scene(meshes, faces, image, cameras, colours, depths)
         picture = image.copy()
-        canvas = software.Canvas(scene.faces, scene.size, scene.area) if self.backend == "software" else None
+        canvas = software.Canvas(scene.size, scene.area) if self.backend == "software" else None
         for index in range(len(scene)):
             area = scene.area_of(index)
             if image[area].size:
                 if canvas is not None:
-                    canvas.add(scene.points(index), scene.shaded(index))
+                    canvas.add(scene.points(index), scene.faces[index], scene.shaded(index))
                     rgba = canvas.rgba(area)
                 else:  # OpenGL keeps nothing between pictures: those before who stand in the same place are drawn again
                     near = [other for other in range(index) if _meet(scene.area_of(other), area)]
@@ -185,9 +185,10 @@ class MeshRenderer:
         points[..., :2] = (2 * points[..., :2] - corners.sum(axis=0)) / (corners[1] - corners[0])
         shaded = np.stack([scene.shaded(index) for index in people])
         rows, columns = area
-        return self._draw(points, scene.faces, shaded, (columns.stop - columns.start, rows.stop - rows.start))
+        faces = [scene.faces[index] for index in people]
+        return self._draw(points, faces, shaded, (columns.stop - columns.start, rows.stop - rows.start))
 
-    def _draw(self, points: np.ndarray, faces: np.ndarray, colours: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    def _draw(self, points: np.ndarray, faces: list, colours: np.ndarray, size: tuple[int, int]) -> np.ndarray:
         """(H, W, 4) premultiplied RGBA."""
         if self.backend != "software":
             try:

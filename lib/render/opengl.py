@@ -76,14 +76,16 @@ class GLContext:
         self._camera = ScreenCamera(znear=0.1, zfar=10.0)
         self._renderer: Any = None  # an OffscreenRenderer from the first picture on
 
-    def draw(self, points: np.ndarray, faces: np.ndarray, colours: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-        """Rasterise people; arguments and result as in ``lib.render.software.draw``."""
+    def draw(
+        self, points: np.ndarray, faces: list[np.ndarray], colours: np.ndarray, size: tuple[int, int]
+    ) -> np.ndarray:
+        """Rasterise people; arguments and result as in ``lib.render.software.draw``; faces (F, 3) of each."""
         pyrender = self._pyrender
         count, vertex_num = points.shape[:2]
         rgba = np.concatenate([colours.reshape(-1, 3), np.ones((count * vertex_num, 1))], axis=1)
         primitive = pyrender.Primitive(
             positions=points.reshape(-1, 3).astype(np.float32),
-            indices=(faces[None] + np.arange(count)[:, None, None] * vertex_num).reshape(-1, 3).astype(np.uint32),
+            indices=np.concatenate([own + row * vertex_num for row, own in enumerate(faces)]).astype(np.uint32),
             color_0=rgba.astype(np.float32),
             material=pyrender.MetallicRoughnessMaterial(baseColorFactor=(1.0, 1.0, 1.0, 1.0), doubleSided=True),
             mode=pyrender.constants.GLTF.TRIANGLES,

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from lib.render.shading import person_colour, shade
-from lib.render.software import Area, pixel_area
+from lib.render.software import Area, faces_of_each, pixel_area
 
 _DEPTH = 0.9  # z of the farthest point; of the nearest one -0.9
 
@@ -17,7 +17,7 @@ class Scene:
     clipped what lies more than 1 m before or behind the root; only the order in depth matters here.
 
     Attributes:
-        faces: (F, 3) vertex indices, of everybody.
+        faces: (F, 3) vertex indices of each person.
         size: width and height of the picture, pixels.
 
     Raises:
@@ -27,13 +27,13 @@ class Scene:
     def __init__(
         self,
         meshes: np.ndarray,
-        faces: np.ndarray,
+        faces: np.ndarray | Sequence[np.ndarray],
         image: np.ndarray,
         cameras: np.ndarray,
         colours: Sequence[tuple[float, float, float]] | None,
         depths: np.ndarray | None,
     ):
-        meshes, self.faces = np.asarray(meshes), np.asarray(faces)
+        meshes = np.asarray(meshes)
         self._meshes = meshes if meshes.dtype.kind == "f" else meshes.astype(np.float64)
         self._cameras = np.asarray(cameras, dtype=np.float64)
         if meshes.ndim != 3 or meshes.shape[2] != 3 or not all(np.isfinite(mesh).all() for mesh in self._meshes):
@@ -41,6 +41,7 @@ class Scene:
         if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8:
             raise ValueError(f"expected an image (H, W, 3) of uint8, got {image.shape} of {image.dtype}")
         count = len(meshes)
+        self.faces = faces_of_each(faces, count)
         if self._cameras.shape != (count, 4) or not np.isfinite(self._cameras).all():
             raise ValueError(f"expected finite cameras ({count}, 4), got shape {self._cameras.shape}")
         self._colours = [person_colour(index) for index in range(count)] if colours is None else colours
@@ -73,7 +74,7 @@ class Scene:
 
     def shaded(self, index: int) -> np.ndarray:
         """(V, 3) red, green, blue in 0..1 of a person's vertices."""
-        return shade(self._mesh(index), self.faces, self._colours[index])
+        return shade(self._mesh(index), self.faces[index], self._colours[index])
 
     def _mesh(self, index: int) -> np.ndarray:
         return self._meshes[index].astype(np.float64)

@@ -28,20 +28,35 @@ def pixel_area(points: np.ndarray, size: tuple[int, int]) -> Area:
     return slice(y0, max(y0, y1)), slice(x0, max(x0, x1))
 
 
-def draw(points: np.ndarray, faces: np.ndarray, colours: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+def faces_of_each(faces, count: int) -> list[np.ndarray]:
+    """Faces of each of ``count`` people: of arrays (F, 3), one for each, themselves; of a single one that of everybody.
+
+    Raises:
+        ValueError: another number of arrays.
+    """
+    if not len(faces) or np.ndim(faces[0]) < 2:
+        return [np.asarray(faces)] * count
+    if len(faces) != count:
+        raise ValueError(f"{count} meshes have faces of {len(faces)}")
+    return [np.asarray(own) for own in faces]
+
+
+def draw(
+    points: np.ndarray, faces: np.ndarray | list[np.ndarray], colours: np.ndarray, size: tuple[int, int]
+) -> np.ndarray:
     """Rasterise people.
 
     Args:
         points: (N, V, 3): x, y in -1..1 across the picture (y down), z in -1..1, smaller is nearer.
-        faces: (F, 3) vertex indices, for each of the N.
+        faces: (F, 3) vertex indices, for each of the N or one array for each.
         colours: (N, V, 3) red, green, blue in 0..1.
         size: width and height, pixels.
 
     Returns:
         (height, width, 4) uint8 red, green, blue, alpha; premultiplied.
     """
-    canvas = Canvas(faces, size, pixel_area(points[..., :2], size))
-    for person in zip(points, colours):
+    canvas = Canvas(size, pixel_area(points[..., :2], size))
+    for person in zip(points, faces_of_each(faces, len(points)), colours):
         canvas.add(*person)
     return canvas.rgba((slice(0, size[1]), slice(0, size[0])))
 
@@ -52,13 +67,12 @@ class Canvas:
     Memory: 8 bytes for each sample of the bands of rows that somebody was drawn in, whatever the number of people.
 
     Args:
-        faces: (F, 3) vertex indices, of everybody.
         size: width and height, pixels.
         area: of everybody who will be drawn; decides the samples per pixel.
     """
 
-    def __init__(self, faces: np.ndarray, size: tuple[int, int], area: Area):
-        self._faces, self._size = faces, size
+    def __init__(self, size: tuple[int, int], area: Area):
+        self._size = size
         self._top, self._left = area[0].start, area[1].start
         self._height, width = area[0].stop - self._top, area[1].stop - self._left
         self._factor = next(factor for limit, factor in _SAMPLING if width * self._height <= limit)
@@ -66,9 +80,9 @@ class Canvas:
         self._band = max(_BAND // max(self._columns * self._factor, 1), 1)  # rows of pixels
         self._bands: dict[int, tuple[np.ndarray, np.ndarray]] = {}  # depth (n,), 0 where nobody is, and RGBA (n, 4)
 
-    def add(self, points: np.ndarray, colours: np.ndarray) -> None:
-        """Draw a person: points (V, 3) and colours (V, 3) as in ``draw``."""
-        triangles = _facing(points[None], self._faces)
+    def add(self, points: np.ndarray, faces: np.ndarray, colours: np.ndarray) -> None:
+        """Draw a person: points (V, 3), faces (F, 3) and colours (V, 3) as in ``draw``."""
+        triangles = _facing(points[None], faces)
         # from front to back: what is covered is not coloured
         triangles = triangles[np.argsort(points[triangles[:, 0], 2], kind="stable")]
         pixels = (points[:, :2] + 1) * np.array(self._size) / 2 - [self._left, self._top]

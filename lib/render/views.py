@@ -42,7 +42,7 @@ def draw_views(
         poses: (N, J, 2) pixels, at least one.
         joint_set: of the poses.
         overlay: (H, W, 3) uint8, the image with the meshes.
-        people: the N people's ``vertices``, ``drawn`` and ``faces``, ``camera_image`` and ``translation``.
+        people: the N people's ``vertices``, ``drawn`` and ``row_faces``, ``camera_image`` and ``translation``.
         colours: N times (r, g, b) in 0..1.
         renderer: draws the side view.
 
@@ -74,7 +74,12 @@ def draw_views(
     window = np.array([left, low[1]]), np.array([right, high[1]])
     ground = np.full((shape[1], max(round((right - left) * scale), 1), 3), _SIDE_GROUND, dtype=np.uint8)
     profile = renderer.render_people(
-        turned, people.faces, ground, _window_cameras(cameras, size, window), colours, depths=people.translation[:, 2]
+        turned,
+        people.row_faces,
+        ground,
+        _window_cameras(cameras, size, window),
+        colours,
+        depths=people.translation[:, 2],
     )
     gap = np.full((shape[1], _GAP, 3), _GAP_COLOUR, dtype=np.uint8)
     return np.concatenate([skeletons, gap, cut(overlay), gap, profile], axis=1)

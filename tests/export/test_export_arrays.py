@@ -30,7 +30,7 @@ def prediction(batch=3, vertex_num=40, seed=0) -> MeshPrediction:
     camera = torch.tensor([[0.9, 0.1, -0.2]]).expand(batch, 3)
     joints = 300 * draw(19, 3)
     residual, nothing, unknown = draw().abs(), draw(0), torch.full((batch, 3), torch.nan)
-    seen = (unknown, unknown[:, 0], unknown[:, :2])
+    seen = (unknown, unknown[:, 0], unknown[:, :2], torch.zeros(batch, dtype=torch.bool))
     return MeshPrediction(
         100 * draw(19, 2), draw(vertex_num, 3), joints, 300 * draw(19, 3), camera, box, residual, residual,
         unknown[:, 0], *[nothing] * 3, *seen,

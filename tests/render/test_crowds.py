@@ -66,7 +66,12 @@ def test_pictures_of_a_crowd_are_not_kept_in_memory(tmp_path, monkeypatch):
         meshes, faces, cameras, _, depths = crowd(count)
         places = np.column_stack([np.zeros((count, 2)), depths])
         people = SimpleNamespace(
-            vertices=meshes, drawn=meshes, risk=np.zeros(count), faces=faces, camera_image=cameras, translation=places
+            vertices=meshes,
+            drawn=meshes,
+            risk=np.zeros(count),
+            row_faces=[faces] * count,
+            camera_image=cameras,
+            translation=places,
         )
         poses, rows = np.random.default_rng(0).uniform(0, 240, (count, 17, 2)), np.arange(count)
         chosen = Selection(poses, np.ones((count, 17)), np.zeros((count, 17), bool), rows, rows)
