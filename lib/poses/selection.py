@@ -107,7 +107,7 @@ def select_people(
         np.full(len(kept), -1) if tracks is None else tracks[kept],
         tuple(reasons),
         tuple(_notes(joints, reasons, result.filled)),
-        None if left is None else np.asarray(left)[kept],
+        left=None if left is None else np.asarray(left)[kept],
     )
 
 
