@@ -1,6 +1,7 @@
 """Poses in NumPy files."""
 
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -18,8 +19,9 @@ _LAYOUT = (
     "(T, N, J, 2 or 3) for T frames (absent people NaN); columns x, y, score"
 )
 _MOST_BYTES = 1 << 28  # of arrays: a day of video with a person
+_LIFTED = "reconstruction"  # what demos of lifting networks call their input, in Human3.6M's order
 _KEYS = ("poses", "keypoints", "pose2d", "joints2d", "pred_keypoints_2d", "keypoints_2d", "kpts", "joints_2d",
-         "reconstruction", "data", "arr_0")  # fmt: skip
+         _LIFTED, "data", "arr_0")  # fmt: skip
 _SCORES = ("scores", "keypoint_scores", "keypoints_scores", "confidence", "confidences", "conf", "score",
            "pred_keypoint_scores", "visibility")  # fmt: skip
 _SHARED = 0.25  # of a person's size: consecutive poses as near are one person's in consecutive frames
@@ -42,7 +44,9 @@ def read_arrays(path: Path, request: Request) -> PoseSequence:
             members = {name.removesuffix(".npy") for name in archive.namelist()}
         if members & set(ARCHIVE_KEYS):
             return read_archive(path, request)
-    poses, notes = _load(path)
+    poses, key = _load(path)
+    if key == _LIFTED and poses.shape[-2:-1] == (get_source("human36").joint_num,) and request.source is None:
+        request = replace(request, source="human36")
     if poses.dtype.kind not in "iuf":
         raise ValueError(f"{path} holds an array of {poses.dtype}; expected {_LAYOUT}")
     poses, frames_of_one = _shaped(path, poses)
@@ -62,7 +66,7 @@ def read_arrays(path: Path, request: Request) -> PoseSequence:
     body = get_source(source).with_derived(body)
     scores, note = plain_scores(body[..., 2])
     body = np.concatenate([body[..., :2], scores[..., None]], axis=-1)
-    notes += [note] if note else []
+    notes = [note] if note else []
     notes += [] if scored else ["no scores found: every joint counts as seen"]
     is_video = body.ndim == 4 or frames_of_one
     if frames_of_one:
@@ -88,17 +92,19 @@ def _is_archive(path: Path) -> bool:
     return path.is_file() and zipfile.is_zipfile(path)
 
 
-def _load(path: Path) -> tuple[np.ndarray, list[str]]:
-    """The poses, with their scores as a column where an archive has them, and notes."""
+def _load(path: Path) -> tuple[np.ndarray, str]:
+    """The poses, with their scores as a column where an archive has them, and their key in it."""
     if not _is_archive(path):
-        return files.read_array(path, _LAYOUT, most=_MOST_BYTES), []
+        return files.read_array(path, _LAYOUT, most=_MOST_BYTES), ""
     hint = f"an archive holds one array, or one of {', '.join(_KEYS)}"
-    poses, *scores = files.read_arrays(path, _chosen, _LAYOUT, hint, most=_MOST_BYTES).values()
+    arrays = files.read_arrays(path, _chosen, _LAYOUT, hint, most=_MOST_BYTES)
+    (key, poses), *scores = arrays.items()
     if not scores or poses.shape[-1] != 2:
-        return poses, []
-    if scores[0].size != poses[..., 0].size:
-        raise ValueError(f"{path} has {scores[0].shape} scores for {poses.shape[:-1]} joints; expected {_LAYOUT}")
-    return np.concatenate([poses, scores[0].reshape(*poses.shape[:-1], 1)], axis=-1), []
+        return poses, key
+    beside = scores[0][1]
+    if beside.size != poses[..., 0].size:
+        raise ValueError(f"{path} has {beside.shape} scores for {poses.shape[:-1]} joints; expected {_LAYOUT}")
+    return np.concatenate([poses, beside.reshape(*poses.shape[:-1], 1)], axis=-1), key
 
 
 def _chosen(names: list[str]) -> list[str]:

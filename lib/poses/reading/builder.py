@@ -231,16 +231,21 @@ def _both_hands(person: Person, parts: JointParts) -> np.ndarray:
     for row, (own, places) in enumerate(zip((person.left_hand, person.right_hand), parts.hands)):
         if own is None and places and person.pose is not None:
             own = person.pose[list(places)]
-        # OpenPose writes zeros for hands that it does not see
-        if own is not None and (np.nan_to_num(own[:, :2]) != 0).any() and (np.nan_to_num(own[:, 2]) > 0).any():
+        # OpenPose writes zeros for hands that it does not see; the wrist may be the body's
+        if own is not None and ((own[:, 2] > 0) & np.nan_to_num(own[:, :2]).any(axis=1)).sum() > 1:
             hands[row] = own
     return hands
 
 
 def _trackable(tracks: list[list[int | None]]) -> bool:
-    """Numbers say who is who: everybody has one, nobody's is twice in a frame, and they are not 0 throughout, which
-    tools write that were not asked to follow anybody."""
+    """Numbers say who is who: everybody has one and nobody's is twice in a frame.
+
+    Tools that were not asked to follow anybody write 0 for all, others the places in each frame's list, which begin
+    anew in frames with fewer people.
+    """
     known = [track for frame in tracks for track in frame]
     if not known or None in known or any(len(set(frame)) < len(frame) for frame in tracks):
         return False
-    return set(known) != {0}
+    counts = {len(frame) for frame in tracks if frame}
+    rows = any(all(frame == list(range(first, first + len(frame))) for frame in tracks) for first in (0, 1))
+    return not (rows and (len(counts) > 1 or set(known) == {0}))
