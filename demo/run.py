@@ -50,9 +50,9 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
 
 def _add_inputs(group) -> None:
     add = group.add_argument
-    add("--input_pose", help="poses in pixels: .npy or .npz (J, 2|3), (N, J, 2|3), (T, N, J, 2|3); JSON of "
-        "COCO, OpenPose (file or folder), AlphaPose, MMPose, MediaPipe, or {image: [[17][x, y, score]]}; '.' is a "
-        "sample picture with several people (default: a sample pose)")  # fmt: skip
+    add("--input_pose", help="file or folder of a pose detector: AlphaPose, OpenPose, YOLO-pose, MMPose, MediaPipe and "
+        "others, see demo/README.md; .npy or .npz (J, 2|3), (N, J, 2|3), (T, N, J, 2|3) in pixels; csv; '.' is a sample "
+        "picture with several people (default: a sample pose)")  # fmt: skip
     add("--format", help="file format or joints of the poses where they are not recognised: see lib/poses/README.md")
     add("--joint_set", default="coco", help=f"joints that the network takes: {', '.join(JOINT_SETS)} or a joint set "
         "file .yml (default: coco); poses with other joints are mapped to them")  # fmt: skip
@@ -71,6 +71,7 @@ def _add_inputs(group) -> None:
     add("--unit", choices=("mm", "m"), default="mm", help="of --input_pose3d (default: mm)")
     add("--video", action="store_true", help="frames follow each other in time; an array (N, J, 2) is N frames of one "
         "person")  # fmt: skip
+    add("--photos", action="store_true", help="images with numbered names are photos all the same, no video")
     add("--check_input", action="store_true", help="draw the joints with their names and stop")
     add("--min_score", dest="joint_score", metavar="SCORE", type=float, default=DemoOptions.joint_score, help="joints "
         "with a score up to this are missing (default: %(default)s)")  # fmt: skip

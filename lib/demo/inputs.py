@@ -88,6 +88,8 @@ def load_input(options: DemoOptions) -> DemoInput:
         raise ValueError("--detector and --detector_model say how poses are found in --input_img; add --detect")
     if len(given) > 1:
         raise ValueError(f"--{' and --'.join(given)} exclude each other; give one source of poses")
+    if options.photos and options.video:
+        raise ValueError("--photos and --video exclude each other")
     with naming(options.input_name):
         if options.input_pose3d is not None:
             source = _from_pose3d(Path(options.input_pose3d), options, joint_set)
@@ -108,9 +110,12 @@ def _from_file(options: DemoOptions, joint_set: JointSet) -> DemoInput:
     images = None if image_path is None else open_images(image_path)
     size = images.size if images else None
     sequence = read_poses(path, options.format, options.joint_set, size)
+    if options.photos:
+        frames = [replace(frame, number=None, tracks=None) for frame in sequence.frames]
+        sequence = replace(sequence, frames=frames, is_video=False)
     if not (options.video or sequence.is_video):
         _check_crowds(sequence)
-    if (options.video or isinstance(images, VideoImages)) and not sequence.is_video:
+    if (options.video or isinstance(images, VideoImages)) and not sequence.is_video and not options.photos:
         sequence = _as_video(sequence)
     if images is None or image_path is None:
         images = Images(_common_size(sequence))

@@ -27,6 +27,7 @@ class DemoOptions:
         input_pose3d: ``.npy`` (J, 3) or (N, J, 3) of 3D joints in the joint set's order, in ``unit``.
         unit: ``mm`` or ``m``.
         video: the frames follow each other in time, an array (N, J, 2) is N frames of one person.
+        photos: frames are unrelated pictures, whatever their names.
         check_input: draw the named joints and stop.
         joint_score: largest score of a missing joint (``--min_score``).
         fill: fill missing joints; else people who miss some are left out.
@@ -55,6 +56,7 @@ class DemoOptions:
     input_pose3d: Path | None = None
     unit: str = "mm"
     video: bool = False
+    photos: bool = False
     check_input: bool = False
     joint_score: float = JOINT_SCORE
     fill: bool = True

@@ -68,7 +68,7 @@ class Detector:
     """MediaPipe's model of bodies or of hands, kept between images.
 
     The body model finds one person per image, the most prominent one; for several, detect on crops. The hand model
-    finds up to four hands; right ones are kept, as the hand mesh is a right hand.
+    finds up to four hands and tells left from right ones.
     """
 
     def __init__(self, kind: str = "body", video: bool = False):
@@ -87,13 +87,12 @@ class Detector:
             raise ValueError(reason)
         self.kind, self.video = kind, video
         self.source = MODELS[kind]
-        self.left_hands = 0  # found and left out so far
         self._joint_num = get_source(self.source).joint_num
         # made with the first image: it writes to the log when it starts, from threads of its own
         self._model: Any = None
 
     def __call__(self, image: np.ndarray, name: str = "") -> Frame:
-        """The people, or right hands, in one image.
+        """The people, or hands, in one image.
 
         Args:
             image: (H, W, 3) uint8 BGR.
@@ -101,7 +100,8 @@ class Detector:
 
         Returns:
             (N, 33 or 21, 3) x, y in pixels and score: the visibility of body joints (joints outside the image are
-            guessed, with a low one), 1 for joints of hands, which have none. N is 0 when nobody was found.
+            guessed, with a low one), 1 for joints of hands, which have none. N is 0 when nobody was found. Of hands
+            ``left`` says which are left ones.
 
         Raises:
             ValueError: not such an image.
@@ -109,19 +109,19 @@ class Detector:
         if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8:
             raise ValueError(f"expected an image (H, W, 3) of uint8 in BGR order, got {image.shape} of {image.dtype}")
         results = self._looks(cv2.cvtColor(image, cv2.COLOR_BGR2RGB))
+        left = None
         if self.kind == "body":
             found = [] if results.pose_landmarks is None else [results.pose_landmarks]
         else:
-            right = [_is_right(handedness) for handedness in results.multi_handedness or ()]
-            self.left_hands += right.count(False)
-            found = [hand for hand, keep in zip(results.multi_hand_landmarks or (), right) if keep]
+            found = list(results.multi_hand_landmarks or ())
+            left = np.array([_is_left(handedness) for handedness in results.multi_handedness or ()], dtype=bool)
         poses = np.empty((len(found), self._joint_num, 3), dtype=np.float32)
         for pose, landmarks in zip(poses, found):
             pose[:] = [(mark.x, mark.y, mark.visibility) for mark in landmarks.landmark]
         poses[..., :2] *= image.shape[1], image.shape[0]
         if self.kind == "hand":
             poses[..., 2] = 1.0
-        return Frame(name, poses)
+        return Frame(name, poses, left=left)
 
     def nobody(self, where: str) -> str:
         """Message for when nothing was found: what to try.
@@ -129,8 +129,6 @@ class Detector:
         Args:
             where: the photo or video, in words.
         """
-        if self.left_hands:
-            return f"only left hands found in {where}; the hand mesh is a right hand: mirror the image"
         what = {"body": "person", "hand": "hand"}[self.kind]
         return f"no {what} found in {where}; {_ADVICE[self.kind]}"
 
@@ -176,7 +174,7 @@ class Detector:
 
 
 def detect(image: np.ndarray, kind: str = "body", name: str = "") -> Frame:
-    """The person, or the right hands, in a photo; see ``Detector``.
+    """The person, or the hands, in a photo; see ``Detector``.
 
     Args:
         image: (H, W, 3) uint8 BGR.
@@ -187,7 +185,7 @@ def detect(image: np.ndarray, kind: str = "body", name: str = "") -> Frame:
         (N, 33 or 21, 3) x, y in pixels and score, N at least 1.
 
     Raises:
-        ValueError: nobody found, or only left hands; not such an image; MediaPipe is missing. Says what to do.
+        ValueError: nobody found; not such an image; MediaPipe is missing. Says what to do.
     """
     with Detector(kind) as detector:
         frame = detector(image, name)
@@ -196,9 +194,9 @@ def detect(image: np.ndarray, kind: str = "body", name: str = "") -> Frame:
         return frame
 
 
-def _is_right(handedness) -> bool:
+def _is_left(handedness) -> bool:
     """MediaPipe names hands as if the image were mirrored, like that of a front camera: photos are not."""
-    return handedness.classification[0].label == "Left"
+    return handedness.classification[0].label == "Right"
 
 
 def _import() -> ModuleType:

@@ -113,15 +113,15 @@ def test_a_video_is_followed(fake):
     assert model.calls == ["process"] * 3 + ["close"]
 
 
-def test_right_hands_are_kept(fake):
+def test_hands_of_both_sides(fake):
     """MediaPipe says Left of a right hand, as it takes images for mirrored."""
     fake(hands("Right", "Left", "Left"))
     with Detector("hand") as photo:
         frame = photo(IMAGE)
-        assert photo.left_hands == 1
-    assert frame.poses.shape == (2, 21, 3)
-    np.testing.assert_allclose(frame.poses[1, 20], [16.0, 16.0, 1.0])  # hands have no visibility: seen
-    assert map_pose(frame.poses, MODELS["hand"], "mano").shape == (2, 21, 3)
+    assert frame.poses.shape == (3, 21, 3)
+    assert frame.left.tolist() == [True, False, False]
+    np.testing.assert_allclose(frame.poses[2, 20], [16.0, 16.0, 1.0])  # hands have no visibility: seen
+    assert map_pose(frame.poses, MODELS["hand"], "mano").shape == (3, 21, 3)
 
 
 def test_nobody_found(fake):
@@ -130,9 +130,6 @@ def test_nobody_found(fake):
         detect(IMAGE, "body", "a.jpg")
     fake(hands())
     with pytest.raises(ValueError, match=r"no hand found in the photo .*--input_pose"):
-        detect(IMAGE, "hand")
-    fake(hands("Right"))
-    with pytest.raises(ValueError, match=r"only left hands found .*: mirror the image"):
         detect(IMAGE, "hand")
 
 
@@ -204,11 +201,11 @@ with Detector("hand") as detector:
     right = map_pose(detector(picture).poses, MODELS["hand"], "mano")
     left = detector(np.ascontiguousarray(picture[:, ::-1]))
     error = np.linalg.norm(right[0, :, :2] - true, axis=1).mean() / np.ptp(true, axis=0).max()
-    print(json.dumps([len(right), float(error), len(left.poses), detector.left_hands]))
+    print(json.dumps([len(right), float(error), len(left.poses), left.left.tolist()]))
 """
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr
     found, error, found_mirrored, left = json.loads(done.stdout.splitlines()[-1])
-    assert (found, found_mirrored, left) == (1, 0, 1)
+    assert (found, found_mirrored, left) == (1, 1, [True])
     assert error < 0.08
     assert done.stderr == ""

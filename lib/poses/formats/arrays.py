@@ -134,8 +134,8 @@ def _shaped(path: Path, poses: np.ndarray) -> tuple[np.ndarray, bool]:
     if poses.ndim not in (2, 3, 4) or poses.shape[-1] not in (2, 3, 4):
         hint = " (it is transposed: save array.T)" if poses.ndim == 2 and shape[0] in (2, 3) else ""
         raise ValueError(wrong + hint)
-    if poses.ndim == 4 and shape[0] == 1 and shape[1] > 1 and _one_person(poses[0]):
-        return poses[0], True
+    if poses.ndim == 4 and shape[0] == 1:
+        poses = poses[0]
     return poses, poses.ndim == 3 and _one_person(poses)
 
 
