@@ -176,7 +176,7 @@ def test_other_bad_arguments(run, weights, tmp_path, capsys):
         (["--smooth"], "--smooth need frames that follow each other"),
         (["--video", "--fps", "0"], "--fps must be between 0 and 1000"),
         (["--format", "yolo"], "unknown format 'yolo'"),
-        (["--input_pose", ".", "--joint_set", "mano"], "people without hands; hands come from"),
+        (["--input_pose", ".", "--joint_set", "mano"], "person(s) without hands; hands come from"),
         (["--input_pose", ".", "--detect"], "--input_pose and --detect exclude each other"),
         (["--detect"], "give one with --input_img"),
         (["--focal", "0"], "focal length must be a positive number"),

@@ -55,7 +55,7 @@ READ = {
     "ap_idx0_video.json": film(COCO, 12, 2),
     "ap_noidx_video.json": film(COCO, 12, 2),
     "op_zero_frames": Read(BODY25, (0, 1, 0, 1), (0, 1, 2, 3)),
-    "op_null_people.json": Read(BODY25, note="2 people without joints left out"),
+    "op_null_people.json": Read(BODY25, note="2 person(s) without joints left out"),
     "op_scale01.json": Read(BODY25),
     "op_scale11.json": Read(BODY25, note="-1 to 1"),
     "op_mpi15.json": Read("openpose_mpi15", known=12),
@@ -122,7 +122,7 @@ READ = {
     "input_keypoints_2d.npz": film("human36", 6, joint_set="human36", tracks=(0,)),
     "sam3d_body.npz": Read("sam3d70", hands=True),
     "mhr70.npy": Read("sam3d70", hands=True),
-    "pifpaf.json": Read(COCO, note="1 people without joints left out"),
+    "pifpaf.json": Read(COCO, note="1 person(s) without joints left out"),
     "easymocap_annots.json": Read(BODY25),
     "T34.npy": film(COCO, 4, tracks=(0,)),
     "flat51.npy": Read(COCO),
@@ -248,7 +248,7 @@ def test_right_readings_are_not_doubted(name):
 @pytest.mark.parametrize("name", HANDS)
 def test_hands_of_both_sides(name):
     if HANDS[name] is None:
-        with pytest.raises(ValueError, match="1 people without hands; hands come from"):
+        with pytest.raises(ValueError, match="without hands; hands come from"):
             read(name, "mano")
         return
     frame = read(name, "mano").frames[0]

@@ -73,7 +73,7 @@ class FrameBuilder:
         """
         self.add_frame(name, number)
         if person is None:
-            self.skip("people without joints left out")
+            self.skip("person(s) without joints left out")
             return
         self._frames[name].people.append((person, self._parts(person, where)))
 
@@ -139,7 +139,7 @@ class FrameBuilder:
         if not hand:
             return f"{self.path} ({self.form.title}) holds {len(people)} hand(s) and no body: add --joint_set mano"
         return (
-            f"{self.path} ({self.form.title}) holds {len(people)} people without hands; hands come from OpenPose's "
+            f"{self.path} ({self.form.title}) holds {len(people)} person(s) without hands; hands come from OpenPose's "
             "--hand, whole-body models (133 or 136 joints) and MediaPipe's hand or holistic landmarks"
         )
 
