@@ -29,7 +29,8 @@ def save_mesh(
 
     Args:
         path: ``.obj``, ``.glb`` or ``.ply``; missing folders are created.
-        vertices: (V, 3) of one person, (N, V, 3), or N times (V, 3) of different sizes, metres. Place several with ``lib.export.place_people`` first:
+        vertices: (V, 3) of one person, (N, V, 3), or N times (V, 3), metres. Place several with
+            ``lib.export.place_people`` first:
             the network's meshes are all around the origin.
         faces: (F, 3) vertex indices from 0, the same for all; or one such array for each person.
         colours: (r, g, b) in 0..1 for each person; None: grey. Wavefront files have none.

@@ -185,14 +185,14 @@ class PeopleArrays:
     @property
     def drawn(self) -> Meshes:
         """``whole`` as ``camera_image`` shows it where each mesh's own camera sees it, metres."""
-        bodies = self._seen(self.vertices)
+        bodies = self.seen(self.vertices)
         if self.hands is None:
             return bodies
         hands = self.hands.hand_vertices
-        return self.hands.whole(bodies, self._seen(hands.reshape(len(self), -1, 3)).reshape(hands.shape))
+        return self.hands.whole(bodies, self.seen(hands.reshape(len(self), -1, 3)).reshape(hands.shape))
 
-    def _seen(self, points: np.ndarray) -> np.ndarray:
-        """Points (N, n, 3) of people as ``drawn``."""
+    def seen(self, points: np.ndarray) -> np.ndarray:
+        """Points (N, n, 3) about the people's origins, metres, as ``drawn`` has them."""
         refined = np.isfinite(self.lens).all(axis=1)
         if not refined.any():
             return points
@@ -201,6 +201,11 @@ class PeopleArrays:
         flat = place * nearer - self.lens[:, None]
         flat[..., 2] = points[..., 2]
         return np.where(refined[:, None, None], flat, points)
+
+    def pixels(self, points: np.ndarray) -> np.ndarray:
+        """(N, n, 2) where points (N, n, 3) about the people's origins, metres, are in the image."""
+        scale, shift = np.split(self.camera_image[:, None].astype(np.float64), 2, axis=2)
+        return ((self.seen(points)[..., :2] + shift) * scale + 1) * self.image_size / 2
 
     @property
     def placed(self) -> Meshes:

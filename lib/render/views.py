@@ -9,11 +9,12 @@ import cv2
 import numpy as np
 
 from lib.joints.joint_set import JointSet
-from lib.render.poses import draw_pose
+from lib.joints.tables import JOINT_SETS
+from lib.render.poses import add_hands, draw_pose
 from lib.render.shading import rotate_view
 
 if TYPE_CHECKING:
-    from lib.export.people import PeopleArrays
+    from lib.export.people import Meshes, PeopleArrays
     from lib.render.mesh_renderer import MeshRenderer
 
 _HEIGHT = 720  # pixels of the panels
@@ -42,7 +43,7 @@ def draw_views(
         poses: (N, J, 2) pixels, at least one.
         joint_set: of the poses.
         overlay: (H, W, 3) uint8, the image with the meshes.
-        people: the N people's ``whole``, ``drawn`` and ``row_faces``, ``camera_image`` and ``translation``.
+        people: the N people's ``whole``, ``drawn``, ``row_faces`` and ``hands``, ``camera_image`` and ``translation``.
         colours: N times (r, g, b) in 0..1.
         renderer: draws the side view.
 
@@ -65,6 +66,9 @@ def draw_views(
     for pose in poses:
         skeletons = draw_pose(skeletons, (pose - low) * scale, joint_set)
 
+    for hands in () if people.hands is None else people.hands.hand_pose2d:
+        add_hands(skeletons, (hands - low) * scale, JOINT_SETS["mano"])
+
     # as wide as the people from the side, as high as the other panels
     side_low, side_high = side[:, 0].min(), side[:, 0].max()
     margin = _MARGIN * (high[1] - low[1])
@@ -85,7 +89,7 @@ def draw_views(
     return np.concatenate([skeletons, gap, cut(overlay), gap, profile], axis=1)
 
 
-def _pixels(meshes: Sequence[np.ndarray], cameras: np.ndarray, size: np.ndarray) -> np.ndarray:
+def _pixels(meshes: Meshes, cameras: np.ndarray, size: np.ndarray) -> np.ndarray:
     """(n, 2) places of all vertices in a picture of this size."""
     places = [((mesh[:, :2] + camera[2:]) * camera[:2] + 1) * size / 2 for mesh, camera in zip(meshes, cameras)]
     return np.concatenate(places)

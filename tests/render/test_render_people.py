@@ -160,7 +160,9 @@ def test_views_show_pose_overlay_and_side_cut_to_the_people():
     meshes = meshes.astype(np.float32)
     places = np.array([[0, 0, 4.0]] * 2)
     each = [faces] * len(meshes)
-    people = SimpleNamespace(whole=meshes, drawn=meshes, row_faces=each, camera_image=cameras, translation=places)
+    people = SimpleNamespace(
+        whole=meshes, drawn=meshes, row_faces=each, hands=None, camera_image=cameras, translation=places
+    )
     image = np.full((300, 400, 3), 90, dtype=np.uint8)
     overlay = renderer.render_people(meshes, faces, image, cameras, [RED, GREEN])
     # joints in the middles of the two spheres
