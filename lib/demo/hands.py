@@ -26,6 +26,9 @@ class BodyWrists:
 
     Args:
         body, hand: mesh models.
+
+    Raises:
+        ValueError: a body without hands.
     """
 
     def __init__(self, body: MeshModel, hand: MeshModel):
@@ -33,6 +36,8 @@ class BodyWrists:
         template = body.arrays()["v_template"].astype(np.float64)
         weights = np.asarray(body.arrays()["weights"])
         own = np.stack([weights[:, list(pair)].sum(axis=1) > _OWN for pair in zip(_WRISTS, _HANDS)])  # (2, V)
+        if not own.any(axis=1).all():
+            raise ValueError(f"--hands: no vertices of {body.description} belong to its hands")
         self.hand_faces = np.all(own[:, body.faces], axis=2)
         joints = self._regressor @ template
         lengths = [_reach(template[mine], joints[wrist]) for mine, wrist in zip(own, _WRISTS)]

@@ -46,7 +46,19 @@ class HandArrays:
         return [np.concatenate([body, *hands[row, self.sides(row)]]) for row, body in enumerate(bodies)]
 
     def part_faces(self, row: int, body: np.ndarray) -> list[np.ndarray]:
-        """Faces of a person's parts, each (F, 3) with indices of its own: ``body`` without what is replaced, hands."""
+        """Faces of a person's parts, each (F, 3) with indices of its own: the body with closed stumps, hands."""
         sides = self.sides(row)
         hands = [self.hand_faces if side else self.hand_faces[:, ::-1] for side in sides]
-        return [body[~self.replaced_faces[sides].any(axis=0)], *hands]
+        lids = [_lid(body[self.replaced_faces[side]]) for side in sides]
+        return [np.concatenate([body[~self.replaced_faces[sides].any(axis=0)], *lids]), *hands]
+
+
+def _lid(faces: np.ndarray) -> np.ndarray:
+    """Faces (n, 3) that close the hole which removing ``faces`` leaves in a surface: a fan over its rim."""
+    start, end = faces.ravel(), np.roll(faces, -1, axis=1).ravel()
+    count = int(faces.max(initial=0)) + 1
+    rim = ~np.isin(start * count + end, end * count + start)  # edges that no other of the faces passes
+    edges = np.stack([start[rim], end[rim]], axis=1)
+    middle = edges.min(initial=count)
+    fan = edges[(edges != middle).all(axis=1)]
+    return np.concatenate([fan, np.full((len(fan), 1), middle)], axis=1)
