@@ -18,6 +18,7 @@ from lib.units import MM_PER_M
 
 _ELBOWS, _WRISTS, _HANDS = ((18, 19), (20, 21), (22, 23))  # of SMPL's joints, left and right
 _OWN = 0.5  # share of a vertex's skinning weights from which it belongs to the hand: the cut lies at the wrist joint
+_FARTHEST = 0.6  # mean distance of a hand's joints to the seen ones, of its size; usual ones are below 0.2
 _AHEAD = np.array([0.0, 0.0, 1.0])
 
 
@@ -107,7 +108,7 @@ class HandLifter:
             size_known: see ``Lifter``.
             film: what is kept from frame to frame; ``numbers`` then are the frames'.
         """
-        chosen, rows = self._select(people, frames, selections)
+        chosen, rows, names = self._select(people, frames, selections)
         sides = np.repeat([side for side, _ in chosen], [len(hands) for _, hands in chosen]).astype(int)
         count, joint_set, model = len(people), self.predictor.joint_set, self.predictor.mesh_model
         hands = HandArrays(
@@ -130,13 +131,20 @@ class HandLifter:
                 left=sides == 0,
             )
             poses = np.concatenate([selection.poses for _, selection in chosen])
-            self._place(people, hands, self.predictor.predict(poses, known=known), rows, sides)
+            lifted = self.predictor.predict(poses, known=known)
+            away = self._place(people, hands, lifted, rows, sides)
+            self._left_out += [
+                f"{names[place]}, {away[place]:.0f} pixels from where its body's is" for place in np.flatnonzero(away)
+            ]
         return replace(people, hands=hands)
 
-    def _select(self, people: PeopleArrays, frames, selections) -> tuple[list[tuple[int, Selection]], np.ndarray]:
-        """Hands to lift, by side and frame, and the rows of the people whose they are (n,)."""
+    def _select(
+        self, people: PeopleArrays, frames, selections
+    ) -> tuple[list[tuple[int, Selection]], np.ndarray, list[str]]:
+        """Hands to lift, by side and frame, the rows of the people whose they are (n,), and what they are called."""
         options, size = self._options, tuple(people.image_size.tolist())
-        chosen, rows, start = [], [], 0
+        chosen: list[tuple[int, Selection]] = []
+        rows, names, start = [], [], 0
         for frame, selection in zip(frames, selections):
             for side, name in enumerate(SIDES if frame.hands is not None else ()):
                 hands = frame.hands[selection.kept, side]
@@ -146,19 +154,23 @@ class HandLifter:
                     hands[there], "mano21", "mano", options.joint_score, image_size=size, fill=options.fill,
                     left=np.full(len(there), name == "left"),
                 )  # fmt: skip
+                called = [f"{shown_name(frame.name)}, {name} hand of person {selection.kept[row]}" for row in there]
                 self._seen += len(there)
-                self._left_out += [
-                    f"{shown_name(frame.name)}, {name} hand of person {selection.kept[row]}, {reason}"
-                    for row, reason in zip(there, found.reasons)
-                    if reason
-                ]
+                self._left_out += [f"{hand}, {why}" for hand, why in zip(called, found.reasons) if why]
+                names += [called[place] for place in found.kept]
                 chosen.append((side, found))
                 rows.append(start + there[found.kept])
             start += len(selection)
-        return chosen, np.concatenate(rows or [np.zeros(0)]).astype(int)
+        return chosen, np.concatenate(rows or [np.zeros(0)]).astype(int), names
 
-    def _place(self, people: PeopleArrays, hands: HandArrays, lifted, rows: np.ndarray, sides: np.ndarray) -> None:
-        """Write lifted hands into the arrays, each about its wrist, in the size and at the wrist of its body."""
+    def _place(
+        self, people: PeopleArrays, hands: HandArrays, lifted, rows: np.ndarray, sides: np.ndarray
+    ) -> np.ndarray:
+        """Write lifted hands into the arrays, each about its wrist, in the size and at the wrist of its body.
+
+        Returns:
+            (n,) mean distance, pixels, of those that were seen elsewhere or in another size, which stay NaN; else 0.
+        """
         wrists, scale = self._wrists(people.vertices[rows])
         wrists = wrists[np.arange(len(rows)), sides]
         joints = lifted.joints.numpy().astype(np.float64) / MM_PER_M
@@ -170,13 +182,18 @@ class HandLifter:
         def placed(points: np.ndarray) -> np.ndarray:
             return np.einsum("nij,nkj->nki", turn, points - own[:, None]) + wrists[:, None]
 
-        joints = placed(joints)
-        hands.hand_vertices[rows, sides] = placed(lifted.mesh.numpy().astype(np.float64))
-        hands.hand_joints[rows, sides] = MM_PER_M * joints
-        hands.hand_pose2d[rows, sides] = lifted.pose2d.numpy()
-        some = people.take(rows)
-        apart = some.pixels(joints) - lifted.pose2d.numpy()
-        hands.hand_residual[rows, sides] = np.abs(apart).mean(axis=(1, 2)) * CROP_SIZE / lifted.box[:, 2].numpy()
+        joints, seen = placed(joints), lifted.pose2d.numpy()
+        projected = people.take(rows).pixels(joints)
+        away = np.linalg.norm(projected - seen, axis=2).mean(axis=1)
+        size = np.maximum(*(np.ptp(points, axis=1).max(axis=1) for points in (projected, seen)))
+        good = away < _FARTHEST * size
+        where = rows[good], sides[good]
+        hands.hand_vertices[where] = placed(lifted.mesh.numpy().astype(np.float64))[good]
+        hands.hand_joints[where] = MM_PER_M * joints[good]
+        hands.hand_pose2d[where] = seen[good]
+        residual = np.abs(projected - seen).mean(axis=(1, 2)) * CROP_SIZE / lifted.box[:, 2].numpy()
+        hands.hand_residual[where] = residual[good]
+        return np.where(good, 0, away)
 
 
 def _unknown(*shape: int) -> np.ndarray:

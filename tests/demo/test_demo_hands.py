@@ -87,7 +87,9 @@ def test_hands_are_at_the_wrists_in_the_size_of_the_body(predictor, lifter, peop
         assert np.linalg.norm(ratio * about[1] - about[0], axis=1).mean() < 0.08 * size
         residual = np.abs(placed - seen).mean() * 500 / (1.25 * size)
         assert hands.hand_residual[row, side] == pytest.approx(residual, rel=0.04)
-    larger = lifter(replace(people, vertices=1.2 * people.vertices, lens=1.2 * people.lens), [frame], [selection])
+    camera = people.camera_image * np.float32([1 / 1.2, 1 / 1.2, 1.2, 1.2])  # a larger body farther away
+    larger = replace(people, vertices=1.2 * people.vertices, lens=1.2 * people.lens, camera_image=camera)
+    larger = lifter(larger, [frame], [selection])
     np.testing.assert_allclose(larger.hands.hand_joints, 1.2 * hands.hand_joints, rtol=1e-4, atol=1e-2)
 
 
@@ -119,7 +121,7 @@ def test_weak_cameras_see_hands_straight_ahead(lifter, people, frame, selection)
     assert turn > 0.5 * np.degrees(np.arctan(np.linalg.norm(place[:2]) / place[2]))
 
 
-def test_hands_that_show_too_little_are_left_out_and_named_once(predictor, people, frame, selection):
+def test_hands_that_show_too_little_or_belong_to_others_are_left_out(predictor, people, frame, selection):
     lifter = HandLifter(predictor.mesh_model, DemoOptions(hands=True, device="cpu"))
     pairs = frame.hands.copy()
     pairs[:, 1, 3:] = np.nan
@@ -127,6 +129,12 @@ def test_hands_that_show_too_little_are_left_out_and_named_once(predictor, peopl
     assert [hands.sides(row) for row in range(2)] == [[0], []]
     (line,) = lifter.lines
     assert line.startswith("Warning: 2 of 3 hands left out; the first: a.jpg, right hand of person 0, ")
+    others = frame.hands.copy()
+    others[0, 0, :, :2] += 200
+    others[0, 1, :, :2] = others[0, 1, :1, :2] + 10 * (others[0, 1, :, :2] - others[0, 1, :1, :2])
+    hands = lifter(people, [replace(frame, hands=others)], [selection]).hands  # of somebody else, and of no human size
+    assert [hands.sides(row) for row in range(2)] == [[], [1]]
+    assert lifter.lines[0].startswith("Warning: 4 of 6 hands left out")
     assert lifter(people, [replace(frame, hands=None)], [selection]).hands.sides(0) == []
 
 
