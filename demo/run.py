@@ -58,6 +58,8 @@ def _add_inputs(group) -> None:
         "file .yml (default: coco); poses with other joints are mapped to them")  # fmt: skip
     add("--hand_side", choices=SIDES, help="with --joint_set mano: which hands these are, where the file does not say "
         "(default: right)")  # fmt: skip
+    add("--hands", action="store_true", help="bodies with hands of the hand network, of poses that have hands "
+        "(OpenPose's --hand, whole-body models, MediaPipe's holistic landmarks)")  # fmt: skip
     add("--input_img", help="image, folder of images or video, drawn under the meshes (default: black)")
     add("--detect", action="store_true", help="find the poses in --input_img, photos or a video (with --joint_set "
         "mano: hands); needs one of the detectors")  # fmt: skip

@@ -43,6 +43,8 @@ def run_demo(options: DemoOptions) -> list[Path]:
     for line in predictor.description:
         print(one_line(line))
     lifter = Lifter(predictor, options)
+    if lifter.hands is not None:
+        print(one_line(f"Hands: {lifter.hands.predictor.weights}, {lifter.hands.predictor.mesh_model.description}"))
     with naming(options.input_name):
         if source.sequence.is_video:
             from lib.demo.sequence import lift_sequence

@@ -1,4 +1,4 @@
-"""Which hands are left ones where files do not say."""
+"""Hands of the demo's input: which ones are left where files do not say, and whether there are any."""
 
 from dataclasses import replace
 
@@ -34,3 +34,14 @@ def sided(sequence: PoseSequence, hand_side: str | None, joint_set: JointSet) ->
     ]
     note = () if hand_side else ("nothing says which hands these are, taken for right ones; --hand_side left",)
     return replace(sequence, frames=frames, notes=(*sequence.notes, *note))
+
+
+def check_hands(sequence: PoseSequence, joint_set: JointSet, title: str) -> None:
+    """Raises ValueError where no hands can be put beside bodies: hands alone, or poses without hands."""
+    if joint_set.body == "hand":
+        raise ValueError(f"--hands puts hands beside bodies, {joint_set.name} is of a hand; leave --hands out")
+    if all(frame.hands is None for frame in sequence.frames):
+        raise ValueError(
+            f"--hands: {title} holds no hands; they come from OpenPose's --hand, whole-body models (133, 136 or 308 "
+            "joints), MediaPipe's holistic landmarks, and RTMPose's whole-body models with --detect"
+        )

@@ -8,7 +8,7 @@ import numpy as np
 
 from lib import ROOT
 from lib.demo.films import film_files, film_over
-from lib.demo.hand_sides import sided
+from lib.demo.hand_sides import check_hands, sided
 from lib.demo.images import (
     ImageFolder,
     Images,
@@ -97,6 +97,8 @@ def load_input(options: DemoOptions) -> DemoInput:
             source = _from_detector(options, joint_set)
         else:
             source = _from_file(options, joint_set)
+        if options.hands:
+            check_hands(source.sequence, joint_set, source.title)
         return replace(source, sequence=sided(source.sequence, options.hand_side, joint_set))
 
 

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 
+from lib.demo.hands import HandLifter
 from lib.demo.options import DemoOptions
 from lib.export.people import PeopleArrays
 from lib.joints.joint_set import JointSet
@@ -47,6 +48,7 @@ class Lifter:
 
     Attributes:
         betas: (S,) the shape that the options say all people have; None: unknown.
+        hands: what lifts their hands; None: not asked for.
 
     Raises:
         ValueError: a shape or height for the network's vertices, which have none, or that the mesh model lacks.
@@ -56,6 +58,7 @@ class Lifter:
         self.predictor, self.options = predictor, options
         self.faces = predictor.mesh_model.faces
         self.betas = known_shape(predictor, options)
+        self.hands = HandLifter(predictor.mesh_model, options) if options.hands else None
 
     def select(
         self,

@@ -20,6 +20,7 @@ class DemoOptions:
         format: file format or joints of ``input_pose`` (``lib.poses.read_poses``).
         joint_set: name or joint set file.
         hand_side: ``left`` or ``right``, which hands they all are where the file does not say; None: right ones.
+        hands: put hands of the hand network beside the bodies.
         input_img: image, folder of images or video.
         detect: find the poses in ``input_img`` (``lib.poses.detectors``).
         detector: ``auto`` or a key of ``lib.poses.detectors.TOOLS``.
@@ -49,6 +50,7 @@ class DemoOptions:
     format: str | None = None
     joint_set: str = "coco"
     hand_side: str | None = None
+    hands: bool = False
     input_img: Path | None = None
     detect: bool = False
     detector: str = "auto"

@@ -16,11 +16,12 @@ from lib.export.people import PeopleArrays
 from lib.export.png import PngSeries
 from lib.files import staged
 from lib.joints.joint_set import JointSet
+from lib.joints.tables import JOINT_SETS
 from lib.mesh.mesh_model import MeshModel
 from lib.poses import Selection
 from lib.render.marks import mark_risks
 from lib.render.mesh_renderer import MeshRenderer, person_colour
-from lib.render.poses import add_skeleton, draw_pose
+from lib.render.poses import add_hands, add_skeleton, draw_pose
 from lib.render.views import draw_views
 from lib.units import MM_PER_M
 
@@ -117,6 +118,8 @@ class PictureResults:
     def _single(self, folder, image, people, selection, colours, stem) -> Generator[str, None, np.ndarray]:
         # filled joints have no score, but are shown like the others: they are what the network was given
         posed = draw_pose(image, selection.poses[0], self.joint_set, np.ones(len(selection.poses[0])))
+        if people.hands is not None:
+            add_hands(posed, people.hands.hand_pose2d[0], JOINT_SETS["mano"])
         cameras, depths = people.camera_image, people.translation[:, 2]
         scene = self.renderer.render_people(people.drawn, people.row_faces, image, cameras, colours, depths)
         scene = mark_risks(scene, people)
@@ -133,6 +136,11 @@ class PictureResults:
         for row, (scene, changed) in enumerate(series):
             number = selection.kept[row]
             posed_rows = add_skeleton(posed, selection.poses[row].T, self.joint_set.bones, colours[row])
+            if people.hands is not None:
+                hands_rows = add_hands(posed, people.hands.hand_pose2d[row], JOINT_SETS["mano"])
+                if hands_rows.stop:
+                    ends = (posed_rows.start, hands_rows.start), (posed_rows.stop, hands_rows.stop)
+                    posed_rows = slice(min(ends[0]), max(ends[1]))
             pose_files.save(folder / f"{stem}_pose2d_{number}.png", posed, posed_rows)
             yield f"{stem}_pose2d_{number}.png"
             mesh_files.save(folder / f"{stem}_mesh_{number}.png", scene, changed)
@@ -151,7 +159,9 @@ class PictureResults:
             if kind == "obj":
                 for row, number in enumerate(selection.kept):
                     name = f"{stem}_mesh.obj" if single else f"{stem}_mesh_{number}.obj"
-                    save_mesh(folder / name, people.vertices[row], people.row_faces[row])
+                    one = people.take([row])
+                    vertices, faces, _, parts = one.parts(one.whole, [names[row]])
+                    save_mesh(folder / name, vertices, faces, names=parts)
                     yield name
                 continue
             name = f"{stem}_params.npz" if kind == "params" else f"{stem}_mesh.{kind}"
@@ -163,8 +173,8 @@ class PictureResults:
                 self._save_page(folder / name, people, colours, posed, stem)
             else:
                 # people stand in one scene; a single one stays about the origin, as the original wrote it
-                placed = people.vertices[0] if single else people.placed
-                save_mesh(folder / name, placed, people.row_faces, colours, names)
+                vertices, faces, rows, parts = people.parts(people.whole if single else people.placed, names)
+                save_mesh(folder / name, vertices, faces, [colours[row] for row in rows], parts)
             yield name
 
     def _save_params(self, path: Path, people: PeopleArrays) -> None:
@@ -177,5 +187,6 @@ class PictureResults:
     def _save_page(self, path: Path, people: PeopleArrays, colours: list, picture: np.ndarray, title: str) -> None:
         from lib.export import Shot, save_html
 
-        shot = Shot(people.placed, colours, picture, turned=people.left)
+        faces = None if people.hands is None else people.row_faces  # without hands left hands' are turned by the page
+        shot = Shot(people.placed, colours, picture, turned=people.left, faces=faces)
         save_html(path, shot, people.faces, f"Pose2Mesh: {title}")

@@ -62,6 +62,8 @@ def lift_pictures(source: DemoInput, lifter: Lifter, options: DemoOptions, forma
                 continue
             pose3d = None if source.pose3d is None else [source.pose3d[number]]
             lifted = lifter([people], [frame.name], size, pose3d, size_known=source.size_known)
+            if lifter.hands is not None:
+                lifted = lifter.hands(lifted, [frame], [people], source.size_known)
             for line in _camera_lines(people, lifted, size):
                 say(where + line)
             stem = source.stem if len(frames) == 1 else stems[number]
@@ -76,6 +78,8 @@ def lift_pictures(source: DemoInput, lifter: Lifter, options: DemoOptions, forma
             where = f"{source.title} on {source.images.title}"
             raise ValueError(f"{where}: nobody left to lift; {reasons[0] if reasons else 'no people'}")
         say_replaced(earlier)
+        for line in lifter.hands.lines if lifter.hands is not None else ():
+            print(line)
         print(f"Renderer: {renderer.note}")
     return files
 

@@ -26,13 +26,14 @@ from lib.export.params import mirrored_fit, params_of
 from lib.export.people import PeopleArrays
 from lib.files import say_replaced, staged
 from lib.geometry.mirror import mirror_points
+from lib.joints.tables import JOINT_SETS
 from lib.mesh.fit_params import fit_params
 from lib.messages import shown_name
 from lib.poses import Selection, assign_tracks
 from lib.predictor import Film
 from lib.render.marks import mark_carried, mark_risks
 from lib.render.mesh_renderer import MeshRenderer, person_colour
-from lib.render.poses import draw_pose
+from lib.render.poses import add_hands, draw_pose
 from lib.settings.setting import NETWORK
 from lib.units import MM_PER_M
 
@@ -72,6 +73,14 @@ class _Job:
         pose3d = None if self.source.pose3d is None else [self.source.pose3d[number] for number in frames]
         people = [self.selections[number] for number in frames]
         return self.lifter(people, names, self.size, pose3d, shapes, film, frames, self.source.size_known)
+
+    def with_hands(self, people: PeopleArrays, frames: list[int], film: Film) -> PeopleArrays:
+        """The people of these frames with hands, where asked for."""
+        if self.lifter.hands is None:
+            return people
+        found = [self.source.sequence.frames[number] for number in frames]
+        selections = [self.selections[number] for number in frames]
+        return self.lifter.hands(people, found, selections, self.source.size_known, film, frames)
 
     @property
     def surfaces(self) -> bool:
@@ -113,7 +122,7 @@ def lift_sequence(source: DemoInput, lifter: Lifter, options: DemoOptions, forma
         results = fits.watched(_results(job, shapes, renderer))
         bar = tqdm(results, "lifting", len(sequence.frames), unit="frame", disable=None)
         files.write(bar)
-    for line in fits.lines:
+    for line in (*fits.lines, *(() if lifter.hands is None else lifter.hands.lines)):
         print(line)
     if renderer is not None:
         print(f"Renderer: {renderer.note}")
@@ -199,7 +208,7 @@ def _results(job: _Job, shapes: dict[int, torch.Tensor] | None, renderer: MeshRe
     model = job.lifter.predictor.mesh_model
     regress = job.lifter.regress
     smoother = MeshSmoother(job.fps, regress) if job.options.smooth in ("output", "both") else None
-    params, film = model.params(), Film(longest_gap=round(_LONGEST_GAP * job.fps))
+    params, (film, hand_film) = model.params(), (Film(longest_gap=round(_LONGEST_GAP * job.fps)) for _ in range(2))
     with_params = bool({"params", "amass"} & set(job.formats))
     for frames in _batches(job):
         counts = [len(job.selections[number]) for number in frames]
@@ -218,6 +227,7 @@ def _results(job: _Job, shapes: dict[int, torch.Tensor] | None, renderer: MeshRe
                     body = lbs(params, fit.pose, fit.betas)[0] + fit.trans[:, None]
                     people = with_meshes(people, mirror_points(body.numpy(), people.left), regress)
                 fit = mirrored_fit(fit, people.left)
+            people = job.with_hands(people, frames, hand_film)
         ends = np.cumsum(counts)
         for number, start, end in zip(frames, ends - counts, ends):
             rows = slice(start, end)
@@ -251,4 +261,6 @@ def _frame_result(job: _Job, number: int, people, fit, renderer: MeshRenderer | 
     if "html" in job.formats:
         for pose in selection.poses:
             posed = draw_pose(posed, pose, job.lifter.predictor.joint_set)
+        for hands in () if people is None or people.hands is None else people.hands.hand_pose2d:
+            add_hands(posed, hands, JOINT_SETS["mano"])
     return FrameResult(place, frame.name, people, fit, picture, colours, posed)

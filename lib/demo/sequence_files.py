@@ -117,6 +117,7 @@ class SequenceFiles:
                     result.posed,
                     result.name,
                     None if result.people is None else result.people.left,
+                    None if result.people is None or result.people.hands is None else result.people.row_faces,
                 )
                 for result in passed
             )
@@ -150,7 +151,8 @@ class SequenceFiles:
         names = [f"person_{track}" for track in people.track.tolist()]
         for kind in self._chosen(MESH_FORMATS):
             path = self._path("meshes") / f"{result.number:06d}.{kind}"
-            save_mesh(path, people.placed, people.row_faces, result.colours, names)
+            vertices, faces, rows, parts = people.parts(people.placed, names)
+            save_mesh(path, vertices, faces, [result.colours[row] for row in rows], parts)
         if result.fit is not None:
             self._kept.append((result.fit, people.track, people.translation, people.left, list(people.frame)))
 

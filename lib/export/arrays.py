@@ -11,6 +11,8 @@ from pathlib import Path
 
 import numpy as np
 
+from lib.export.hands import COMMON as HAND_COMMON
+from lib.export.hands import HandArrays
 from lib.export.people import COMMON, PeopleArrays
 from lib.files import atomic_write, hidden_beside, read_arrays
 
@@ -36,16 +38,22 @@ def load_npz(path: str | Path) -> PeopleArrays:
         FileNotFoundError: no such file.
         ValueError: another kind of file.
     """
-    keys = [field.name for field in fields(PeopleArrays)]
-    arrays = read_arrays(
-        path, lambda names: [key for key in keys if key in names or key not in _LATER], "an .npz file of predictions"
-    )
+    keys = [field.name for field in fields(PeopleArrays) if field.name != "hands"]
+    hand_keys = [field.name for field in fields(HandArrays)]
+
+    def wanted(names) -> list[str]:
+        with_hands = hand_keys if hand_keys[0] in names else []
+        return [key for key in keys if key in names or key not in _LATER] + with_hands
+
+    arrays = read_arrays(path, wanted, "an .npz file of predictions")
     count = len(arrays["vertices"])
     unknown, none = np.full(count, np.nan, np.float32), np.zeros((count, 0), np.float32)
     given = {"lens": np.full((count, 3), np.nan, np.float32), "lift_residual": arrays["residual"], "risk": unknown}
     given["carried"] = np.zeros(count, bool)
     given["left"] = np.zeros(count, bool)
-    return PeopleArrays(**{**dict.fromkeys(("pose", "betas", "trans"), none), **given, **arrays})
+    hands = {key: arrays.pop(key) for key in hand_keys if key in arrays}
+    own = {**dict.fromkeys(("pose", "betas", "trans"), none), **given, **arrays}
+    return PeopleArrays(**own, hands=HandArrays(**hands) if hands else None)
 
 
 class NpzWriter:
@@ -77,14 +85,17 @@ class NpzWriter:
         """Add rows.
 
         Raises:
-            ValueError: another mesh, joint set, image size or focal length than before, or longer frame names.
+            ValueError: another mesh, joint set, image size or focal length than before, or longer frame names; hands
+                where there were none.
         """
         arrays = people.arrays()
-        common = {key: arrays.pop(key) for key in COMMON}
+        common = {key: arrays.pop(key) for key in (*COMMON, *HAND_COMMON) if key in arrays}
         arrays["frame"] = arrays["frame"].astype(self._frame_type(arrays["frame"]))
         columns = {key: (values.dtype, values.shape[1:]) for key, values in arrays.items()}
         if self.rows == 0 and not self._columns:
             self._common, self._columns = common, columns
+        if {*common, *columns} != {*self._common, *self._columns}:
+            raise ValueError(f"{self.path}: some people have hands of their own, others do not")
         for key, values in common.items():
             if not np.array_equal(values, self._common[key]):
                 raise ValueError(f"{self.path}: {key} differs from that of the people before")

@@ -29,7 +29,8 @@ def save_mesh(
 
     Args:
         path: ``.obj``, ``.glb`` or ``.ply``; missing folders are created.
-        vertices: (V, 3) of one person, or (N, V, 3), metres. Place several with ``lib.export.place_people`` first:
+        vertices: (V, 3) of one person, (N, V, 3), or N times (V, 3), metres. Place several with
+            ``lib.export.place_people`` first:
             the network's meshes are all around the origin.
         faces: (F, 3) vertex indices from 0, the same for all; or one such array for each person.
         colours: (r, g, b) in 0..1 for each person; None: grey. Wavefront files have none.
@@ -55,25 +56,28 @@ def save_mesh(
         stream.write(data)
 
 
-def check_meshes(path: str | Path, vertices, faces) -> tuple[np.ndarray, list[np.ndarray]]:
-    """Meshes as (N, V, 3) and faces as N int64 (F, 3).
+def check_meshes(path: str | Path, vertices, faces) -> tuple[list[np.ndarray], list[np.ndarray]]:
+    """Meshes as N times (V, 3) and faces as N int64 (F, 3).
 
     Raises:
         ValueError: wrong shapes, no mesh, faces that name vertices that do not exist, values that are not finite.
     """
-    people = np.asarray(vertices)
-    people = people[None] if people.ndim == 2 else people
-    if people.ndim != 3 or people.shape[2] != 3 or not len(people) or people.dtype.kind != "f":
-        raise ValueError(
-            f"{path}: vertices must be real numbers (V, 3) or (N, V, 3) with N > 0, got {people.dtype} {people.shape}"
-        )
-    if not np.isfinite(people).all():
-        raise ValueError(f"{path}: vertices hold NaN or infinite values")
-    if isinstance(faces, list | tuple) and np.ndim(faces[0]) == 2:
-        if len(faces) != len(people):
-            raise ValueError(f"{path}: {len(people)} meshes, but faces of {len(faces)}")
-        return people, [_checked_faces(path, own, people.shape[1]) for own in faces]
-    return people, [_checked_faces(path, faces, people.shape[1])] * len(people)
+    if not len(vertices):
+        raise ValueError(f"{path}: no vertices of anybody")
+    people = [np.asarray(mesh) for mesh in ([vertices] if np.ndim(vertices[0]) == 1 else vertices)]
+    for mesh in people:
+        if mesh.ndim != 2 or mesh.shape[1] != 3 or mesh.dtype.kind != "f":
+            raise ValueError(
+                f"{path}: vertices must be real numbers (V, 3), (N, V, 3) or N times (V, 3), got {mesh.dtype} "
+                f"{mesh.shape} as one person's"
+            )
+        if not np.isfinite(mesh).all():
+            raise ValueError(f"{path}: vertices hold NaN or infinite values")
+    if not isinstance(faces, list | tuple) or np.ndim(faces[0]) != 2:
+        faces = [faces] * len(people)
+    if len(faces) != len(people):
+        raise ValueError(f"{path}: {len(people)} meshes, but faces of {len(faces)}")
+    return people, [_checked_faces(path, own, len(mesh)) for own, mesh in zip(faces, people)]
 
 
 def _checked_faces(path: str | Path, faces, vertex_num: int) -> np.ndarray:
@@ -85,20 +89,20 @@ def _checked_faces(path: str | Path, faces, vertex_num: int) -> np.ndarray:
     return faces.astype(np.int64)
 
 
-def _save_obj(path: Path, people: np.ndarray, faces: list[np.ndarray], names: list[str]) -> None:
+def _save_obj(path: Path, people: list[np.ndarray], faces: list[np.ndarray], names: list[str]) -> None:
     if len(people) == 1:
         save_obj(people[0], faces[0], path)
         return
     with atomic_write(path) as stream:
-        for index, (vertices, name) in enumerate(zip(people, names)):
+        for vertices, own, first, name in zip(people, faces, _starts(people), names):
             numbers = [str(x) for x in vertices.ravel()]
             stream.write(f"g {name}\n")
             stream.writelines(f"v {x} {y} {z}\n" for x, y, z in zip(numbers[::3], numbers[1::3], numbers[2::3]))
-            shifted = (faces[index] + 1 + index * people.shape[1]).tolist()
+            shifted = (own + 1 + first).tolist()
             stream.writelines(f"f {a} {b} {c}\n" for a, b, c in shifted)
 
 
-def _glb(people: np.ndarray, faces: list[np.ndarray], colours: list, names: list[str]) -> bytes:
+def _glb(people: list[np.ndarray], faces: list[np.ndarray], colours: list, names: list[str]) -> bytes:
     import trimesh
 
     scene = trimesh.Scene()
@@ -113,16 +117,21 @@ def _glb(people: np.ndarray, faces: list[np.ndarray], colours: list, names: list
     return scene.export(file_type="glb")
 
 
-def _ply(people: np.ndarray, faces: list[np.ndarray], colours: list, names: list[str]) -> bytes:
+def _ply(people: list[np.ndarray], faces: list[np.ndarray], colours: list, names: list[str]) -> bytes:
     import trimesh
 
-    vertex_num = people.shape[1]
-    all_faces = np.concatenate([own + index * vertex_num for index, own in enumerate(faces)])
-    vertex_colours = np.repeat(np.array([_bytes(colour) for colour in colours], dtype=np.uint8), vertex_num, axis=0)
-    mesh = trimesh.Trimesh(people.reshape(-1, 3), all_faces, vertex_colors=vertex_colours, process=False)
+    all_faces = np.concatenate([own + first for own, first in zip(faces, _starts(people))])
+    each = np.array([_bytes(colour) for colour in colours], dtype=np.uint8)
+    vertex_colours = np.repeat(each, [len(vertices) for vertices in people], axis=0)
+    mesh = trimesh.Trimesh(np.concatenate(people), all_faces, vertex_colors=vertex_colours, process=False)
     content = mesh.export(file_type="ply", encoding="binary_little_endian")
     assert isinstance(content, bytes)  # text is another encoding, a dict another file type
     return content
+
+
+def _starts(people: list[np.ndarray]) -> list[int]:
+    """Numbers of the meshes' first vertices in a list of all."""
+    return np.cumsum([0, *(len(vertices) for vertices in people[:-1])]).tolist()
 
 
 def _bytes(colour) -> list[int]:

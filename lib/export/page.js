@@ -28,19 +28,22 @@
   const floor = middle[1] - data.high[1];
   const faces = new Uint32Array(bytes(data.indices));
 
-  const edges = (function () {
+  const edgeLists = new Map();  // by the first of the faces
+
+  function edgesOf([first, count]) {
+    if (edgeLists.has(first)) return edgeLists.get(first);
     const seen = new Set();
     const out = [];
-    for (let f = 0; f < faces.length; f += 3) {
+    for (let f = first; f < first + count; f += 3) {
       for (let k = 0; k < 3; k++) {
         const a = faces[f + k], b = faces[f + (k + 1) % 3];
         const key = a < b ? a * 4294967296 + b : b * 4294967296 + a;
         if (!seen.has(key)) { seen.add(key); out.push(a, b); }
       }
     }
-    return new Uint32Array(out);
-  });
-  let edgeCount = 0;
+    edgeLists.set(first, new Uint32Array(out));
+    return edgeLists.get(first);
+  }
 
   function decode(frame, person) {
     const levels = new Uint16Array(bytes(person.vertices));
@@ -53,10 +56,10 @@
     return points;
   }
 
-  function normalsOf(points, turned) {
+  function normalsOf(points, [first, count], turned) {
     const way = turned ? -1 : 1;
     const normals = new Float32Array(points.length);
-    for (let f = 0; f < faces.length; f += 3) {
+    for (let f = first; f < first + count; f += 3) {
       const a = 3 * faces[f], b = 3 * faces[f + 1], c = 3 * faces[f + 2];
       const ux = points[b] - points[a], uy = points[b + 1] - points[a + 1], uz = points[b + 2] - points[a + 2];
       const vx = points[c] - points[a], vy = points[c + 1] - points[a + 1], vz = points[c + 2] - points[a + 2];
@@ -177,18 +180,15 @@
       attribute(meshProgram, "normal", normalBuffer);
       gl.uniform3fv(gl.getUniformLocation(meshProgram, "colour"), person.colour);
       gl.bindBuffer(gl.ELEMENT_ARRAY_BUFFER, faceBuffer);
-      gl.drawElements(gl.TRIANGLES, faces.length, gl.UNSIGNED_INT, 0);
+      gl.drawElements(gl.TRIANGLES, person.faces[1], gl.UNSIGNED_INT, 4 * person.faces[0]);
       if (wires) {
         gl.bindBuffer(gl.ELEMENT_ARRAY_BUFFER, edgeBuffer);
-        if (!edgeCount) {
-          const list = edges();
-          gl.bufferData(gl.ELEMENT_ARRAY_BUFFER, list, gl.STATIC_DRAW);
-          edgeCount = list.length;
-        }
+        const edges = edgesOf(person.faces);
+        gl.bufferData(gl.ELEMENT_ARRAY_BUFFER, edges, gl.DYNAMIC_DRAW);
         gl.useProgram(lineProgram);
         attribute(lineProgram, "point", pointBuffer);
         gl.uniform4f(gl.getUniformLocation(lineProgram, "colour"), 0.15, 0.2, 0.3, 1);
-        gl.drawElements(gl.LINES, edgeCount, gl.UNSIGNED_INT, 0);
+        gl.drawElements(gl.LINES, edges.length, gl.UNSIGNED_INT, 0);
       }
     }
     document.body.dataset.drawn = String(people.length);  // tells tests that the scene is there
@@ -209,7 +209,7 @@
     const frame = data.frames[index];
     people = frame.people.map((person) => {
       const points = decode(frame, person);
-      return { points, normals: normalsOf(points, person.turned), colour: person.colour };
+      return { ...person, points, normals: normalsOf(points, person.faces, person.turned) };
     });
     if (frame.picture) image.src = frame.picture;
     label.textContent = frame.label;

@@ -34,19 +34,21 @@ class Shot:
     """One frame of a page.
 
     Attributes:
-        vertices: (N, V, 3) metres in one scene, x right, y down, z forward; N may differ from frame to frame and be 0.
-            Place several people with ``lib.export.place_people`` first.
+        vertices: (N, V, 3) or N times (V, 3), metres in one scene, x right, y down, z forward; N may differ from frame
+            to frame and be 0. Place several people with ``lib.export.place_people`` first.
         colours: (r, g, b) in 0..1 for each person; None: grey.
         picture: (H, W, 3) uint8, blue-green-red, shown beside the meshes; None: none.
         label: text under the scene, for example the frame's name.
         turned: (N,) bool, whose faces are to be turned, as those of left hands; None: nobody's.
+        faces: N times (F, 3), of each person; None: those of the page.
     """
 
-    vertices: np.ndarray
+    vertices: np.ndarray | Sequence[np.ndarray]
     colours: Sequence[tuple[float, float, float]] | None = None
     picture: np.ndarray | None = None
     label: str = ""
     turned: np.ndarray | None = None
+    faces: Sequence[np.ndarray] | None = None
 
 
 def save_html(
@@ -60,7 +62,7 @@ def save_html(
     Args:
         path: ``.html`` file; missing folders are created.
         shots: one, or the frames of an animation (taken one by one; only what the page holds is kept).
-        faces: (F, 3) vertex indices from 0, the same for all.
+        faces: (F, 3) vertex indices from 0, of all whose shot has none.
         title: of the page.
         fps: frames per second of an animation.
 
@@ -71,13 +73,19 @@ def save_html(
     shots = iter([shots] if isinstance(shots, Shot) else shots)
     first = list(itertools.islice(shots, 2))
     side = _LARGEST_PICTURE if len(first) == 1 else _LARGEST_MOVING_PICTURE
-    checked_faces, frames = None, []
+    indices: dict[bytes, tuple[int, int]] = {}  # each person's faces once: where they start among all, and their number
+    frames, count = [], 0
     for shot in itertools.chain(first, shots):
-        people = np.asarray(shot.vertices)
+        people: Any = shot.vertices
+        places = []
         if len(people):
-            people, (checked_faces, *_) = check_meshes(path, people, faces)
-        frames.append(_frame(path, shot, people, side))
-    if checked_faces is None:
+            people, each = check_meshes(path, people, faces if shot.faces is None else list(shot.faces))
+            for own in each:
+                place = indices.setdefault(own.astype("<u4").tobytes(), (count, own.size))
+                count = max(count, sum(place))
+                places.append(place)
+        frames.append(_frame(path, shot, people, places, side))
+    if not indices:
         raise ValueError(f"{path}: nothing to show, there are no people in {len(frames)} frame(s)")
     low = np.min([frame["low"] for frame in frames if frame["people"]], axis=0).tolist()
     high = np.max([frame["high"] for frame in frames if frame["people"]], axis=0).tolist()
@@ -85,7 +93,7 @@ def save_html(
         "fps": float(fps),
         "low": low,
         "high": high,
-        "indices": _base64(checked_faces.astype("<u4")),
+        "indices": base64.b64encode(b"".join(indices)).decode("ascii"),
         "frames": frames,
     }
     # "</script>" in a label would end the script
@@ -98,7 +106,7 @@ def save_html(
         stream.write(page)
 
 
-def _frame(path: Path, shot: Shot, people: np.ndarray, side: int) -> dict:
+def _frame(path: Path, shot: Shot, people: list[np.ndarray], places: list[tuple[int, int]], side: int) -> dict:
     colours = [_GREY] * len(people) if shot.colours is None else list(shot.colours)
     if len(colours) != len(people):
         raise ValueError(f"{path}: {len(people)} people, but {len(colours)} colours")
@@ -107,13 +115,14 @@ def _frame(path: Path, shot: Shot, people: np.ndarray, side: int) -> dict:
         frame["picture"] = _picture(path, shot.picture, side)
     if not len(people):
         return frame
-    low, high = (reduce(people.reshape(-1, 3), axis=0).astype(np.float64) for reduce in (np.min, np.max))
+    low, high = (reduce(np.concatenate(people), axis=0).astype(np.float64) for reduce in (np.min, np.max))
     step = np.maximum(high - low, 1e-9) / _LEVELS
     frame.update(low=low.tolist(), high=high.tolist())
     turned = np.zeros(len(people), bool) if shot.turned is None else shot.turned
-    for vertices, colour, turn in zip(people, colours, turned.tolist()):
+    for vertices, colour, turn, place in zip(people, colours, turned.tolist(), places):
         levels = np.rint((vertices - low) / step).clip(0, _LEVELS).astype("<u2")
-        frame["people"].append({"vertices": _base64(levels), "colour": [float(c) for c in colour], "turned": turn})
+        rgb = [float(c) for c in colour]
+        frame["people"].append({"vertices": _base64(levels), "colour": rgb, "turned": turn, "faces": place})
     return frame
 
 

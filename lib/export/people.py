@@ -1,15 +1,18 @@
 """Predictions of any number of people and frames side by side, in plain arrays: what the other writers take."""
 
-from dataclasses import dataclass, fields
+from collections.abc import Sequence
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 
 from lib.export.cameras import default_focal, full_perspective
+from lib.export.hands import HANDS, HandArrays
 from lib.geometry.mirror import mirror_points
 
 HIGH_RISK = 0.1  # from which people are told; one body in a hundred is as far off, with usual poses and detectors
 _NEAREST = 0.05  # of the distance of a person's origin that anything of the person is seen at
 _SAME = 1e-2  # pixels
+Meshes = np.ndarray | list[np.ndarray]  # (N, V, 3), or N times (V, 3) of different sizes
 
 
 @dataclass(frozen=True)
@@ -49,6 +52,7 @@ class PeopleArrays:
         track: (N,) int64 number of the person through the frames; -1 where unknown.
         frame: (N,) text, file or number of the frame.
         left: (N,) bool, who is a left hand.
+        hands: the people's hands from a network of their own; None: meshes are as one network made them.
     """
 
     vertices: np.ndarray
@@ -75,6 +79,7 @@ class PeopleArrays:
     track: np.ndarray
     frame: np.ndarray
     left: np.ndarray
+    hands: HandArrays | None = None
 
     def __len__(self) -> int:
         return len(self.vertices)
@@ -155,14 +160,22 @@ class PeopleArrays:
 
     def take(self, rows) -> "PeopleArrays":
         """Some rows: slice, indices or mask."""
-        arrays = self.arrays()
-        return PeopleArrays(**{key: value if key in COMMON else value[rows] for key, value in arrays.items()})
+        own = {key: value[rows] for key, value in self._own().items() if key not in COMMON}
+        return replace(self, **own, hands=None if self.hands is None else self.hands.take(rows))
 
     @property
     def row_faces(self) -> list[np.ndarray]:
-        """N times (F, 3): faces that turn counter-clockwise seen from outside, as those of the model do."""
+        """N times (F, 3): faces of ``whole``, counter-clockwise seen from outside, as those of the model are."""
         turned = self.faces[:, ::-1]
-        return [turned if left else self.faces for left in self.left]
+        bodies = [turned if left else self.faces for left in self.left]
+        if self.hands is None:
+            return bodies
+        return [np.concatenate([own + start for start, own in self._parts(row)]) for row in range(len(self))]
+
+    @property
+    def whole(self) -> Meshes:
+        """Meshes with hands: ``vertices``, with ``hands`` N times (V and vertices of hands, 3)."""
+        return self.vertices if self.hands is None else self.hands.whole(self.vertices, self.hands.hand_vertices)
 
     @property
     def model_vertices(self) -> np.ndarray:
@@ -170,24 +183,71 @@ class PeopleArrays:
         return mirror_points(self.vertices, self.left)
 
     @property
-    def drawn(self) -> np.ndarray:
-        """(N, V, 3) metres: meshes that ``camera_image`` shows where each mesh's own camera sees it."""
+    def drawn(self) -> Meshes:
+        """``whole`` as ``camera_image`` shows it where each mesh's own camera sees it, metres."""
+        bodies = self.seen(self.vertices)
+        if self.hands is None:
+            return bodies
+        hands = self.hands.hand_vertices
+        return self.hands.whole(bodies, self.seen(hands.reshape(len(self), -1, 3)).reshape(hands.shape))
+
+    def seen(self, points: np.ndarray) -> np.ndarray:
+        """Points (N, n, 3) about the people's origins, metres, as ``drawn`` has them."""
         refined = np.isfinite(self.lens).all(axis=1)
         if not refined.any():
-            return self.vertices
-        place = self.vertices + self.lens[:, None]
+            return points
+        place = points + self.lens[:, None]
         nearer = self.lens[:, None, 2:] / np.maximum(place[..., 2:], _NEAREST * self.lens[:, None, 2:])
         flat = place * nearer - self.lens[:, None]
-        flat[..., 2] = self.vertices[..., 2]
-        return np.where(refined[:, None, None], flat, self.vertices)
+        flat[..., 2] = points[..., 2]
+        return np.where(refined[:, None, None], flat, points)
+
+    def pixels(self, points: np.ndarray) -> np.ndarray:
+        """(N, n, 2) where points (N, n, 3) about the people's origins, metres, are in the image."""
+        scale, shift = np.split(self.camera_image[:, None].astype(np.float64), 2, axis=2)
+        return ((self.seen(points)[..., :2] + shift) * scale + 1) * self.image_size / 2
 
     @property
-    def placed(self) -> np.ndarray:
-        """(N, V, 3) metres in the camera's frame: vertices + translation."""
-        return self.vertices + self.translation[:, None]
+    def placed(self) -> Meshes:
+        """``whole`` in the camera's frame, metres: vertices + translation."""
+        if self.hands is None:
+            return self.vertices + self.translation[:, None]
+        return [mesh + place for mesh, place in zip(self.whole, self.translation)]
+
+    def _parts(self, row: int) -> list[tuple[int, np.ndarray]]:
+        """Body and hands of a row of ``whole``: the part's first vertex, and its faces, which count from there."""
+        assert self.hands is not None
+        faces = self.hands.part_faces(row, self.faces)
+        body_num, hand_num = self.vertices.shape[1], self.hands.hand_vertices.shape[2]
+        starts = [0, *(body_num + hand_num * hand for hand in range(len(faces) - 1))]
+        return list(zip(starts, faces))
+
+    def parts(self, meshes: Meshes, names: Sequence[str]) -> tuple[list, list, list[int], list[str]]:
+        """Bodies and hands as meshes of their own.
+
+        Args:
+            meshes: of these people, one of ``whole``, ``drawn``, ``placed``.
+            names: of the people.
+
+        Returns:
+            for each part vertices (V, 3), faces (F, 3), row and name: the person's, of hands ``<person>_left_hand``.
+        """
+        if self.hands is None:
+            return list(meshes), self.row_faces, list(range(len(self))), list(names)
+        parts = []
+        for row, (mesh, name) in enumerate(zip(meshes, names)):
+            own = self._parts(row)
+            ends = [*(start for start, _ in own[1:]), len(mesh)]
+            called = [name, *(f"{name}_{HANDS[side]}" for side in self.hands.sides(row))]
+            parts += [(mesh[start:end], faces, row, part) for (start, faces), end, part in zip(own, ends, called)]
+        vertices, faces, rows, called = map(list, zip(*parts))
+        return vertices, faces, rows, called
+
+    def _own(self) -> dict[str, np.ndarray]:
+        return {field.name: np.asarray(getattr(self, field.name)) for field in fields(self) if field.name != "hands"}
 
     def arrays(self) -> dict[str, np.ndarray]:
-        return {field.name: np.asarray(getattr(self, field.name)) for field in fields(self)}
+        return self._own() | ({} if self.hands is None else self.hands.arrays())
 
 
 # of all rows together; the others have one entry for each row

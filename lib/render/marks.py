@@ -53,6 +53,6 @@ def _tops(picture: np.ndarray, people: PeopleArrays, rows: np.ndarray) -> Iterat
     side, size = _side(picture), np.array([picture.shape[1], picture.shape[0]])
     for row in rows:
         scale, shift = np.split(people.camera_image[row].astype(np.float64), 2)
-        points = ((people.drawn[row, :, :2] + shift) * scale + 1) * size / 2
+        points = ((people.drawn[row][:, :2] + shift) * scale + 1) * size / 2
         x, y = np.clip(points[points[:, 1].argmin()], [side, 1.5 * side], size - [side, 1]).astype(int).tolist()
         yield x, y

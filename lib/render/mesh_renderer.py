@@ -89,7 +89,7 @@ class MeshRenderer:
 
     def render_people(
         self,
-        meshes: np.ndarray,
+        meshes: np.ndarray | Sequence[np.ndarray],
         faces: np.ndarray | Sequence[np.ndarray],
         image: np.ndarray,
         cameras: np.ndarray,
@@ -99,7 +99,7 @@ class MeshRenderer:
         """Draw several people over a picture, nearer ones before farther ones.
 
         Args:
-            meshes: (N, V, 3) metres, x right, y down, z away from the viewer; N may be 0.
+            meshes: (N, V, 3) metres, or N times (V, 3), x right, y down, z away from the viewer; N may be 0.
             faces: (F, 3) vertex indices, of everybody or one array for each person.
             image: (H, W, 3) uint8, blue-green-red; not modified.
             cameras: (N, 4) sx, sy, tx, ty of the image (``crop_to_image_camera``).
@@ -129,7 +129,7 @@ class MeshRenderer:
 
     def render_series(
         self,
-        meshes: np.ndarray,
+        meshes: np.ndarray | Sequence[np.ndarray],
         faces: np.ndarray | Sequence[np.ndarray],
         image: np.ndarray,
         cameras: np.ndarray,
@@ -181,14 +181,15 @@ class MeshRenderer:
     def _draw_some(self, scene: Scene, people: Sequence[int], area: software.Area) -> np.ndarray:
         """(h, w, 4) premultiplied RGBA of some people in an area of the picture."""
         corners = np.array([[part.start, part.stop] for part in area[::-1]]).T * 2 / scene.size - 1
-        points = np.stack([scene.points(index) for index in people])
-        points[..., :2] = (2 * points[..., :2] - corners.sum(axis=0)) / (corners[1] - corners[0])
-        shaded = np.stack([scene.shaded(index) for index in people])
+        points = [scene.points(index) for index in people]
+        for own in points:
+            own[:, :2] = (2 * own[:, :2] - corners.sum(axis=0)) / (corners[1] - corners[0])
+        shaded = [scene.shaded(index) for index in people]
         rows, columns = area
         faces = [scene.faces[index] for index in people]
         return self._draw(points, faces, shaded, (columns.stop - columns.start, rows.stop - rows.start))
 
-    def _draw(self, points: np.ndarray, faces: list, colours: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    def _draw(self, points: list, faces: list, colours: list, size: tuple[int, int]) -> np.ndarray:
         """(H, W, 4) premultiplied RGBA."""
         if self.backend != "software":
             try:

@@ -77,15 +77,15 @@ class GLContext:
         self._renderer: Any = None  # an OffscreenRenderer from the first picture on
 
     def draw(
-        self, points: np.ndarray, faces: list[np.ndarray], colours: np.ndarray, size: tuple[int, int]
+        self, points: list[np.ndarray], faces: list[np.ndarray], colours: list[np.ndarray], size: tuple[int, int]
     ) -> np.ndarray:
         """Rasterise people; arguments and result as in ``lib.render.software.draw``; faces (F, 3) of each."""
         pyrender = self._pyrender
-        count, vertex_num = points.shape[:2]
-        rgba = np.concatenate([colours.reshape(-1, 3), np.ones((count * vertex_num, 1))], axis=1)
+        ends = np.cumsum([len(own) for own in points])
+        rgba = np.concatenate([np.concatenate(colours), np.ones((ends[-1], 1))], axis=1)
         primitive = pyrender.Primitive(
-            positions=points.reshape(-1, 3).astype(np.float32),
-            indices=np.concatenate([own + row * vertex_num for row, own in enumerate(faces)]).astype(np.uint32),
+            positions=np.concatenate(points).astype(np.float32),
+            indices=np.concatenate([own + first for own, first in zip(faces, [0, *ends])]).astype(np.uint32),
             color_0=rgba.astype(np.float32),
             material=pyrender.MetallicRoughnessMaterial(baseColorFactor=(1.0, 1.0, 1.0, 1.0), doubleSided=True),
             mode=pyrender.constants.GLTF.TRIANGLES,

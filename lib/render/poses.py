@@ -1,6 +1,6 @@
 """Drawings of 2D and 3D poses. No window system: OpenCV draws into arrays, matplotlib into files.
 
-Images are uint8 in OpenCV's channel order (blue, green, red). Only ``add_skeleton`` modifies them; the other functions
+Images are uint8 in OpenCV's channel order (blue, green, red). Only ``add_...`` modify them; the other functions
 return a copy.
 """
 
@@ -80,6 +80,29 @@ def add_skeleton(picture: np.ndarray, kps: np.ndarray, bones, colour: tuple[floa
             cv2.circle(picture, end, 2, shade, 3, cv2.LINE_AA)
         rows += [end[1] for end in ends]
     first, last = np.clip([min(rows) - _REACH, max(rows) + _REACH + 1], 0, len(picture)).tolist()
+    return slice(first, last)
+
+
+def add_hands(picture: np.ndarray, hands: np.ndarray, joint_set: JointSet) -> slice:
+    """Draw the bones of a person's hands into the picture itself, thin: their joints lie close together.
+
+    Args:
+        picture: (H, W, 3) uint8.
+        hands: (2, J, 2) pixels, left and right; NaN where there is none.
+        joint_set: of hands.
+
+    Returns:
+        the picture's rows that may have changed.
+    """
+    line = max(1, round(max(picture.shape[:2]) / 800))
+    rows = []
+    for hand, colour in zip(hands, (_SIDES["left"], _SIDES["right"])):
+        for ends in ((pixel(hand[a]), pixel(hand[b])) for a, b in joint_set.bones if np.isfinite(hand).all()):
+            cv2.line(picture, *ends, colour, line, cv2.LINE_AA)
+            rows += [end[1] for end in ends]
+    if not rows:
+        return slice(0, 0)
+    first, last = np.clip([min(rows) - line - 1, max(rows) + line + 2], 0, len(picture)).tolist()
     return slice(first, last)
 
 

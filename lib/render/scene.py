@@ -26,21 +26,21 @@ class Scene:
 
     def __init__(
         self,
-        meshes: np.ndarray,
+        meshes: np.ndarray | Sequence[np.ndarray],
         faces: np.ndarray | Sequence[np.ndarray],
         image: np.ndarray,
         cameras: np.ndarray,
         colours: Sequence[tuple[float, float, float]] | None,
         depths: np.ndarray | None,
     ):
-        meshes = np.asarray(meshes)
-        self._meshes = meshes if meshes.dtype.kind == "f" else meshes.astype(np.float64)
+        self._meshes = [mesh if mesh.dtype.kind == "f" else mesh.astype(np.float64) for mesh in map(np.asarray, meshes)]
         self._cameras = np.asarray(cameras, dtype=np.float64)
-        if meshes.ndim != 3 or meshes.shape[2] != 3 or not all(np.isfinite(mesh).all() for mesh in self._meshes):
-            raise ValueError(f"expected finite vertices (N, V, 3), got shape {meshes.shape}")
+        for mesh in self._meshes:
+            if mesh.ndim != 2 or mesh.shape[1] != 3 or not np.isfinite(mesh).all():
+                raise ValueError(f"expected finite vertices (N, V, 3) or N times (V, 3), one mesh is {mesh.shape}")
         if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8:
             raise ValueError(f"expected an image (H, W, 3) of uint8, got {image.shape} of {image.dtype}")
-        count = len(meshes)
+        count = len(self._meshes)
         self.faces = faces_of_each(faces, count)
         if self._cameras.shape != (count, 4) or not np.isfinite(self._cameras).all():
             raise ValueError(f"expected finite cameras ({count}, 4), got shape {self._cameras.shape}")

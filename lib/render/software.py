@@ -5,7 +5,7 @@ span and how far along it lies, which gives its depth and, for the one that stay
 per pixel and direction are averaged for smooth edges.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import cv2
@@ -42,20 +42,23 @@ def faces_of_each(faces, count: int) -> list[np.ndarray]:
 
 
 def draw(
-    points: np.ndarray, faces: np.ndarray | list[np.ndarray], colours: np.ndarray, size: tuple[int, int]
+    points: Sequence[np.ndarray],
+    faces: np.ndarray | list[np.ndarray],
+    colours: Sequence[np.ndarray],
+    size: tuple[int, int],
 ) -> np.ndarray:
     """Rasterise people.
 
     Args:
-        points: (N, V, 3): x, y in -1..1 across the picture (y down), z in -1..1, smaller is nearer.
+        points: N times (V, 3): x, y in -1..1 across the picture (y down), z in -1..1, smaller is nearer.
         faces: (F, 3) vertex indices, for each of the N or one array for each.
-        colours: (N, V, 3) red, green, blue in 0..1.
+        colours: N times (V, 3) red, green, blue in 0..1.
         size: width and height, pixels.
 
     Returns:
         (height, width, 4) uint8 red, green, blue, alpha; premultiplied.
     """
-    canvas = Canvas(size, pixel_area(points[..., :2], size))
+    canvas = Canvas(size, pixel_area(np.concatenate(points)[:, :2], size))
     for person in zip(points, faces_of_each(faces, len(points)), colours):
         canvas.add(*person)
     return canvas.rgba((slice(0, size[1]), slice(0, size[0])))

@@ -9,11 +9,12 @@ import cv2
 import numpy as np
 
 from lib.joints.joint_set import JointSet
-from lib.render.poses import draw_pose
+from lib.joints.tables import JOINT_SETS
+from lib.render.poses import add_hands, draw_pose
 from lib.render.shading import rotate_view
 
 if TYPE_CHECKING:
-    from lib.export.people import PeopleArrays
+    from lib.export.people import Meshes, PeopleArrays
     from lib.render.mesh_renderer import MeshRenderer
 
 _HEIGHT = 720  # pixels of the panels
@@ -42,7 +43,7 @@ def draw_views(
         poses: (N, J, 2) pixels, at least one.
         joint_set: of the poses.
         overlay: (H, W, 3) uint8, the image with the meshes.
-        people: the N people's ``vertices``, ``drawn`` and ``row_faces``, ``camera_image`` and ``translation``.
+        people: the N people's ``whole``, ``drawn``, ``row_faces`` and ``hands``, ``camera_image`` and ``translation``.
         colours: N times (r, g, b) in 0..1.
         renderer: draws the side view.
 
@@ -50,10 +51,10 @@ def draw_views(
         (h, w, 3) uint8.
     """
     size = np.array([image.shape[1], image.shape[0]], dtype=np.float64)
-    turned = np.stack([rotate_view(mesh) for mesh in np.asarray(people.vertices, dtype=np.float64)])
+    turned = [rotate_view(mesh.astype(np.float64)) for mesh in people.whole]
     cameras = np.asarray(people.camera_image, dtype=np.float64)
     front, side = (_pixels(meshes, cameras, size) for meshes in (people.drawn, turned))
-    low, high = _box(np.concatenate([front.reshape(-1, 2), np.asarray(poses).reshape(-1, 2)]), size)
+    low, high = _box(np.concatenate([front, np.asarray(poses).reshape(-1, 2)]), size)
     scale = min(_HEIGHT / (high[1] - low[1]), _LARGEST_WIDTH / (high[0] - low[0]))
     shape = np.maximum(np.rint((high - low) * scale), 1).astype(int).tolist()
 
@@ -65,8 +66,11 @@ def draw_views(
     for pose in poses:
         skeletons = draw_pose(skeletons, (pose - low) * scale, joint_set)
 
+    for hands in () if people.hands is None else people.hands.hand_pose2d:
+        add_hands(skeletons, (hands - low) * scale, JOINT_SETS["mano"])
+
     # as wide as the people from the side, as high as the other panels
-    side_low, side_high = side[..., 0].min(), side[..., 0].max()
+    side_low, side_high = side[:, 0].min(), side[:, 0].max()
     margin = _MARGIN * (high[1] - low[1])
     left, right = np.floor(side_low - margin), np.ceil(side_high + margin)
     # somebody seen far beyond the picture's edge shall not make the panel any wider than the others
@@ -85,9 +89,10 @@ def draw_views(
     return np.concatenate([skeletons, gap, cut(overlay), gap, profile], axis=1)
 
 
-def _pixels(meshes: np.ndarray, cameras: np.ndarray, size: np.ndarray) -> np.ndarray:
-    """(N, V, 2) places of vertices in a picture of this size."""
-    return ((meshes[..., :2] + cameras[:, None, 2:]) * cameras[:, None, :2] + 1) * size / 2
+def _pixels(meshes: Meshes, cameras: np.ndarray, size: np.ndarray) -> np.ndarray:
+    """(n, 2) places of all vertices in a picture of this size."""
+    places = [((mesh[:, :2] + camera[2:]) * camera[:2] + 1) * size / 2 for mesh, camera in zip(meshes, cameras)]
+    return np.concatenate(places)
 
 
 def _box(points: np.ndarray, size: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -101,6 +101,32 @@ def test_refused_meshes_leave_older_files(pair, tmp_path, suffix):
     assert path.read_text() == "old"
 
 
+@pytest.mark.parametrize("suffix", ["obj", "ply", "glb"])
+def test_meshes_of_different_sizes(pair, tmp_path, suffix):
+    """Each keeps its own vertices and faces."""
+    people, faces = pair
+    small = trimesh.creation.icosphere(1)
+    meshes, each = [people[0], small.vertices.astype(np.float32), people[1]], [faces, np.array(small.faces), faces]
+    path = tmp_path / f"a.{suffix}"
+    save_mesh(path, meshes, each, names=["anna", "ball", "ben"])
+    if suffix == "glb":
+        found = trimesh.load_scene(path, process=False).geometry
+        read = [(found[name].vertices * [1, -1, -1], found[name].faces) for name in ("anna", "ball", "ben")]
+    else:
+        mesh = trimesh.load_mesh(path, process=False, maintain_order=True)
+        ends, counts = np.cumsum([0, *map(len, meshes)]), np.cumsum([0, *map(len, each)])
+        read = [
+            (mesh.vertices[ends[n] : ends[n + 1]], mesh.faces[counts[n] : counts[n + 1]] - ends[n]) for n in range(3)
+        ]
+    for (vertices, own), mesh, given in zip(read, meshes, each):
+        np.testing.assert_allclose(vertices, mesh, atol=1e-6)
+        np.testing.assert_array_equal(own, given)
+    with pytest.raises(ValueError, match="faces of 2"):
+        save_mesh(path, meshes, each[:2])
+    with pytest.raises(ValueError, match="faces use indices"):
+        save_mesh(path, meshes, faces)
+
+
 def test_unknown_format(pair, tmp_path):
     with pytest.raises(ValueError, match="obj, glb, ply"):
         save_mesh(tmp_path / "a.fbx", *pair)

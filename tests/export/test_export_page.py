@@ -137,6 +137,20 @@ def test_animation_is_small_and_may_have_empty_frames(people, model, tmp_path):
     assert cv2.imdecode(np.frombuffer(base64.b64decode(content), np.uint8), 1).shape == (360, 640, 3)
 
 
+def test_people_may_have_faces_of_their_own(people, model, tmp_path):
+    """Lists of faces that are alike are kept once."""
+    triangle, corners = np.array([[0, 1, 2]]), np.float32([[0, 0, 3], [1, 0, 3], [0, 1, 3]])
+    shots = [Shot([people[0], corners, people[1]], faces=[model.faces, triangle, model.faces]), Shot(people[:1])]
+    save_html(tmp_path / "a.html", shots, model.faces)
+    data = page_data(tmp_path / "a.html")
+    indices = np.frombuffer(base64.b64decode(data["indices"]), "<u4")
+    np.testing.assert_array_equal(indices.reshape(-1, 3), np.concatenate([model.faces, triangle]))
+    places = [[person["faces"] for person in frame["people"]] for frame in data["frames"]]
+    whole = [0, model.faces.size]
+    assert places == [[whole, [model.faces.size, 3], whole], [whole]]
+    np.testing.assert_allclose(decode(data["frames"][0], data["frames"][0]["people"][1]), corners, atol=3e-5)
+
+
 def test_unusable_pages(people, model, tmp_path):
     path = tmp_path / "a.html"
     path.write_text("old")

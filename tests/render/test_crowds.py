@@ -68,6 +68,7 @@ def test_pictures_of_a_crowd_are_not_kept_in_memory(tmp_path, monkeypatch):
         people = SimpleNamespace(
             vertices=meshes,
             drawn=meshes,
+            hands=None,
             risk=np.zeros(count),
             row_faces=[faces] * count,
             camera_image=cameras,

@@ -63,6 +63,20 @@ def test_many_people_far_apart_are_drawn_like_each_alone(renderer):
     assert (together.max(axis=2) > 0).mean() > 0.1
 
 
+def test_meshes_of_different_sizes_are_drawn_as_alone(renderer):
+    (fine, fine_faces), (coarse, coarse_faces) = sphere(0.5, (-0.6, 0, 0), rings=16), sphere(0.4, (0.6, 0, 0), rings=6)
+    meshes, faces, colours = [fine, coarse], [fine_faces, coarse_faces], [RED, GREEN]
+    together = renderer.render_people(meshes, faces, black(), [CAMERA] * 2, colours, [4.0, 4.0])
+    alone = black()
+    for mesh, own, colour in zip(meshes, faces, colours):
+        alone = renderer.render(mesh, own, alone, CAMERA, colour)
+    assert np.abs(together.astype(int) - alone).max() <= 6
+    assert (together.max(axis=2) > 0).mean() > 0.1
+    for picture, _ in renderer.render_series(meshes, faces, black(), [CAMERA] * 2, colours, [4.0, 4.0]):
+        last = picture
+    assert np.abs(together.astype(int) - last).max() <= 6
+
+
 def test_nobody_leaves_the_picture_as_it_is():
     image = np.random.default_rng(0).integers(0, 256, (8, 9, 3), dtype=np.uint8)
     picture = MeshRenderer().render_people(np.zeros((0, 4, 3)), np.array([[0, 1, 2]]), image, np.zeros((0, 4)))
@@ -160,7 +174,9 @@ def test_views_show_pose_overlay_and_side_cut_to_the_people():
     meshes = meshes.astype(np.float32)
     places = np.array([[0, 0, 4.0]] * 2)
     each = [faces] * len(meshes)
-    people = SimpleNamespace(vertices=meshes, drawn=meshes, row_faces=each, camera_image=cameras, translation=places)
+    people = SimpleNamespace(
+        whole=meshes, drawn=meshes, row_faces=each, hands=None, camera_image=cameras, translation=places
+    )
     image = np.full((300, 400, 3), 90, dtype=np.uint8)
     overlay = renderer.render_people(meshes, faces, image, cameras, [RED, GREEN])
     # joints in the middles of the two spheres
