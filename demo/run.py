@@ -51,8 +51,8 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
 def _add_inputs(group) -> None:
     add = group.add_argument
     add("--input_pose", help="file or folder of a pose detector: AlphaPose, OpenPose, YOLO-pose, MMPose, MediaPipe and "
-        "others, see demo/README.md; .npy or .npz (J, 2|3), (N, J, 2|3), (T, N, J, 2|3) in pixels; csv; '.' is a sample "
-        "picture with several people (default: a sample pose)")  # fmt: skip
+        "others, see demo/README.md; .npy or .npz (J, 2|3), (N, J, 2|3), (T, N, J, 2|3) in pixels; csv; '.' is a "
+        "sample picture with several people (default: a sample pose)")  # fmt: skip
     add("--format", help="file format or joints of the poses where they are not recognised: see lib/poses/README.md")
     add("--joint_set", default="coco", help=f"joints that the network takes: {', '.join(JOINT_SETS)} or a joint set "
         "file .yml (default: coco); poses with other joints are mapped to them")  # fmt: skip
