@@ -6,9 +6,11 @@ from pathlib import Path
 import numpy as np
 
 from lib import files
+from lib.poses.formats.movenet import of_movenet
 from lib.poses.formats.videopose3d import ARCHIVE_KEYS, read_archive
 from lib.poses.people import Frame, PoseSequence
 from lib.poses.reading.joint_parts import JOINT_NUMBERS, joint_parts
+from lib.poses.reading.one_person import is_one_person
 from lib.poses.reading.records import plain_scores, unflattened
 from lib.poses.reading.request import Format, Request
 from lib.poses.sources import get_source
@@ -19,10 +21,9 @@ _LAYOUT = (
 )
 _MOST_BYTES = 1 << 28  # of arrays: a day of video with a person
 _KEYS = ("poses", "keypoints", "pose2d", "joints2d", "pred_keypoints_2d", "keypoints_2d", "kpts", "joints_2d",
-         "reconstruction", "data", "arr_0")  # fmt: skip
+         "kps", "reconstruction", "data", "arr_0")  # fmt: skip
 _SCORES = ("scores", "keypoint_scores", "keypoints_scores", "confidence", "confidences", "conf", "score",
-           "pred_keypoint_scores", "visibility")  # fmt: skip
-_SHARED = 0.25  # of a person's size: consecutive poses as near are one person's in consecutive frames
+           "scs", "pred_keypoint_scores", "visibility")  # fmt: skip
 _DEPTHS = ("mediapipe33", "mediapipe_hand21", "mano21")  # MediaPipe's third column is a depth
 _LEAST_ROW = 20  # numbers of a row that holds a person's joints
 
@@ -45,6 +46,10 @@ def read_arrays(path: Path, request: Request) -> PoseSequence:
     poses, notes = _load(path)
     if poses.dtype.kind not in "iuf":
         raise ValueError(f"{path} holds an array of {poses.dtype}; expected {_LAYOUT}")
+    moved = of_movenet(poses)
+    if moved is not None:
+        poses = moved if len(moved) > 1 else moved[0]
+        notes.append("y, x, score of MoveNet")
     poses, frames_of_one = _shaped(path, poses)
     parts = joint_parts(poses.shape[-2], None, request, str(path), detector=False)
     source = parts.source
@@ -122,32 +127,20 @@ def _shaped(path: Path, poses: np.ndarray) -> tuple[np.ndarray, bool]:
         if shape[0] in (2, 3) and shape[1] in JOINT_NUMBERS and not _flat_row(shape[1]):
             raise ValueError(f"{wrong} (it is transposed: save array.T)")
         poses = unflattened(poses, str(path), _LAYOUT)
-        return (poses[0], False) if len(poses) == 1 else (poses, _one_person(poses))
+        return (poses[0], False) if len(poses) == 1 else (poses, is_one_person(poses))
     if poses.ndim == 3 and shape[1] in (2, 3) and shape[2] not in (2, 3, 4) and shape[2] in JOINT_NUMBERS:
         poses = poses.swapaxes(1, 2)  # 3DPW's poses2d
     if poses.ndim not in (2, 3, 4) or poses.shape[-1] not in (2, 3, 4):
         hint = " (it is transposed: save array.T)" if poses.ndim == 2 and shape[0] in (2, 3) else ""
         raise ValueError(wrong + hint)
-    if poses.ndim == 4 and shape[0] == 1 and shape[1] > 1 and _one_person(poses[0]):
+    if poses.ndim == 4 and shape[0] == 1 and shape[1] > 1 and is_one_person(poses[0]):
         return poses[0], True
-    return poses, poses.ndim == 3 and _one_person(poses)
+    return poses, poses.ndim == 3 and is_one_person(poses)
 
 
 def _flat_row(count: int) -> bool:
     """A row of so many numbers holds a person's joints as x and y, x, y and score, or MediaPipe's four."""
     return any(count % columns == 0 and count // columns in JOINT_NUMBERS for columns in (2, 3, 4))
-
-
-def _one_person(poses: np.ndarray) -> bool:
-    """N poses (N, J, C) where each is nearly where the one before was: people of one picture stand apart."""
-    points = poses[..., :2].astype(np.float64)
-    if len(points) < 2 or not np.isfinite(points).any():
-        return False
-    with np.errstate(invalid="ignore"):
-        size = np.nanmax(np.nanmax(points, axis=1) - np.nanmin(points, axis=1))
-        moved = np.linalg.norm(np.diff(points, axis=0), axis=2)
-    seen = np.isfinite(moved).any(axis=1)
-    return bool(seen.any()) and bool(np.nanmax(np.nanmean(moved[seen], axis=1)) < _SHARED * size)
 
 
 def _with_scores(poses: np.ndarray, source: str) -> tuple[np.ndarray, bool]:

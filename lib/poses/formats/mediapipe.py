@@ -47,6 +47,7 @@ def add(builder: FrameBuilder, content, name: str) -> None:
     """One person, several people, or frames of several people; still in fractions of the image."""
     frames = _frames(content)
     if frames is None:
+        builder.perhaps_frames = isinstance(content, list)
         _add_frame(builder, content, name, None, "")
         return
     for place, (number, result) in enumerate(frames):

@@ -15,7 +15,7 @@ _LAYOUT = (
     "joints, hand_left_keypoints_2d and hand_right_keypoints_2d with 21 for hands; one file, or a folder of "
     "*_keypoints.json"
 )
-_POSE = ("pose_keypoints_2d", "pose_keypoints")
+_POSE = ("pose_keypoints_2d", "pose_keypoints", "body_parts")
 _HANDS = (
     ("hand_left_keypoints_2d", "hand_left_keypoints"),
     ("hand_right_keypoints_2d", "hand_right_keypoints"),

@@ -1,14 +1,19 @@
 """People with their scores beside: Hugging Face's pose estimation (ViTPose) and rtmlib's two arrays."""
 
+from dataclasses import replace
+
+import numpy as np
+
 from lib.poses.reading.builder import FrameBuilder
-from lib.poses.reading.content import found
-from lib.poses.reading.records import person_of, record_of
+from lib.poses.reading.content import found, whole_number
+from lib.poses.reading.records import Person, person_of, record_of
 from lib.poses.reading.request import Format
 
 _HUGGING_FACE = (
     'Hugging Face JSON [[{"keypoints": [17 x [x, y]], "scores": [17], "labels": [...], "bbox": [...]}]]: people of '
     "each image, or of one"
 )
+_MODELS = (17, 133)  # joints of models whose labels are numbers
 _RTMLIB = 'rtmlib JSON {"keypoints": [N][J][2], "scores": [N][J]}, one image or a list of frames'
 
 
@@ -32,7 +37,24 @@ def add_hugging_face(builder: FrameBuilder, content, name: str) -> None:
         builder.add_frame(frame, None if len(images) == 1 else number)
         for row, record in enumerate(image):
             where = f"person {row}" if len(images) == 1 else f"image {number}, person {row}"
-            builder.add(frame, record_of(record, f"{builder.path}: {where}", _HUGGING_FACE, ("keypoints",)), where)
+            person = record_of(record, f"{builder.path}: {where}", _HUGGING_FACE, ("keypoints",))
+            builder.add(frame, _labelled(person, record.get("labels")), where)
+
+
+def _labelled(person: Person | None, labels) -> Person | None:
+    """All joints of the model, each at the place that its label tells: unsure ones are not in the lists."""
+    if person is None or person.pose is None or not isinstance(labels, list) or len(labels) != len(person.pose):
+        return person
+    if all(isinstance(label, str) for label in labels):
+        return replace(person, names=tuple(labels))
+    places = [whole_number(label) for label in labels]
+    known = [place for place in places if place is not None]
+    if len(set(known)) < len(places) or max(known) >= _MODELS[-1]:
+        return person
+    pose = np.full((next(count for count in _MODELS if max(known) < count), 3), np.nan)
+    pose[:, 2] = 0
+    pose[known] = person.pose
+    return replace(person, pose=pose)
 
 
 def is_rtmlib(content) -> bool:

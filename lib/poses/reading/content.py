@@ -36,13 +36,22 @@ def read_json(path: Path):
     refuse_binary(path)
     text = read_text(path, _MOST_JSON)
     try:
-        return json.loads(text)
+        return _unquoted(json.loads(text))
     except (ValueError, RecursionError) as error:
         lines = _json_lines(text)
         if lines is not None:
             return lines
         reason = one_line(error, 200)
         raise ValueError(f"{path} is not valid JSON, perhaps it was not copied completely: {reason}") from error
+
+
+def _unquoted(content, levels: int = 2):
+    """The values of JSON that was written as text into JSON, as ``to_json()`` in ``json.dump`` does."""
+    if isinstance(content, str) and content.lstrip()[:1] in ("{", "[") and levels:
+        return _unquoted(json.loads(content), levels - 1)
+    if isinstance(content, list) and content and levels and all(isinstance(entry, str) for entry in content):
+        return [_unquoted(entry, levels - 1) for entry in content]
+    return content
 
 
 def _json_lines(text: str) -> list | None:
@@ -102,12 +111,17 @@ def people_in(values, where: str, layout: str) -> list:
 
 
 def whole_number(value) -> int | None:
-    """A number of a person or frame as files write it, alone or in lists, as a whole or real number or as digits; None
-    for anything else."""
+    """A number of a person or frame as files write it, alone or in lists, as a whole or real number; None for anything
+    else."""
     while isinstance(value, list) and value:
         value = value[0]
     known = isinstance(value, int | float) and 0 <= value < _MOST_NUMBER
     return int(value) if known else None
+
+
+def counted(value) -> int | None:
+    """As ``whole_number``, also of digits in a text."""
+    return int(value) if isinstance(value, str) and re.fullmatch("[0-9]{1,15}", value) else whole_number(value)
 
 
 def first_key(record, keys: tuple[str, ...]) -> str | None:

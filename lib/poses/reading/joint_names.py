@@ -98,7 +98,7 @@ def named_joints(names: Sequence[str], where: str, body: str = "body") -> NamedJ
     Raises:
         ValueError: names of an animal or a thing, or too few of a person.
     """
-    words = [_words(name) for name in names]
+    words = _without_start([_words(name) for name in names])
     strange = [name for name, parts in zip(names, words) if set(parts) & set(_NO_PERSON)]
     if strange:
         raise ValueError(
@@ -134,6 +134,16 @@ def named_source(names: Sequence[str], roles: Sequence[str]) -> Source:
 
 def _words(name: str) -> tuple[str, ...]:
     return tuple(word.lower() for word in _WORDS.findall(str(name)))
+
+
+def _without_start(words: list[tuple[str, ...]]) -> list[tuple[str, ...]]:
+    """The names without words that all begin with, as in ``PoseLandmark.NOSE``; a side stays."""
+    sides = {*_LEFT, *_RIGHT, *_HAND_ROOT}
+    while len(words) >= _LEAST and all(len(parts) > 1 and parts[0] == words[0][0] for parts in words):
+        if words[0][0] in sides:
+            break
+        words = [parts[1:] for parts in words]
+    return words
 
 
 def _side(words: tuple[str, ...]) -> tuple[str, tuple[str, ...]]:

@@ -5,20 +5,22 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from lib.poses.reading.content import first_key, found, numbers, whole_number
+from lib.poses.reading.content import counted, first_key, found, numbers
 from lib.poses.reading.joint_parts import JOINT_NUMBERS
 
 KEYPOINTS = ("keypoints", "pose_keypoints_2d", "keypoints_2d", "joints", "joints_2d", "joints2d", "kpts", "pose2d",
              "pose_2d", "pose", "points", "landmarks")  # fmt: skip
 SCORES = ("keypoint_scores", "keypoints_scores", "scores", "confidence", "confidences", "conf", "score", "visible",
           "visibility", "keypoints_visible", "kp_score", "likelihood")  # fmt: skip
-TRACKS = ("track_id", "tracking_id", "idx", "person_id", "personID", "track", "id")
+TRACKS = ("track_id", "tracking_id", "idx", "person_id", "personID", "track", "id", "id_")
 FRAMES = ("frame_id", "frame_index", "frame_idx", "frame_num", "frame_number", "frame")
 IMAGES = ("image_id", "image_name", "image_path", "image", "file_name", "filename", "img_name", "imgname")
 _MARK_SCORES = ("visibility", "score", "confidence", "likelihood", "v", "c")
 _MARK_NAMES = ("name", "part", "label", "joint")
 _MOST_SCORE = 1.5  # detectors' scores go a little beyond 1
 _PERCENT = 20.0  # scores that reach this are per cent
+_MOST_PERCENT, _BYTE = 100.5, 255
+_UNSCORED = (34, 52, 266, 272)  # numbers of 17, 26, 133 and 136 joints without scores, where scores are usual
 
 
 @dataclass(frozen=True)
@@ -66,7 +68,9 @@ def person_of(values, where: str, layout: str, scores=None, columns: int | None 
     if isinstance(values, Sequence) and not isinstance(values, str) and any(isinstance(mark, dict) for mark in values):
         return _scored(_of_marks(values, where, layout), scores, where, layout)
     rows = numbers(values, where, layout)
+    rows = rows[0] if rows.ndim == 3 and len(rows) == 1 else rows
     if rows.ndim == 1:
+        columns = 2 if columns and len(rows) in _UNSCORED else columns
         if columns and (len(rows) % columns or not len(rows)):
             raise ValueError(f"{where} holds numbers of shape {rows.shape}; expected {layout}")
         rows = rows.reshape(-1, columns) if columns else unflattened(rows, where, layout, scores is not None)
@@ -95,7 +99,7 @@ def record_of(
     scores = record[score_key] if score_key and isinstance(record[score_key], list) else None
     person = person_of(record[key], f"{where}, {key}", layout, scores, columns)
     track_key = first_key(record, TRACKS)
-    return replace(person, track=None if track_key is None else whole_number(record[track_key]))
+    return replace(person, track=None if track_key is None else counted(record[track_key]))
 
 
 def unflattened(flat: np.ndarray, where: str, layout: str, scores_beside: bool = False) -> np.ndarray:
@@ -173,9 +177,21 @@ _DEPTH_JOINTS = 33  # of BlazePose, whose third column may be a depth
 def plain_scores(scores: np.ndarray) -> tuple[np.ndarray, str | None]:
     """Scores (N, J) of a file from 0 to 1, and a note when they were something else."""
     finite = scores[np.isfinite(scores)]
-    if scores.size and not finite.any():
-        kind = "0" if len(finite) else "NaN"
+    if scores.size and not (finite > 0).any():
+        kind = ("0" if finite.any() == 0 else "0 or less") if len(finite) else "NaN"
         return np.ones_like(scores), f"all scores are {kind}, so they say nothing: every joint counts as seen"
-    if finite.size and finite.max() >= _PERCENT:
-        return np.nan_to_num(scores) / 100, "scores are per cent: divided by 100"
-    return np.nan_to_num(scores), None
+    known = np.nan_to_num(scores)
+    if not finite.size or finite.max() <= _MOST_SCORE:
+        return known, None
+    if np.isin(finite, (0, 1, 2)).all():
+        return (known > 0).astype(scores.dtype), None  # visibility flags of annotations
+    if finite.max() >= _PERCENT and finite.min() >= 0:
+        if finite.max() > _MOST_PERCENT and finite.max() <= _BYTE:
+            return known / _BYTE, "scores are from 0 to 255: divided by 255"
+        return known / 100, "scores are per cent: divided by 100"
+    if (finite[finite < 0] != -1).any():
+        logits = np.where(np.isfinite(scores), scores, -np.inf).clip(-50, 50)
+        return 1 / (
+            1 + np.exp(-logits)
+        ), f"scores from {finite.min():.3g} to {finite.max():.3g} are logits: made fractions"
+    return known, None
