@@ -4,6 +4,7 @@ import numpy as np
 
 _JOINTS = 17
 _ROW = 3 * _JOINTS + 5  # joints, box and score of one of six people in MoveNet MultiPose
+_MOST = 2.0  # of fractions of an image, and of scores
 _LEAST = 0.1  # score of a person of MultiPose; it always returns six
 
 
@@ -22,4 +23,7 @@ def of_movenet(values) -> np.ndarray | None:
     else:
         return None
     seen = people[np.isfinite(people)]
-    return people[..., [1, 0, 2]] if len(seen) and np.abs(seen).max() <= 2 else None
+    if not len(seen) or np.abs(seen).max() > _MOST:
+        return None
+    there = np.isfinite(people).any(axis=(0, 2, 3))
+    return people[:, there][..., [1, 0, 2]]

@@ -2,6 +2,8 @@
 
 from dataclasses import replace
 
+import numpy as np
+
 from lib.messages import shown_name
 from lib.poses.formats.movenet import of_movenet
 from lib.poses.reading.builder import FrameBuilder
@@ -90,7 +92,8 @@ def add(builder: FrameBuilder, content, name: str) -> None:
             _add_record(builder, entry, name, f"record {place}")
         return
     values = of_movenet(content)
-    content = content if values is None else values.tolist()
+    if values is not None:
+        content = [[pose for pose in people.tolist() if np.isfinite(pose).any()] for people in values]
     if any(entry is None or entry == [] for entry in content):  # a frame in which nobody was found
         content = [[] if not entry else [entry] if _depth(entry) == 2 else entry for entry in content]
     depth = _depth(content)

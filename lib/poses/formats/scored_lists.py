@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 
 from lib.poses.reading.builder import FrameBuilder
-from lib.poses.reading.content import found, whole_number
+from lib.poses.reading.content import first_key, found, whole_number
 from lib.poses.reading.records import Person, person_of, record_of
 from lib.poses.reading.request import Format
 
@@ -13,6 +13,8 @@ _HUGGING_FACE = (
     'Hugging Face JSON [[{"keypoints": [17 x [x, y]], "scores": [17], "labels": [...], "bbox": [...]}]]: people of '
     "each image, or of one"
 )
+_POSES = ("keypoints", "pred_keypoints")
+_SCORES = ("keypoint_scores", "keypoints_scores", "scores")
 _MODELS = (17, 133)  # joints of models whose labels are numbers
 _RTMLIB = 'rtmlib JSON {"keypoints": [N][J][2], "scores": [N][J]}, one image or a list of frames'
 
@@ -58,14 +60,26 @@ def _labelled(person: Person | None, labels) -> Person | None:
 
 
 def is_rtmlib(content) -> bool:
+    """Joints of all people, and scores of these or of people beside."""
     frames = content if isinstance(content, list) else [content]
-    return bool(frames) and all(
-        isinstance(frame, dict)
-        and isinstance(frame.get("keypoints"), list)
-        and isinstance(frame.get("scores", frame.get("keypoint_scores")), list)
-        and all(isinstance(person, list) and person and isinstance(person[0], list) for person in frame["keypoints"])
-        for frame in frames
+    return bool(frames) and all(map(_is_frame, frames))
+
+
+def _is_frame(frame) -> bool:
+    poses = None if first_key(frame, _POSES) is None else frame[first_key(frame, _POSES) or ""]
+    scores = first_key(frame, (*_SCORES, "boxes", "pred_boxes"))
+    return (
+        isinstance(poses, list)
+        and scores is not None
+        and isinstance(frame[scores], list)
+        and all(isinstance(person, list) and person and isinstance(person[0], list) for person in poses)
     )
+
+
+def _scores_of(frame: dict, poses: list) -> list | None:
+    """Scores of the joints; None where there are only those of the people."""
+    keys = [key for key in _SCORES if isinstance(frame.get(key), list)]
+    return next((frame[key] for key in keys if any(isinstance(row, list) for row in frame[key]) or not poses), None)
 
 
 def add_rtmlib(builder: FrameBuilder, content, name: str) -> None:
@@ -73,7 +87,10 @@ def add_rtmlib(builder: FrameBuilder, content, name: str) -> None:
     for number, frame in enumerate(frames):
         frame_name = name if len(frames) == 1 else str(number)
         builder.add_frame(frame_name, None if len(frames) == 1 else number)
-        poses, scores = frame["keypoints"], frame.get("scores", frame.get("keypoint_scores"))
+        poses = frame[first_key(frame, _POSES) or ""]
+        scores = _scores_of(frame, poses)
+        if scores is None:
+            scores = [None] * len(poses)
         if len(poses) != len(scores):
             raise ValueError(
                 f"{builder.path}: frame {number}: {len(poses)} people, scores are {found(scores)}; expected {_RTMLIB}"

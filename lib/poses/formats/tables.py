@@ -4,6 +4,7 @@ and numbers without a head."""
 import csv
 import io
 import re
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -13,6 +14,8 @@ from lib.files import read_text
 from lib.messages import shown_names
 from lib.poses.reading.builder import FrameBuilder
 from lib.poses.reading.content import refuse_binary, whole_number
+from lib.poses.reading.joint_parts import JOINT_NUMBERS
+from lib.poses.reading.numbering import close
 from lib.poses.reading.records import Person, unflattened
 from lib.poses.reading.request import Format
 
@@ -25,8 +28,12 @@ _FRAME = ("frame", "frame_id", "frame_index", "frame_number", "frame_num", "fram
           "filename", "file", "time_index")  # fmt: skip
 _PERSON = ("person", "person_id", "track_id", "id", "idx", "track", "player", "personid")
 _JOINT = ("landmark", "joint", "keypoint", "landmark_id", "joint_id", "landmark_index", "name", "landmark_name", "part",
-          "bodypart", "keypoint_id", "joint_name", "keypoint_name")  # fmt: skip
+          "bodypart", "keypoint_id", "joint_name", "keypoint_name", "body_part", "landmark_idx", "joint_idx",
+          "keypoint_idx", "joint_index", "keypoint_index", "point", "index")  # fmt: skip
 _SCORES = ("visibility", "score", "confidence", "likelihood", "conf", "c", "v", "vis", "prob", "s", "presence")
+_UNITS = ("px", "pixel", "pixels", "norm", "normalized", "normalised")
+_LEAST_COUNTED = 3  # rows from which rising whole numbers count them
+_LEAST_PEOPLE = 10  # numbers that differ within a frame are no longer people's
 _LEAST_ROW = 20  # numbers that a row with a person's joints has
 
 
@@ -40,15 +47,19 @@ def read_table(path: Path) -> list[list[str]]:
     if not path.is_file():
         raise FileNotFoundError(f"pose file {path} not found")
     refuse_binary(path)
-    text = read_text(path, _MOST)
-    first = text.lstrip("\ufeff").partition("\n")[0]
-    separator = max(",;\t", key=first.count)
-    lines = text.lstrip("\ufeff").splitlines()
+    lines = read_text(path, _MOST).lstrip("\ufeff").splitlines()
+    while lines and (lines[0].startswith("#") or not lines[0].strip()):
+        lines.pop(0)
+    first = lines[0] if lines else ""
+    separator = max(";\t,", key=first.count)  # where commas are decimal points there are fewer others
+    separator = ";" if ";" in first else separator
     if first.count(separator):
         rows = list(csv.reader(io.StringIO("\n".join(lines)), delimiter=separator))
     else:
         rows = [line.split() for line in lines]
-    return [[value.strip() for value in row] for row in rows if any(value.strip() for value in row)]
+    rows = [[value.strip() for value in row] for row in rows if any(value.strip() for value in row)]
+    trailing = bool(rows) and all(len(row) == len(rows[0]) and not row[-1] for row in rows)
+    return [row[:-1] for row in rows] if trailing else rows
 
 
 def matches(rows) -> bool:
@@ -57,10 +68,19 @@ def matches(rows) -> bool:
 
 def _is_number(text: str) -> bool:
     try:
-        float(text)
+        _float(text)
     except ValueError:
-        return not text
+        return False
     return True
+
+
+def _float(text: str) -> float:
+    """A number with a decimal point or comma; nothing is NaN.
+
+    Raises:
+        ValueError: no number.
+    """
+    return float(text.replace(",", ".") if "." not in text else text) if text else np.nan
 
 
 def _is_head(row: Sequence[str]) -> bool:
@@ -74,15 +94,19 @@ def add(builder: FrameBuilder, rows, name: str) -> None:
     elif not _is_head(rows[0]):
         _add_numbers(builder, _floats(builder, rows, 1), name)
     else:
-        head = [value.lower() for value in rows[0]]
-        long = _first(head, _JOINT) is not None and {"x", "y"} <= set(head)
-        if long:
+        head = _titles(rows[0])
+        if {"x", "y"} <= set(head) and (_first(head, _JOINT) is not None or _first(head, _FRAME) is not None):
             _add_long(builder, head, rows[1:], name)
         elif {"x", "y"} <= set(head):
             columns = [head.index("x"), head.index("y"), *_of(head, _SCORES)]
             _add_numbers(builder, _floats(builder, [[row[c] for c in columns] for row in rows[1:]], 2), name)
         else:
             _add_wide(builder, rows[0], rows[1:])
+
+
+def _titles(row: Sequence[str]) -> list[str]:
+    """Titles of columns in one spelling: ``Frame Number`` is ``frame_number``."""
+    return [re.sub("[^a-z0-9]+", "_", value.lower()).strip("_") for value in row]
 
 
 def _floats(builder: FrameBuilder, rows: Sequence[Sequence[str]], first: int) -> np.ndarray:
@@ -92,19 +116,32 @@ def _floats(builder: FrameBuilder, rows: Sequence[Sequence[str]], first: int) ->
     for line, row in enumerate(rows, first):
         if not all(map(_is_number, row)):
             raise ValueError(f"{builder.path}: line {line} holds {shown_names(row)}; expected {_LAYOUT}")
-    return np.array([[float(value) if value else np.nan for value in row] for row in rows])
+    return np.array([[_float(value) for value in row] for row in rows])
 
 
 def _add_numbers(builder: FrameBuilder, values: np.ndarray, name: str) -> None:
     """A row for each joint of one person, or for each frame of one person."""
+    values, numbers = _without_numbers(values)
     if values.shape[1] <= 4:
         builder.add(name, _person(values), "the rows")
         return
     if values.shape[1] < _LEAST_ROW:
         raise ValueError(f"{builder.path} has rows of {values.shape[1]} numbers; expected {_LAYOUT}")
     poses = unflattened(values, f"{builder.path}: row 1", _LAYOUT)
-    for number, pose in enumerate(poses):
-        builder.add(str(number), _person(pose), f"row {number + 1}", number)
+    for row, (number, pose) in enumerate(zip(numbers, poses)):
+        builder.add(str(number), _person(pose), f"row {row + 1}", number)
+
+
+def _without_numbers(values: np.ndarray) -> tuple[np.ndarray, list[int]]:
+    """The rows without a first column that counts them, and their numbers."""
+    first, count = values[:, 0], values.shape[1] - 1
+    steps = np.diff(first)
+    counting = len(first) >= _LEAST_COUNTED and (steps > 0).all() and (np.mod(first, 1) == 0).all() and first[0] >= 0
+    if counting and close([int(number) for number in first]):
+        joints = count in (2, 3) and first[0] <= 1 and (steps == 1).all()
+        if joints or any(count == columns * number for columns in (2, 3, 4) for number in JOINT_NUMBERS):
+            return values[:, 1:], [int(number) for number in first]
+    return values, list(range(len(values)))
 
 
 def _person(rows: np.ndarray, names: tuple[str, ...] | None = None) -> Person | None:
@@ -127,7 +164,8 @@ def _of(head: Sequence[str], names: Sequence[str]) -> list[int]:
 
 def _add_long(builder: FrameBuilder, head: list[str], rows: list[list[str]], name: str) -> None:
     frame, person, joint = _first(head, _FRAME), _first(head, _PERSON), _first(head, _JOINT)
-    assert joint is not None
+    if joint is None:
+        rows, joint, person = _counted_joints(rows, frame, person)
     columns = [head.index("x"), head.index("y"), *_of(head, _SCORES)]
     values = _floats(builder, [[row[column] if column < len(row) else "" for column in columns] for row in rows], 2)
     groups: dict[tuple[str, str], dict[str, np.ndarray]] = {}
@@ -135,14 +173,30 @@ def _add_long(builder: FrameBuilder, head: list[str], rows: list[list[str]], nam
         key = (name if frame is None else row[frame], "" if person is None else row[person])
         groups.setdefault(key, {})[row[joint]] = value
     joints = list(dict.fromkeys(row[joint] for row in rows))
-    numbered = all(text.isdecimal() for text in joints)
+    numbered = all(_joint_number(text, joints[0]).isdecimal() for text in joints)
     names = None if numbered else tuple(joints)
     if numbered:
-        joints.sort(key=int)
+        start = joints[0]
+        joints = sorted(joints, key=lambda text: int(_joint_number(text, start)))
     empty = np.full(len(columns), np.nan)
     for (frame_name, person_name), marks in groups.items():
         pose = np.array([marks.get(text, empty) for text in joints])
         _add_person(builder, frame_name, _person(pose, names), person_name)
+
+
+def _counted_joints(rows: list[list[str]], frame: int | None, person: int | None):
+    """Rows with a last column that counts the joints of each person of a frame, for tables without one; and the columns
+    of joints and people. Numbers that differ within a frame are the joints' and no people's."""
+    first = [row for row in rows if frame is None or row[frame] == rows[0][frame]]
+    if person is not None and len({row[person] for row in first}) == len(first) > _LEAST_PEOPLE:
+        return rows, person, None
+    counts: Counter[tuple[str, ...]] = Counter()
+    counted = []
+    for row in rows:
+        key = tuple(row[column] for column in (frame, person) if column is not None)
+        counted.append([*row, str(counts[key])])
+        counts[key] += 1
+    return counted, len(rows[0]), person
 
 
 def _add_person(builder: FrameBuilder, frame: str, person: Person | None, track: str) -> None:
@@ -160,7 +214,7 @@ def _add_person(builder: FrameBuilder, frame: str, person: Person | None, track:
 
 def _add_wide(builder: FrameBuilder, head: list[str], rows: list[list[str]]) -> None:
     """Columns of each joint; the others but frame and person are not read."""
-    lower = [value.lower() for value in head]
+    lower = _titles(head)
     frame, person = _first(lower, _FRAME), _first(lower, _PERSON)
     joints: dict[str, dict[str, int]] = {}
     for column, title in enumerate(head):
@@ -173,8 +227,9 @@ def _add_wide(builder: FrameBuilder, head: list[str], rows: list[list[str]]) -> 
         raise ValueError(
             f"{builder.path} has the columns {shown_names(head)}, none of them x and y of joints; expected {_LAYOUT}"
         )
-    numbered = all(part.isdecimal() for part in joints)
-    order = sorted(joints, key=int) if numbered else list(joints)
+    parts = list(joints)
+    numbered = all(_joint_number(part, parts[0]).isdecimal() for part in parts)
+    order = sorted(parts, key=lambda part: int(_joint_number(part, parts[0]))) if numbered else parts
     scored = all("score" in axes for axes in joints.values())
     axes = ("x", "y", "score") if scored else ("x", "y")
     columns = [[joints[part][axis] for axis in axes] for part in order]
@@ -191,9 +246,16 @@ def _add_wide(builder: FrameBuilder, head: list[str], rows: list[list[str]]) -> 
         )
 
 
+def _joint_number(text: str, other: str) -> str:
+    """The number of a joint, as in ``landmark_3`` of names that differ in it alone."""
+    start = re.sub("[0-9]+$", "", other)
+    return text.removeprefix(start) if re.fullmatch("[0-9]+", text.removeprefix(start)) else text
+
+
 def _joint_column(title: str) -> tuple[str, str]:
     """Joint and x, y or score of a column's title: ``nose_x``, ``x1``, ``x_nose``, ``LEFT_HIP.visibility``."""
-    words = [word for word in re.split(r"[ _.\-/:]+", title.strip()) if word]
+    words = [word for word in re.split(r"[ _.\-/:()\[\]]+", title.strip()) if word]
+    words = words[:-1] if words and words[-1].lower() in _UNITS else words
     if words and (match := re.fullmatch(r"([a-z]+)([0-9]+)", words[0].lower())) and len(words) == 1:
         words = [match[1], match[2]]
     for place in (-1, 0):

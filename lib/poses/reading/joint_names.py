@@ -99,7 +99,7 @@ def named_joints(names: Sequence[str], where: str, body: str = "body") -> NamedJ
         ValueError: names of an animal or a thing, or too few of a person.
     """
     words = _without_start([_words(name) for name in names])
-    strange = [name for name, parts in zip(names, words) if set(parts) & set(_NO_PERSON)]
+    strange = strange_joints(names)
     if strange:
         raise ValueError(
             f"{where}: its joints are not a person's ({shown_names(strange)}); only people and hands can be lifted"
@@ -121,6 +121,11 @@ def named_joints(names: Sequence[str], where: str, body: str = "body") -> NamedJ
             "as COCO does (nose, left_eye, ..., right_ankle)"
         )
     return NamedJoints(unique, (hands[0], hands[1]))
+
+
+def strange_joints(names: Sequence[str]) -> list[str]:
+    """Names of joints that no person has."""
+    return [name for name in names if set(_words(name)) & set(_NO_PERSON)]
 
 
 def named_source(names: Sequence[str], roles: Sequence[str]) -> Source:
