@@ -6,6 +6,7 @@ A file's format is recognised by its content, the joints by their names or their
 other where that is not enough: a key of ``FORMATS``, or a key of ``lib.poses.sources.SOURCES``.
 """
 
+import zipfile
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,11 +15,12 @@ from lib.messages import shown_names
 from lib.poses.formats.arrays import read_arrays
 from lib.poses.formats.frames import Part
 from lib.poses.formats.table import FORMATS, JSON_FORMATS, TABLE_FORMATS, in_frames, recognised
-from lib.poses.formats.tables import read_table
+from lib.poses.formats.tables import rows_of_records
 from lib.poses.reading.builder import FrameBuilder
 from lib.poses.reading.content import found, natural_key, read_json
 from lib.poses.reading.objects import read_objects
 from lib.poses.reading.request import Format, Request
+from lib.poses.reading.rows import read_table
 from lib.poses.reading.scales import in_pixels
 
 from .people import PoseSequence
@@ -27,6 +29,13 @@ from .sources import SOURCES
 __all__ = ["FORMATS", "JSON_FORMATS", "read_poses"]
 
 _ARRAYS, _TABLES = (".npy", ".npz"), (".csv", ".tsv", ".txt")
+_HINTS = {
+    "shapes": "labelme's points have no joint order: export COCO keypoints",
+    "poses2d": "save 3DPW's poses2d[person] as .npy",
+    "joints2d": "save joints2d as .npy",
+    "box": "boxes without joints: run the tool's pose model",
+    "bbox": "boxes without joints: run the tool's pose model",
+}
 _FOLDER = (
     "a folder is read frame by frame: *.json as OpenPose's --write_json, MMPose, Sapiens, EasyMocap and others write "
     "them for each image, or the *.txt labels of YOLO"
@@ -74,6 +83,9 @@ def _read(path: Path, layout: str | None, request: Request) -> PoseSequence:
     formats = _formats_of(path, layout)
     if content is None:
         content = read_table(path) if formats is TABLE_FORMATS else read_json(path)
+        rows = rows_of_records(content) if formats is JSON_FORMATS and layout is None else None
+        if rows is not None:
+            content, formats = rows, TABLE_FORMATS
     form, parts = _form_of(path, content, formats, layout)
     builder = FrameBuilder(path, request, form)
     for name, number, part in parts:
@@ -100,7 +112,12 @@ def _objects(path: Path):
 
 def _is_array(path: Path) -> bool:
     """By its name, or by its first bytes when the name says nothing."""
-    return path.suffix.lower() in _ARRAYS or _start(path).startswith(b"\x93NUMPY")
+    if path.suffix.lower() in _ARRAYS or _start(path).startswith(b"\x93NUMPY"):
+        return True
+    if not _start(path).startswith(b"PK\x03\x04") or not zipfile.is_zipfile(path):
+        return False
+    with zipfile.ZipFile(path) as archive:
+        return all(name.endswith(".npy") for name in archive.namelist())
 
 
 def _start(path: Path) -> bytes:
@@ -140,8 +157,21 @@ def _form_of(path: Path, content, formats: dict[str, Format], layout: str | None
     if chosen is None:
         raise ValueError(
             f"{path} holds {_held(content)}, none of the known layouts: {', '.join(formats)}; see lib/poses/README.md"
+            f"{_hint(content)}"
         )
     return formats[chosen], parts
+
+
+def _hint(content) -> str:
+    """What a file of no known layout is likely to be, and the way on; nothing when that is unknown."""
+    record = content
+    for _ in range(3):
+        values = list(record.values()) if isinstance(record, dict) else record
+        known = [hint for key, hint in _HINTS.items() if isinstance(record, dict) and key in record]
+        if known or not isinstance(values, list) or not values:
+            return f"; {known[0]}" if known else ""
+        record = values[0]
+    return ""
 
 
 def _held(content) -> str:

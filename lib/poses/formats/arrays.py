@@ -11,7 +11,7 @@ from lib.poses.formats.videopose3d import ARCHIVE_KEYS, read_archive
 from lib.poses.people import Frame, PoseSequence
 from lib.poses.reading.joint_parts import JOINT_NUMBERS, joint_parts
 from lib.poses.reading.one_person import is_one_person
-from lib.poses.reading.records import plain_scores, unflattened
+from lib.poses.reading.records import plain_scores, score_like, scores_by_name, unflattened
 from lib.poses.reading.request import Format, Request
 from lib.poses.sources import get_source
 
@@ -25,6 +25,8 @@ _KEYS = ("poses", "keypoints", "pose2d", "joints2d", "pred_keypoints_2d", "keypo
 _SCORES = ("scores", "keypoint_scores", "keypoints_scores", "confidence", "confidences", "conf", "score",
            "scs", "pred_keypoint_scores", "visibility")  # fmt: skip
 _DEPTHS = ("mediapipe33", "mediapipe_hand21", "mano21")  # MediaPipe's third column is a depth
+_BLAZEPOSE, _MOST_COLUMNS = 33, 5
+_MOST_SCORE = 255  # of scores in whatever unit
 _LEAST_ROW = 20  # numbers of a row that holds a person's joints
 
 
@@ -58,7 +60,7 @@ def read_arrays(path: Path, request: Request) -> PoseSequence:
         raise ValueError(f"{path} has shape {poses.shape}, four columns are for MediaPipe only; expected {_LAYOUT}")
     with np.errstate(over="ignore"):  # what float32 cannot hold becomes infinite, which counts as missing
         poses = poses.astype(np.float32)
-    poses, scored = _with_scores(poses, str(source))
+    poses, scored = _with_scores(path, poses, str(source))
     hand = request.body == "hand" and any(parts.hands)
     hands = _hands(poses, parts.hands) if any(parts.hands) else None
     if hand:
@@ -110,6 +112,7 @@ def _chosen(names: list[str]) -> list[str]:
     """The array of poses in an archive, and that of their scores where there is one."""
     poses = names if len(names) == 1 else [name for name in _KEYS if name in names] or [_KEYS[0]]
     scores = [name for name in _SCORES if name in names and name != poses[0]]
+    scores += [name for name in names if scores_by_name(name) and name != poses[0]]
     return [poses[0], *scores[:1]]
 
 
@@ -130,6 +133,12 @@ def _shaped(path: Path, poses: np.ndarray) -> tuple[np.ndarray, bool]:
         return (poses[0], False) if len(poses) == 1 else (poses, is_one_person(poses))
     if poses.ndim == 3 and shape[1] in (2, 3) and shape[2] not in (2, 3, 4) and shape[2] in JOINT_NUMBERS:
         poses = poses.swapaxes(1, 2)  # 3DPW's poses2d
+    elif poses.ndim == 3 and shape[0] in JOINT_NUMBERS and shape[1] in (2, 3) and shape[2] not in JOINT_NUMBERS:
+        poses = poses.transpose(2, 0, 1)
+    elif poses.ndim == 3 and shape[0] in (2, 3) and shape[1] in JOINT_NUMBERS and shape[2] > _MOST_COLUMNS:
+        poses = poses.transpose(2, 1, 0)
+    if poses.ndim > 2 and poses.shape[-1] == 4 and poses.shape[-2] != _BLAZEPOSE and score_like(poses[..., 2]):
+        poses = poses[..., :3]  # HigherHRNet's tags behind the scores
     if poses.ndim not in (2, 3, 4) or poses.shape[-1] not in (2, 3, 4):
         hint = " (it is transposed: save array.T)" if poses.ndim == 2 and shape[0] in (2, 3) else ""
         raise ValueError(wrong + hint)
@@ -143,12 +152,18 @@ def _flat_row(count: int) -> bool:
     return any(count % columns == 0 and count // columns in JOINT_NUMBERS for columns in (2, 3, 4))
 
 
-def _with_scores(poses: np.ndarray, source: str) -> tuple[np.ndarray, bool]:
+def _with_scores(path: Path, poses: np.ndarray, source: str) -> tuple[np.ndarray, bool]:
     """(..., J, 3): x, y and score, whatever the columns of the file; and whether it has scores."""
     fractions = np.nanmax(np.abs(poses[..., :2]), initial=0.0) <= 4
     if poses.shape[-1] == 4 and source == "mediapipe33":
         return np.concatenate([poses[..., :2], poses[..., 3:]], axis=-1), True
     if poses.shape[-1] == 3 and not (fractions and source in _DEPTHS):
+        third = poses[..., 2][np.isfinite(poses[..., 2])]
+        if len(third) and (third[third != -1].min(initial=0) < 0 or third.max() > _MOST_SCORE):
+            raise ValueError(
+                f"{path}: the third column, from {third.min():.3g} to {third.max():.3g}, is no score: these are 3D "
+                "joints? Poses here are x and y in pixels, and a score from 0 to 1"
+            )
         return poses, True
     return np.concatenate([poses[..., :2], np.ones_like(poses[..., :1])], axis=-1), False
 

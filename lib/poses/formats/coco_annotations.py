@@ -93,9 +93,10 @@ def _image_names(builder: FrameBuilder, file_names: list[tuple[object, str]]) ->
     names = dict(file_names)
     for number, name in file_names:
         if name != names[number]:
+            both = shown_names([name, names[number]])
             raise ValueError(
-                f"{builder.path}: two images have the id {shown_name(str(number))} ({shown_names([name, names[number]])}), "
-                "so nobody can tell whose people are whose; number the images of joined files anew"
+                f"{builder.path}: two images have the id {shown_name(str(number))} ({both}), so nobody can tell whose "
+                "people are whose; number the images of joined files anew"
             )
     count = Counter(names.values())
     return {number: name if count[name] == 1 else f"{number}_{name}" for number, name in names.items()}

@@ -75,9 +75,10 @@ def format_of_all(parts: list[Part], formats: dict[str, Format]) -> str | None:
     filled = [value for _, _, value in parts if value]
     if any(isinstance(value, dict) and {"x", "y"} <= set(value) for value in filled):
         return None  # joints by name
+    records = all(isinstance(value, list) and all(isinstance(entry, dict) for entry in value) for value in filled)
     fits = (
         name
         for name, form in formats.items()
-        if form.per_image and name not in UNSPECIFIC and filled and all(map(form.matches, filled))
+        if form.per_image and filled and (name not in UNSPECIFIC or records) and all(map(form.matches, filled))
     )
     return next(fits, None)

@@ -6,6 +6,7 @@ from dataclasses import replace
 from lib.messages import shown_name
 from lib.poses.reading.builder import FrameBuilder
 from lib.poses.reading.content import found, whole_number
+from lib.poses.reading.joint_names import HUMAN36_NAMES
 from lib.poses.reading.kinds import no_person
 from lib.poses.reading.records import Person, record_of
 from lib.poses.reading.request import Format
@@ -14,9 +15,6 @@ _LAYOUT = (
     'MMPose JSON: a list of people {"keypoints": [[x, y], ...], "keypoint_scores": [...], "bbox": ...}, a list of '
     'frames {"frame_id": 0, "instances": [people]}, or {"meta_info": ..., "instance_info": [people or frames]}'
 )
-_HUMAN36 = ("root", "right_hip", "right_knee", "right_foot", "left_hip", "left_knee", "left_foot", "spine", "thorax",
-            "neck_base", "head", "left_shoulder", "left_elbow", "left_wrist", "right_shoulder", "right_elbow",
-            "right_wrist")  # fmt: skip
 
 
 def matches(content) -> bool:
@@ -77,7 +75,7 @@ def _joint_names(meta) -> tuple[str, ...] | None:
     if isinstance(table, dict) and table and all(str(number) in table for number in range(len(table))):
         return tuple(str(table[str(number)]) for number in range(len(table)))
     human36 = re.fullmatch("(h36m|human3.?6m?)", str(meta.get("dataset_name")).lower())
-    return _HUMAN36 if human36 else None
+    return HUMAN36_NAMES if human36 else None
 
 
 def _flat(content) -> list:

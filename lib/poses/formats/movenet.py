@@ -12,9 +12,10 @@ def of_movenet(values) -> np.ndarray | None:
     """(T, N, 17, 3) x, y, score of the outputs (1, 1, 17, 3) or (1, 6, 56) of T frames, people that are not there NaN;
     None for anything else."""
     try:
-        output = np.array(values, dtype=np.float64)
+        output: np.ndarray = np.array(values, dtype=np.float64)
     except (TypeError, ValueError, OverflowError):
         return None
+    people: np.ndarray
     if output.shape[-3:] == (1, _JOINTS, 3) and output.ndim in (4, 5) and output.shape[-4] == 1:
         people = output.reshape(-1, 1, _JOINTS, 3)
     elif output.shape[-2:] == (6, _ROW) and output.ndim in (3, 4):

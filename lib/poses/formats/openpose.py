@@ -23,7 +23,15 @@ _HANDS = (
 
 
 def matches(content) -> bool:
-    return isinstance(content, dict) and isinstance(content.get("people"), list) and "canvas_width" not in content
+    return isinstance(content, dict) and "canvas_width" not in content and are_people(content.get("people"))
+
+
+def are_people(people) -> bool:
+    """A list of OpenPose's records, and not of others with keypoints."""
+    keys = {*_POSE, *_HANDS[0], *_HANDS[1]}
+    return isinstance(people, list) and not any(
+        isinstance(person, dict) and "keypoints" in person and not keys & set(person) for person in people
+    )
 
 
 def add(builder: FrameBuilder, content, name: str) -> None:

@@ -9,7 +9,7 @@ from lib.poses.formats.movenet import of_movenet
 from lib.poses.reading.builder import FrameBuilder
 from lib.poses.reading.content import counted, first_key, found, numbers
 from lib.poses.reading.joint_names import named_joints
-from lib.poses.reading.records import FRAMES, IMAGES, KEYPOINTS, TRACKS, person_of, record_of
+from lib.poses.reading.records import FRAMES, IMAGES, KEYPOINTS, SCORES, TRACKS, person_of, record_of
 from lib.poses.reading.request import Format
 
 _LAYOUT = (
@@ -78,6 +78,9 @@ def add(builder: FrameBuilder, content, name: str) -> None:
         content = content[first_key(content, _PEOPLE) or ""]
         if not isinstance(content, list):
             raise ValueError(f"{builder.path} holds {found(content)}; expected {_LAYOUT}")
+    joints = first_key(content, _JOINTS)
+    if joints and _depth(content[joints]) > 2 and _is_numbers(content[joints]) and not first_key(content, SCORES):
+        content = content[joints]
     if isinstance(content, dict):
         content = [content]
     if content and isinstance(content[0], dict) and _frames_by_name(content[0]) and len(content) == 1:

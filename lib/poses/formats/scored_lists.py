@@ -13,7 +13,7 @@ _HUGGING_FACE = (
     'Hugging Face JSON [[{"keypoints": [17 x [x, y]], "scores": [17], "labels": [...], "bbox": [...]}]]: people of '
     "each image, or of one"
 )
-_POSES = ("keypoints", "pred_keypoints")
+_POSES = ("keypoints", "pred_keypoints", "preds")
 _SCORES = ("keypoint_scores", "keypoints_scores", "scores")
 _MODELS = (17, 133)  # joints of models whose labels are numbers
 _RTMLIB = 'rtmlib JSON {"keypoints": [N][J][2], "scores": [N][J]}, one image or a list of frames'

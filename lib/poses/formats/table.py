@@ -73,6 +73,6 @@ def in_frames(content, formats: dict[str, Format]) -> tuple[str | None, list[Par
     inner = None if own else inside(content)
     if inner is not None:
         inner_name, parts = in_frames(inner, formats)
-        if inner_name is not None and inner_name not in UNSPECIFIC:
+        if inner_name is not None and (inner_name not in UNSPECIFIC or len(parts) > 1):
             return inner_name, parts
     return name, [("", None, content)]

@@ -1,25 +1,21 @@
 """Joints in text tables: csv with named or numbered columns (a row for each frame, person or joint), DeepLabCut's csv,
 and numbers without a head."""
 
-import csv
-import io
 import re
 from collections import Counter
 from collections.abc import Sequence
-from pathlib import Path
 
 import numpy as np
 
-from lib.files import read_text
 from lib.messages import shown_names
 from lib.poses.reading.builder import FrameBuilder
-from lib.poses.reading.content import refuse_binary, whole_number
+from lib.poses.reading.content import whole_number
 from lib.poses.reading.joint_parts import JOINT_NUMBERS
 from lib.poses.reading.numbering import close
 from lib.poses.reading.records import Person, unflattened
 from lib.poses.reading.request import Format
+from lib.poses.reading.rows import is_number, titles_of, to_float
 
-_MOST = 1 << 28  # bytes
 _LAYOUT = (
     "a csv table with a row for each frame and columns nose_x, nose_y, nose_score, ... or x1, y1, v1, ..., a row for "
     "each joint (frame, landmark, x, y, score), or rows of numbers alone"
@@ -37,54 +33,26 @@ _LEAST_PEOPLE = 10  # numbers that differ within a frame are no longer people's
 _LEAST_ROW = 20  # numbers that a row with a person's joints has
 
 
-def read_table(path: Path) -> list[list[str]]:
-    """Rows of a text file with commas, semicolons, tabs or spaces between the values.
-
-    Raises:
-        FileNotFoundError: no such file.
-        ValueError: no text, or too large.
-    """
-    if not path.is_file():
-        raise FileNotFoundError(f"pose file {path} not found")
-    refuse_binary(path)
-    lines = read_text(path, _MOST).lstrip("\ufeff").splitlines()
-    while lines and (lines[0].startswith("#") or not lines[0].strip()):
-        lines.pop(0)
-    first = lines[0] if lines else ""
-    separator = max(";\t,", key=first.count)  # where commas are decimal points there are fewer others
-    separator = ";" if ";" in first else separator
-    if first.count(separator):
-        rows = list(csv.reader(io.StringIO("\n".join(lines)), delimiter=separator))
-    else:
-        rows = [line.split() for line in lines]
-    rows = [[value.strip() for value in row] for row in rows if any(value.strip() for value in row)]
-    trailing = bool(rows) and all(len(row) == len(rows[0]) and not row[-1] for row in rows)
-    return [row[:-1] for row in rows] if trailing else rows
+def rows_of_records(content) -> list[list[str]] | None:
+    """The rows of a table as JSON, a dict for each with the titles as keys; None of anything else."""
+    if not isinstance(content, list) or not content or not all(isinstance(row, dict) for row in content):
+        return None
+    head = list(content[0])
+    plain = all(list(row) == head and not any(isinstance(v, list | dict) for v in row.values()) for row in content)
+    titles = titles_of(head)
+    long = {"x", "y"} <= set(titles) and _first(titles, _FRAME) is not None
+    wide = sum(_joint_column(title)[1] == "x" and title.lower() != "x" for title in head) >= _LEAST_PEOPLE
+    if not plain or not (long or wide):
+        return None
+    return [head, *(["" if value is None else str(value) for value in row.values()] for row in content)]
 
 
 def matches(rows) -> bool:
-    return len(rows) > 0 and ((_is_head(rows[0]) and len(rows) > 1) or all(map(_is_number, rows[0])))
-
-
-def _is_number(text: str) -> bool:
-    try:
-        _float(text)
-    except ValueError:
-        return False
-    return True
-
-
-def _float(text: str) -> float:
-    """A number with a decimal point or comma; nothing is NaN.
-
-    Raises:
-        ValueError: no number.
-    """
-    return float(text.replace(",", ".") if "." not in text else text) if text else np.nan
+    return len(rows) > 0 and ((_is_head(rows[0]) and len(rows) > 1) or all(map(is_number, rows[0])))
 
 
 def _is_head(row: Sequence[str]) -> bool:
-    return not any(_is_number(value) and value for value in row)
+    return not any(is_number(value) and value for value in row)
 
 
 def add(builder: FrameBuilder, rows, name: str) -> None:
@@ -94,7 +62,7 @@ def add(builder: FrameBuilder, rows, name: str) -> None:
     elif not _is_head(rows[0]):
         _add_numbers(builder, _floats(builder, rows, 1), name)
     else:
-        head = _titles(rows[0])
+        head = titles_of(rows[0])
         if {"x", "y"} <= set(head) and (_first(head, _JOINT) is not None or _first(head, _FRAME) is not None):
             _add_long(builder, head, rows[1:], name)
         elif {"x", "y"} <= set(head):
@@ -104,19 +72,14 @@ def add(builder: FrameBuilder, rows, name: str) -> None:
             _add_wide(builder, rows[0], rows[1:])
 
 
-def _titles(row: Sequence[str]) -> list[str]:
-    """Titles of columns in one spelling: ``Frame Number`` is ``frame_number``."""
-    return [re.sub("[^a-z0-9]+", "_", value.lower()).strip("_") for value in row]
-
-
 def _floats(builder: FrameBuilder, rows: Sequence[Sequence[str]], first: int) -> np.ndarray:
     widths = {len(row) for row in rows}
     if len(widths) > 1:
         raise ValueError(f"{builder.path}: rows have {sorted(widths)[:4]} values; expected {_LAYOUT}")
     for line, row in enumerate(rows, first):
-        if not all(map(_is_number, row)):
+        if not all(map(is_number, row)):
             raise ValueError(f"{builder.path}: line {line} holds {shown_names(row)}; expected {_LAYOUT}")
-    return np.array([[_float(value) for value in row] for row in rows])
+    return np.array([[to_float(value) for value in row] for row in rows])
 
 
 def _add_numbers(builder: FrameBuilder, values: np.ndarray, name: str) -> None:
@@ -202,8 +165,8 @@ def _counted_joints(rows: list[list[str]], frame: int | None, person: int | None
 def _add_person(builder: FrameBuilder, frame: str, person: Person | None, track: str) -> None:
     from dataclasses import replace
 
-    number = whole_number(float(frame)) if frame and _is_number(frame) else None
-    if person is not None and track and _is_number(track):
+    number = whole_number(float(frame)) if frame and is_number(frame) else None
+    if person is not None and track and is_number(track):
         person = replace(person, track=whole_number(float(track)))
     name = frame if number is None else str(number)
     if person is None:
@@ -214,7 +177,7 @@ def _add_person(builder: FrameBuilder, frame: str, person: Person | None, track:
 
 def _add_wide(builder: FrameBuilder, head: list[str], rows: list[list[str]]) -> None:
     """Columns of each joint; the others but frame and person are not read."""
-    lower = _titles(head)
+    lower = titles_of(head)
     frame, person = _first(lower, _FRAME), _first(lower, _PERSON)
     joints: dict[str, dict[str, int]] = {}
     for column, title in enumerate(head):

@@ -16,7 +16,13 @@ _KINDS = {
     b"\x80": "a pickle, which may run programs: save the 2D joints in it as .npy or JSON",
     b"\x89HDF": "an HDF5 file (DeepLabCut, SLEAP, ...): save its joints as csv or .npy",
     b"MATLAB": "a MATLAB file: save its joints as .npy",
-    b"PK": "a zip archive: unpack it",
+    b"PK": "a zip archive: unpack it (a PyTorch file: save its joints as .npy; an Excel one: save it as csv)",
+    b"<?xml": "XML (CVAT, Kinovea, ...): export the joints as COCO keypoints or csv",
+    b"HIERARC": "BVH, 3D motion; poses here are 2D joints of an image",
+    b"PathFile": "TRC, 3D markers; poses here are 2D joints of an image",
+    b"\x02P": "C3D, 3D markers; poses here are 2D joints of an image",
+    b"PAR1": "Parquet: save it as csv",
+    b"%YAML": "YAML (OpenPose's --write_keypoint): write JSON instead, --write_json",
     b"\x89PNG": "a picture: give it with --input_img, and --detect finds the poses",
     b"\xff\xd8": "a picture: give it with --input_img, and --detect finds the poses",
     b"%PDF": "a PDF",
@@ -70,6 +76,8 @@ def refuse_binary(path: Path) -> None:
     with open(path, "rb") as stream:
         head = stream.read(8)
     kind = next((kind for start, kind in _KINDS.items() if head.startswith(start)), None)
+    if head[4:] == b"ftyp":
+        kind = "a video: give it with --input_img, and --detect finds the poses"
     if kind is not None:
         raise ValueError(f"{path} is {kind}; lib/poses/README.md lists the files of poses that are read")
 

@@ -70,6 +70,10 @@ _FINGER_NAMES = {
         *(_THUMB_KNUCKLES if finger == "Thumb" else _KNUCKLES).items(),
     )
 }
+HUMAN36_NAMES = ("root", "right_hip", "right_knee", "right_foot", "left_hip", "left_knee", "left_foot", "spine",
+                 "thorax", "neck_base", "head", "left_shoulder", "left_elbow", "left_wrist", "right_shoulder",
+                 "right_elbow", "right_wrist")  # fmt: skip
+"""Human3.6M's 17 joints as MMPose names them; VideoPose3D has the same order."""
 _LEAST = 6  # joints of a body that names must tell
 _FACE = re.compile(r"face-?\d+|(contour|eyebrow|lip|jaw|nose(bridge)?)\d*")
 

@@ -8,7 +8,7 @@ _SHARED = 0.25  # of a person's size: consecutive poses as near are one person's
 def is_one_person(poses: np.ndarray) -> bool:
     """N poses (N, J, C) where each is nearly where the one before was: people of one picture stand apart."""
     points = poses[..., :2].astype(np.float64)
-    known = points[np.isfinite(points).all(axis=2).any(axis=1)]
+    known = points[np.any(np.all(np.isfinite(points), axis=2), axis=1)]
     if len(points) < 2 or not len(known):
         return False
     with np.errstate(invalid="ignore"):

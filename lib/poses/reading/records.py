@@ -98,8 +98,31 @@ def record_of(
     score_key = first_key(record, SCORES)
     scores = record[score_key] if score_key and isinstance(record[score_key], list) else None
     person = person_of(record[key], f"{where}, {key}", layout, scores, columns)
+    other = None if person.scored or person.pose is None else _other_scores(record, len(person.pose))
+    if other is not None:
+        person = person_of(record[key], f"{where}, {key}", layout, other, columns)
     track_key = first_key(record, TRACKS)
     return replace(person, track=None if track_key is None else counted(record[track_key]))
+
+
+def scores_by_name(name: str) -> bool:
+    """Whether a key says that its values are scores."""
+    return any(word in name.lower() for word in ("score", "conf", "prob", "visib", "likelihood"))
+
+
+def _other_scores(record: dict, joint_num: int) -> list | None:
+    """Scores of the joints under a key that is not among the usual ones."""
+    return next(
+        (
+            values
+            for key, values in record.items()
+            if scores_by_name(key)
+            and isinstance(values, list)
+            and len(values) == joint_num
+            and all(isinstance(value, int | float) for value in values)
+        ),
+        None,
+    )
 
 
 def unflattened(flat: np.ndarray, where: str, layout: str, scores_beside: bool = False) -> np.ndarray:
@@ -113,14 +136,14 @@ def unflattened(flat: np.ndarray, where: str, layout: str, scores_beside: bool =
         if count % columns or not count:
             continue
         rows = flat.reshape(*flat.shape[:-1], -1, columns)
-        if rows.shape[-2] in JOINT_NUMBERS and (columns == 2 or _score_like(rows[..., -1])):
+        if rows.shape[-2] in JOINT_NUMBERS and (columns == 2 or score_like(rows[..., -1])):
             return rows
     if count % 3 == 0 and count:
         return flat.reshape(*flat.shape[:-1], -1, 3)
     raise ValueError(f"{where} holds numbers of shape {flat.shape}; expected {layout}")
 
 
-def _score_like(values: np.ndarray) -> bool:
+def score_like(values: np.ndarray) -> bool:
     """Numbers that can be scores, visibility flags or per cent, and not pixels."""
     seen = values[np.isfinite(values)]
     if not len(seen):
@@ -163,7 +186,7 @@ def _scored(person: Person, scores, where: str, layout: str) -> Person:
                 f"{where} has keypoints of shape {rows.shape} and scores of shape {beside.shape}; expected {layout}"
             )
         return replace(person, pose=np.column_stack([rows[:, :2], beside.reshape(-1)]), scored=True)
-    if rows.shape[1] == 3 and (person.names is not None or len(rows) != _DEPTH_JOINTS or _score_like(rows[:, 2])):
+    if rows.shape[1] == 3 and (person.names is not None or len(rows) != _DEPTH_JOINTS or score_like(rows[:, 2])):
         return replace(person, pose=rows)
     if rows.shape[1] > 3:  # x, y, depth, visibility of MediaPipe; else x, y, score and a tag
         score = rows[:, 3] if len(rows) == _DEPTH_JOINTS else rows[:, 2]

@@ -12,7 +12,7 @@ from lib.poses.sources import get_source
 _FRACTIONS = 4.0
 _SIGNED = 0.1  # share of coordinates below zero from which they are about the image's middle
 _OUTSIDE = -0.02  # so far below zero a joint at the image's rim may be
-_HALF = -0.5  # nobody is seen so far beyond the image's rim, in fractions of it
+_BEYOND = -0.35  # so far beyond the image's rim, in fractions of it, nobody's joints are
 _CENTRED = 0.02  # of a unit: the hips of world landmarks are their origin
 _SAME_SHAPE = 0.01  # relative difference of two pictures' width to height
 
@@ -54,11 +54,11 @@ def in_pixels(path: Path, sequence: PoseSequence, wanted_size: tuple[int, int] |
     if signed and not _surely_signed(sequence, joined):
         raise ValueError(
             f"{path}: x lies between {joined[:, 0].min():.3g} and {joined[:, 0].max():.3g}, y between "
-            f"{joined[:, 1].min():.3g} and {joined[:, 1].max():.3g}: fractions from 0 to 1 of somebody partly outside, or "
-            "from -1 to 1? Give pixels (OpenPose: --keypoint_scale 0)"
+            f"{joined[:, 1].min():.3g} and {joined[:, 1].max():.3g}: fractions from 0 to 1 of somebody partly outside, "
+            "or from -1 to 1? Give pixels (OpenPose: --keypoint_scale 0)"
         )
     scale, shift = (0.5, 1.0) if signed else (1.0, 0.0)
-    note = "x and y from -1 to 1 became pixels" if signed else None
+    note = f"x and y from {-1 if signed else 0} to 1 became pixels" if sequence.format.startswith("OpenPose") else None
     size = wanted_size or size
     return _moved(sequence, np.array(size) * scale, shift, size, note)
 
@@ -72,7 +72,7 @@ def _surely_signed(sequence: PoseSequence, points: np.ndarray) -> bool:
     """Coordinates below zero are from -1 to 1, and not those of people partly outside of the image."""
     people = [pose[seen, :2] for frame in sequence.frames for pose, seen in zip(frame.poses, _seen(frame.poses))]
     beside = any(len(person) and (person.max(axis=0) < 0).any() for person in people)
-    return beside or points.min() < _HALF
+    return beside or points.min() < _BEYOND
 
 
 def _about_the_hips(sequence: PoseSequence) -> bool:
