@@ -134,7 +134,7 @@ def _formats_of(path: Path, layout: str | None) -> dict[str, Format]:
         return TABLE_FORMATS if layout in TABLE_FORMATS else JSON_FORMATS
     start = _start(path)
     if path.suffix.lower() in _TABLES:
-        return JSON_FORMATS if start[:1] in (b"{", b"[") else TABLE_FORMATS
+        return JSON_FORMATS if start.lstrip(b'"')[:1] in (b"{", b"[") else TABLE_FORMATS
     text = (start[:1].isalnum() and b"," in start) or b";" in start[:1]
     return TABLE_FORMATS if path.suffix.lower() == ".json" and text else JSON_FORMATS
 

@@ -1,5 +1,7 @@
 """Frames as a list or a dict around what a tool writes for one image, and lists of people who name their frame."""
 
+import re
+
 from lib.poses.reading.content import counted, first_key
 from lib.poses.reading.records import FRAMES, IMAGES
 from lib.poses.reading.request import Format
@@ -34,7 +36,8 @@ def frames_of(content) -> list[Part] | None:
             or not all(value is None or isinstance(value, list | dict) for value in content.values())
         ):
             return None
-        return [(name, counted(name), value) for name, value in content.items()]
+        named = all(re.search(r"[0-9]|\.\w+$", name) for name in content)  # by numbers or files
+        return [(name, counted(name), value) for name, value in content.items()] if named else None
     if not isinstance(content, list):
         return None
     if content and all(entry is None or isinstance(entry, list) for entry in content):

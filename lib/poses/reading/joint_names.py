@@ -11,7 +11,7 @@ from lib.poses.sources import SOURCES, Source
 # parts of a body in the spellings that are used, without spaces, and their roles (lib.poses.sources)
 _MIDDLE = {
     "Nose": "nose",
-    "Neck": "neck upperneck headbottom bottomhead neckbottom collar",
+    "Neck": "neck upperneck headbottom bottomhead neckbottom neckbase collar",
     "HeadTop": "headtop tophead topofhead head crown vertex skulltop",
     "Pelvis": "pelvis root rootpelvis hip hips midhip hipcenter hipscenter bodycenter centerhip spinebase sacrum",
     "Thorax": "thorax spineshoulder upperchest",
