@@ -13,7 +13,7 @@ from pathlib import Path
 from lib.joints.joint_set import JointSet
 from lib.messages import shown_names
 from lib.poses.formats.arrays import read_arrays
-from lib.poses.formats.frames import Part
+from lib.poses.formats.frames import Part, of_people
 from lib.poses.formats.table import FORMATS, JSON_FORMATS, TABLE_FORMATS, in_frames, recognised
 from lib.poses.formats.tables import rows_of_records
 from lib.poses.reading.builder import FrameBuilder
@@ -36,9 +36,9 @@ _HINTS = {
     "box": "boxes without joints: run the tool's pose model",
     "bbox": "boxes without joints: run the tool's pose model",
 }
-_FOLDER = (
-    "a folder is read frame by frame: *.json as OpenPose's --write_json, MMPose, Sapiens, EasyMocap and others write "
-    "them for each image, or the *.txt labels of YOLO"
+_FOLDER = "a folder is read frame by frame: *.json of a tool for each image, or the *.txt labels of YOLO"
+_IN_FOLDERS = (
+    'OpenPose JSON {"people": [{"pose_keypoints_2d": [...]}]}, or what MMPose, Sapiens, EasyMocap and others write'
 )
 
 
@@ -164,6 +164,8 @@ def _form_of(path: Path, content, formats: dict[str, Format], layout: str | None
 
 def _hint(content) -> str:
     """What a file of no known layout is likely to be, and the way on; nothing when that is unknown."""
+    if isinstance(content, dict) and of_people(content):
+        return "; its keys are people: give the people of each frame, [[person, ...], ...]"
     record = content
     for _ in range(3):
         values = list(record.values()) if isinstance(record, dict) else record
@@ -203,9 +205,11 @@ def _read_folder(folder: Path, layout: str | None, request: Request) -> PoseSequ
         elif not content and file.suffix.lower() == ".txt":
             empty.append(file)
     if not kinds:
-        known = f"expected {JSON_FORMATS['openpose' if layout is None else layout].layout}"
+        known = f"expected {_IN_FOLDERS if layout is None else {**JSON_FORMATS, **TABLE_FORMATS}[layout].layout}"
+        inner = [file.name for file in folder.iterdir() if file.is_dir()]
+        below = f"; files in its folders ({shown_names(inner)}) are not looked at" if inner else ""
         what = f"has none of these files among its {len(files)}" if files else "has no .json files"
-        raise ValueError(f"folder {folder} {what}; {known}; {_FOLDER}")
+        raise ValueError(f"folder {folder} {what}; {known}; {_FOLDER}{below}")
     name = max(kinds, key=lambda kind: len(kinds[kind]))
     form = {**JSON_FORMATS, **TABLE_FORMATS}[name]
     builder = FrameBuilder(folder, request, form)

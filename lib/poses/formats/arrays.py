@@ -157,7 +157,8 @@ def _with_scores(path: Path, poses: np.ndarray, source: str) -> tuple[np.ndarray
     fractions = np.nanmax(np.abs(poses[..., :2]), initial=0.0) <= 4
     if poses.shape[-1] == 4 and source == "mediapipe33":
         return np.concatenate([poses[..., :2], poses[..., 3:]], axis=-1), True
-    if poses.shape[-1] == 3 and not (fractions and source in _DEPTHS):
+    depth = poses.shape[-1] == 3 and source in _DEPTHS and (fractions or not score_like(poses[..., 2]))
+    if poses.shape[-1] == 3 and not depth:
         third = poses[..., 2][np.isfinite(poses[..., 2])]
         if len(third) and (third[third != -1].min(initial=0) < 0 or third.max() > _MOST_SCORE):
             raise ValueError(

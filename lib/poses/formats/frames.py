@@ -9,6 +9,7 @@ from lib.poses.reading.request import Format
 Part = tuple[str, int | None, object]
 _WRAPPERS = ("results", "predictions", "preds", "detections", "annotations", "frames", "data", "poses", "outputs",
              "people", "persons", "objects", "instances", "pred_instances")  # fmt: skip
+_PERSON = re.compile("(person|player|subject|track|id)[-_ ]?[0-9]+$", re.IGNORECASE)  # keys of people, not of frames
 _JOINTS = (  # of a record that is a person, or all people of an image
     "keypoints",
     "kpts",
@@ -19,6 +20,11 @@ _JOINTS = (  # of a record that is a person, or all people of an image
 )
 UNSPECIFIC = ("poseflow", "demo", "plain")
 """Formats without marks of a tool of their own: what another one reads, frame by frame, goes before them."""
+
+
+def of_people(content: dict) -> bool:
+    """The keys of a dict are people, whose frames stand below, and not frames."""
+    return any(_PERSON.match(name) for name in content)
 
 
 def inside(content):
@@ -36,7 +42,9 @@ def frames_of(content) -> list[Part] | None:
             or not all(value is None or isinstance(value, list | dict) for value in content.values())
         ):
             return None
-        named = all(re.search(r"[0-9]|\.\w+$", name) for name in content)  # by numbers or files
+        if of_people(content):
+            return None
+        named = all(re.search(r"[0-9]|\.\w+$", name) for name in content)
         return [(name, counted(name), value) for name, value in content.items()] if named else None
     if not isinstance(content, list):
         return None

@@ -4,10 +4,12 @@ and numbers without a head."""
 import re
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
-from lib.messages import shown_names
+from lib.messages import shown_name, shown_names
+from lib.poses.people import SIDES
 from lib.poses.reading.builder import FrameBuilder
 from lib.poses.reading.content import whole_number
 from lib.poses.reading.joint_parts import JOINT_NUMBERS
@@ -26,6 +28,7 @@ _PERSON = ("person", "person_id", "track_id", "id", "idx", "track", "player", "p
 _JOINT = ("landmark", "joint", "keypoint", "landmark_id", "joint_id", "landmark_index", "name", "landmark_name", "part",
           "bodypart", "keypoint_id", "joint_name", "keypoint_name", "body_part", "landmark_idx", "joint_idx",
           "keypoint_idx", "joint_index", "keypoint_index", "point", "index")  # fmt: skip
+_SIDE = ("hand", "handedness", "side")
 _SCORES = ("visibility", "score", "confidence", "likelihood", "conf", "c", "v", "vis", "prob", "s", "presence")
 _UNITS = ("px", "pixel", "pixels", "norm", "normalized", "normalised")
 _LEAST_COUNTED = 3  # rows from which rising whole numbers count them
@@ -131,10 +134,17 @@ def _add_long(builder: FrameBuilder, head: list[str], rows: list[list[str]], nam
         rows, joint, person = _counted_joints(rows, frame, person)
     columns = [head.index("x"), head.index("y"), *_of(head, _SCORES)]
     values = _floats(builder, [[row[column] if column < len(row) else "" for column in columns] for row in rows], 2)
-    groups: dict[tuple[str, str], dict[str, np.ndarray]] = {}
+    side = _first(head, _SIDE)
+    groups: dict[tuple[str, str, str], dict[str, np.ndarray]] = {}
     for row, value in zip(rows, values):
-        key = (name if frame is None else row[frame], "" if person is None else row[person])
-        groups.setdefault(key, {})[row[joint]] = value
+        key = (name if frame is None else row[frame], *("" if c is None else row[c] for c in (person, side)))
+        marks = groups.setdefault(key, {})
+        if row[joint] in marks:
+            raise ValueError(
+                f"{builder.path}: frame {shown_name(key[0])} has the joint {shown_name(row[joint])} twice; number its "
+                "people in a column person"
+            )
+        marks[row[joint]] = value
     joints = list(dict.fromkeys(row[joint] for row in rows))
     numbered = all(_joint_number(text, joints[0]).isdecimal() for text in joints)
     names = None if numbered else tuple(joints)
@@ -142,9 +152,15 @@ def _add_long(builder: FrameBuilder, head: list[str], rows: list[list[str]], nam
         start = joints[0]
         joints = sorted(joints, key=lambda text: int(_joint_number(text, start)))
     empty = np.full(len(columns), np.nan)
-    for (frame_name, person_name), marks in groups.items():
+    for (frame_name, person_name, hand), marks in groups.items():
         pose = np.array([marks.get(text, empty) for text in joints])
-        _add_person(builder, frame_name, _person(pose, names), person_name)
+        _add_person(builder, frame_name, _of_side(_person(pose, names), hand), person_name)
+
+
+def _of_side(person: Person | None, hand: str) -> Person | None:
+    """With the side of a hand, where a table names it."""
+    known = person is not None and hand.lower() in SIDES
+    return replace(person, side=hand.lower()) if person is not None and known else person
 
 
 def _counted_joints(rows: list[list[str]], frame: int | None, person: int | None):
@@ -163,8 +179,6 @@ def _counted_joints(rows: list[list[str]], frame: int | None, person: int | None
 
 
 def _add_person(builder: FrameBuilder, frame: str, person: Person | None, track: str) -> None:
-    from dataclasses import replace
-
     number = whole_number(float(frame)) if frame and is_number(frame) else None
     if person is not None and track and is_number(track):
         person = replace(person, track=whole_number(float(track)))
@@ -178,7 +192,7 @@ def _add_person(builder: FrameBuilder, frame: str, person: Person | None, track:
 def _add_wide(builder: FrameBuilder, head: list[str], rows: list[list[str]]) -> None:
     """Columns of each joint; the others but frame and person are not read."""
     lower = titles_of(head)
-    frame, person = _first(lower, _FRAME), _first(lower, _PERSON)
+    frame, person, side = _first(lower, _FRAME), _first(lower, _PERSON), _first(lower, _SIDE)
     joints: dict[str, dict[str, int]] = {}
     for column, title in enumerate(head):
         if column not in (frame, person):
@@ -204,7 +218,7 @@ def _add_wide(builder: FrameBuilder, head: list[str], rows: list[list[str]]) -> 
         _add_person(
             builder,
             str(number) if frame is None else row[frame],
-            _person(pose, None if numbered else tuple(order)),
+            _of_side(_person(pose, None if numbered else tuple(order)), "" if side is None else row[side]),
             "" if person is None else row[person],
         )
 

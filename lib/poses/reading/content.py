@@ -22,6 +22,7 @@ _KINDS = {
     b"PathFile": "TRC, 3D markers; poses here are 2D joints of an image",
     b"\x02P": "C3D, 3D markers; poses here are 2D joints of an image",
     b"PAR1": "Parquet: save it as csv",
+    b"\xff\xfe": "UTF-16 text, as > of PowerShell writes it: save it as UTF-8",
     b"%YAML": "YAML (OpenPose's --write_keypoint): write JSON instead, --write_json",
     b"\x89PNG": "a picture: give it with --input_img, and --detect finds the poses",
     b"\xff\xd8": "a picture: give it with --input_img, and --detect finds the poses",

@@ -149,7 +149,7 @@ def _without_start(words: list[tuple[str, ...]]) -> list[tuple[str, ...]]:
     """The names without words that all begin with, as in ``PoseLandmark.NOSE``; a side stays."""
     sides = {*_LEFT, *_RIGHT, *_HAND_ROOT}
     while len(words) >= _LEAST and all(len(parts) > 1 and parts[0] == words[0][0] for parts in words):
-        if words[0][0] in sides:
+        if words[0][0] in sides and words[0][:2] != ("hand", "landmark"):
             break
         words = [parts[1:] for parts in words]
     return words

@@ -186,15 +186,15 @@ def _scored(person: Person, scores, where: str, layout: str) -> Person:
                 f"{where} has keypoints of shape {rows.shape} and scores of shape {beside.shape}; expected {layout}"
             )
         return replace(person, pose=np.column_stack([rows[:, :2], beside.reshape(-1)]), scored=True)
-    if rows.shape[1] == 3 and (person.names is not None or len(rows) != _DEPTH_JOINTS or score_like(rows[:, 2])):
+    if rows.shape[1] == 3 and (person.names is not None or len(rows) not in _DEPTH_JOINTS or score_like(rows[:, 2])):
         return replace(person, pose=rows)
     if rows.shape[1] > 3:  # x, y, depth, visibility of MediaPipe; else x, y, score and a tag
-        score = rows[:, 3] if len(rows) == _DEPTH_JOINTS else rows[:, 2]
+        score = rows[:, 3] if len(rows) == _DEPTH_JOINTS[0] else rows[:, 2]
         return replace(person, pose=np.column_stack([rows[:, :2], score]))
     return replace(person, pose=np.column_stack([rows[:, :2], np.ones(len(rows))]), scored=False)
 
 
-_DEPTH_JOINTS = 33  # of BlazePose, whose third column may be a depth
+_DEPTH_JOINTS = (33, 21)  # of BlazePose and MediaPipe's hands, whose third column may be a depth
 
 
 def plain_scores(scores: np.ndarray) -> tuple[np.ndarray, str | None]:
