@@ -205,7 +205,7 @@ def _read_folder(folder: Path, layout: str | None, request: Request) -> PoseSequ
         elif not content and file.suffix.lower() == ".txt":
             empty.append(file)
     if not kinds:
-        known = f"expected {_IN_FOLDERS if layout is None else {**JSON_FORMATS, **TABLE_FORMATS}[layout].layout}"
+        known = f"expected {_IN_FOLDERS if layout is None else _layout_of(layout)}"
         inner = [file.name for file in folder.iterdir() if file.is_dir()]
         below = f"; files in its folders ({shown_names(inner)}) are not looked at" if inner else ""
         what = f"has none of these files among its {len(files)}" if files else "has no .json files"
@@ -225,6 +225,11 @@ def _read_folder(folder: Path, layout: str | None, request: Request) -> PoseSequ
         builder.notes.append(f"{len(others)} file(s) of the folder left out, not {form.title}: {shown_names(others)}")
     sequence = builder.sequence()
     return replace(sequence, format=f"{form.title} folder")
+
+
+def _layout_of(name: str) -> str:
+    forms = {**JSON_FORMATS, **TABLE_FORMATS}
+    return forms[name].layout if name in forms else "files"
 
 
 def _named(layout: str) -> dict[str, Format]:

@@ -263,3 +263,28 @@ def test_hands_by_the_side_that_the_file_names(tmp_path, hands):
     frame = read_poses(tmp_path / "a.json", joint_set="mano", image_size=(1000, 600)).frames[0]
     assert frame.left.tolist() == [False, True]
     np.testing.assert_allclose(frame.poses[..., :2], truth, atol=1e-2)
+
+
+def test_hands_of_a_table(tmp_path):
+    truth = [HAND, HAND * (-1, 1) + np.array((520, 0))]
+    sides = ("Right", "Left")
+    lines = [
+        [t, side, k, *row] for t in FILM for side, hand in zip(sides, truth) for k, row in enumerate(hand.tolist())
+    ]
+    (tmp_path / "a.csv").write_text(table(["frame", "hand", "landmark", "x", "y"], lines))
+    for frame in read_poses(tmp_path / "a.csv", joint_set="mano").frames:
+        assert frame.left.tolist() == [False, True]
+        np.testing.assert_allclose(frame.poses[..., :2], truth, atol=1e-2)
+
+
+@pytest.mark.parametrize("suffix", ["npy", "json"])
+def test_depths_of_mediapipe_in_pixels_are_no_scores(tmp_path, suffix):
+    hand = np.column_stack([HAND, np.linspace(0, -60, 21)])
+    path = tmp_path / f"a.{suffix}"
+    if suffix == "npy":
+        np.save(path, hand)
+    else:
+        path.write_text(json.dumps(hand.tolist()))
+    sequence = read_poses(path, joint_set="mano")
+    np.testing.assert_allclose(sequence.frames[0].poses[0, :, :2], HAND, atol=1e-2)
+    assert (sequence.frames[0].poses[0, :, 2] == 1).all()

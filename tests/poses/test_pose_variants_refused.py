@@ -49,6 +49,8 @@ REFUSED = {
     ),
     "fractions of somebody": (signed(pose() + np.array((320, 170, 0))), "fractions from 0 to 1 .* or from -1 to 1"),
     "points of labelme": ({"shapes": [{"label": "nose", "points": [[1, 2]]}]}, "labelme's points have no joint order"),
+    "keys of people": ({"person_0": [mmpose(pose(t)) for t in FILM]}, "its keys are people: give the people of each"),
+    "mixed": ([pose().tolist(), None, 7], "instead of a list of people"),
     "boxes": ([{"name": "person", "class": 0, "box": {}}], "boxes without joints: run the tool's pose model"),
 }
 
@@ -76,6 +78,13 @@ def test_joints_in_space_are_no_scores(tmp_path):
     np.save(tmp_path / "a.npy", np.column_stack([HUMAN36 - HUMAN36[0], np.linspace(-300, 200, 17)]))
     with pytest.raises(ValueError, match="the third column, from -300 to 200, is no score"):
         read_poses(tmp_path / "a.npy", joint_set="human36")
+
+
+def test_a_joint_that_is_there_twice_in_a_frame(tmp_path):
+    lines = [f"0,{name},1,2" for name in (*NAMES, "nose")]
+    (tmp_path / "a.csv").write_text("\n".join(["frame,joint,x,y", *lines]))
+    with pytest.raises(ValueError, match="frame 0 has the joint nose twice; number its people in a column person"):
+        read_poses(tmp_path / "a.csv")
 
 
 def test_others_are_left_out_beside_people(tmp_path):

@@ -7,7 +7,7 @@ import numpy as np
 
 from lib.messages import one_line, shown_name, shown_names
 from lib.poses.reading.builder import FrameBuilder
-from lib.poses.reading.content import found
+from lib.poses.reading.content import counted, found
 from lib.poses.reading.joint_names import strange_joints
 from lib.poses.reading.kinds import no_person
 from lib.poses.reading.records import Person, person_of, record_of
@@ -67,7 +67,8 @@ def add(builder: FrameBuilder, content, name: str) -> None:
         )
     for entry in order:
         where = f"annotation {shown_name(str(entry.get('id', '')))}"
-        if entry.get("category_id") in others and len(others) < len(categories):
+        kind = entry.get("category_id") if isinstance(entry.get("category_id"), int | str) else None
+        if kind in others and len(others) < len(categories):
             builder.skip("annotation(s) left out: no people")
             continue
         if "keypoints" not in entry:
@@ -76,9 +77,9 @@ def add(builder: FrameBuilder, content, name: str) -> None:
         if person is None or person.pose is None or entry.get("iscrowd") or not (person.pose[:, 2] > 0).any():
             builder.skip(_LEFT_OUT)
             continue
-        person = replace(person, pose=_flags(person.pose), track=entry.get("track_id"))
+        person = replace(person, pose=_flags(person.pose), track=counted(entry.get("track_id")))
         person = _with_parts(person, entry, f"{builder.path}: {where}")
-        named = joints.get(entry.get("category_id"))
+        named = joints.get(kind)
         if named and person.pose is not None and len(named) == len(person.pose):
             person = replace(person, names=named)
         builder.add(names[entry["image_id"]], person, where)

@@ -7,7 +7,7 @@ import numpy as np
 from lib.messages import shown_name
 from lib.poses.formats.movenet import of_movenet
 from lib.poses.reading.builder import FrameBuilder
-from lib.poses.reading.content import counted, first_key, found, numbers
+from lib.poses.reading.content import counted, first_key, found, numbers, people_in
 from lib.poses.reading.joint_names import named_joints
 from lib.poses.reading.records import FRAMES, IMAGES, KEYPOINTS, SCORES, TRACKS, person_of, record_of
 from lib.poses.reading.request import Format
@@ -105,7 +105,7 @@ def add(builder: FrameBuilder, content, name: str) -> None:
     for number, people in enumerate(frames):
         frame = str(number) if depth == 4 else name
         builder.add_frame(frame, number if depth == 4 else None)
-        for row, pose in enumerate(people):
+        for row, pose in enumerate(people_in(people, f"{builder.path}: frame {number}", _LAYOUT)):
             where = f"person {row}" if depth < 4 else f"frame {number}, person {row}"
             builder.add(frame, person_of(pose, f"{builder.path}: {where}", _LAYOUT), where)
 

@@ -31,6 +31,7 @@ _JOINT = ("landmark", "joint", "keypoint", "landmark_id", "joint_id", "landmark_
 _SIDE = ("hand", "handedness", "side")
 _SCORES = ("visibility", "score", "confidence", "likelihood", "conf", "c", "v", "vis", "prob", "s", "presence")
 _UNITS = ("px", "pixel", "pixels", "norm", "normalized", "normalised")
+_MOST_ROWS = 1 << 31
 _LEAST_COUNTED = 3  # rows from which rising whole numbers count them
 _LEAST_PEOPLE = 10  # numbers that differ within a frame are no longer people's
 _LEAST_ROW = 20  # numbers that a row with a person's joints has
@@ -66,6 +67,7 @@ def add(builder: FrameBuilder, rows, name: str) -> None:
         _add_numbers(builder, _floats(builder, rows, 1), name)
     else:
         head = titles_of(rows[0])
+        rows = [row + [""] * (len(head) - len(row)) for row in rows]
         if {"x", "y"} <= set(head) and (_first(head, _JOINT) is not None or _first(head, _FRAME) is not None):
             _add_long(builder, head, rows[1:], name)
         elif {"x", "y"} <= set(head):
@@ -102,7 +104,13 @@ def _without_numbers(values: np.ndarray) -> tuple[np.ndarray, list[int]]:
     """The rows without a first column that counts them, and their numbers."""
     first, count = values[:, 0], values.shape[1] - 1
     steps = np.diff(first)
-    counting = len(first) >= _LEAST_COUNTED and (steps > 0).all() and (np.mod(first, 1) == 0).all() and first[0] >= 0
+    counting = (
+        len(first) >= _LEAST_COUNTED
+        and (steps > 0).all()
+        and (np.mod(first, 1) == 0).all()
+        and first[0] >= 0
+        and first[-1] < _MOST_ROWS
+    )
     if counting and close([int(number) for number in first]):
         joints = count in (2, 3) and first[0] <= 1 and (steps == 1).all()
         if joints or any(count == columns * number for columns in (2, 3, 4) for number in JOINT_NUMBERS):

@@ -61,6 +61,8 @@ def person_of(values, where: str, layout: str, scores=None, columns: int | None 
     if isinstance(values, dict):
         if isinstance(values.get("x"), list) and isinstance(values.get("y"), list):
             rows = numbers(list(zip(values["x"], values["y"])), where, layout)
+            if rows.ndim != 2:
+                raise ValueError(f"{where} is {found(values)}; expected {layout}")
             key = first_key(values, SCORES)
             return _scored(Person(rows), values[key] if key and scores is None else scores, where, layout)
         names = tuple(map(str, values))
