@@ -113,7 +113,7 @@ READ = {
     "comfy_dwpose_list.json": film("openpose_coco18", 2),
     "posetrack18.json": Read("17 named joints", known=13),
     "crowdpose14.json": Read("14 named joints", known=12),
-    "h36m_coco.json": Read("17 named joints", joint_set="human36", known=16),
+    "h36m_coco.json": Read("17 named joints", joint_set="human36"),
     "coco_results_imgid.json": Read(COCO),
     "zero_scores.json": Read(COCO, note="all scores are 0"),
     "nan_scores.json": Read(COCO, note="all scores are NaN"),

@@ -10,6 +10,7 @@ _LAYOUT = (
     'joints], "score": 2.9, "box": [...], "idx": track}], or its forms "open" {image: {"people": '
     '[{"pose_keypoints_2d": [18 joints]}]}} and "cmu" {image: {"bodies": [{"joints": [18 joints]}]}}'
 )
+_CMU = 'AlphaPose JSON of one image, form "cmu": {"version": ..., "bodies": [{"joints": [x, y, score, ... 18 joints]}]}'
 _FORMS = {"people": "pose_keypoints_2d", "bodies": "joints"}
 
 
@@ -23,17 +24,18 @@ def matches(content) -> bool:
         )
     if not isinstance(content, dict) or not content:
         return False
-    return isinstance(content.get("bodies"), list) or all(
-        isinstance(image, dict) and set(_FORMS) & set(image) for image in content.values()
-    )
+    return all(isinstance(image, dict) and set(_FORMS) & set(image) for image in content.values())
+
+
+def is_image(content) -> bool:
+    return isinstance(content, dict) and isinstance(content.get("bodies"), list)
 
 
 def add(builder: FrameBuilder, content, name: str) -> None:
     """People by image, images in the order of the numbers in their names; with track numbers where they are given."""
     if isinstance(content, dict):
-        forms = {name: content} if isinstance(content.get("bodies"), list) else content
-        for image, entry in forms.items():
-            _add_form(builder, image, entry)
+        for image, entry in content.items():
+            add_image(builder, entry, image)
     else:
         for number, entry in enumerate(content):
             where = f"entry {number}"
@@ -44,7 +46,8 @@ def add(builder: FrameBuilder, content, name: str) -> None:
     builder.sort(natural_key)
 
 
-def _add_form(builder: FrameBuilder, image: str, entry: dict) -> None:
+def add_image(builder: FrameBuilder, entry, image: str) -> None:
+    """The people of one image in the forms "open" and "cmu"."""
     builder.add_frame(image)
     form = next(form for form in _FORMS if form in entry)
     for number, person in enumerate(people_in(entry[form], f"{builder.path}: {image}, {form}", _LAYOUT)):
@@ -53,3 +56,4 @@ def _add_form(builder: FrameBuilder, image: str, entry: dict) -> None:
 
 
 FORMAT = Format("AlphaPose JSON", _LAYOUT, matches, add)
+CMU = Format("AlphaPose JSON of an image", _CMU, is_image, add_image, per_image=True)

@@ -7,10 +7,12 @@ from pathlib import Path
 import numpy as np
 
 from lib import files
+from lib.poses.formats.movenet import of_movenet
 from lib.poses.formats.videopose3d import ARCHIVE_KEYS, read_archive
 from lib.poses.people import Frame, PoseSequence
 from lib.poses.reading.joint_parts import JOINT_NUMBERS, joint_parts
-from lib.poses.reading.records import plain_scores, unflattened
+from lib.poses.reading.one_person import is_one_person
+from lib.poses.reading.records import plain_scores, score_like, scores_by_name, unflattened
 from lib.poses.reading.request import Format, Request
 from lib.poses.sources import get_source
 
@@ -21,11 +23,12 @@ _LAYOUT = (
 _MOST_BYTES = 1 << 28  # of arrays: a day of video with a person
 _LIFTED = "reconstruction"  # what demos of lifting networks call their input, in Human3.6M's order
 _KEYS = ("poses", "keypoints", "pose2d", "joints2d", "pred_keypoints_2d", "keypoints_2d", "kpts", "joints_2d",
-         _LIFTED, "data", "arr_0")  # fmt: skip
+         "kps", _LIFTED, "data", "arr_0")  # fmt: skip
 _SCORES = ("scores", "keypoint_scores", "keypoints_scores", "confidence", "confidences", "conf", "score",
-           "pred_keypoint_scores", "visibility")  # fmt: skip
-_SHARED = 0.25  # of a person's size: consecutive poses as near are one person's in consecutive frames
+           "scs", "pred_keypoint_scores", "visibility")  # fmt: skip
 _DEPTHS = ("mediapipe33", "mediapipe_hand21", "mano21")  # MediaPipe's third column is a depth
+_BLAZEPOSE, _MOST_COLUMNS = 33, 5
+_MOST_SCORE = 255  # of scores in whatever unit
 _LEAST_ROW = 20  # numbers of a row that holds a person's joints
 
 
@@ -49,6 +52,11 @@ def read_arrays(path: Path, request: Request) -> PoseSequence:
         request = replace(request, source="human36")
     if poses.dtype.kind not in "iuf":
         raise ValueError(f"{path} holds an array of {poses.dtype}; expected {_LAYOUT}")
+    notes: list[str] = []
+    moved = of_movenet(poses)
+    if moved is not None:
+        poses = moved if len(moved) > 1 else moved[0]
+        notes.append("y, x, score of MoveNet")
     poses, frames_of_one = _shaped(path, poses)
     parts = joint_parts(poses.shape[-2], None, request, str(path), detector=False)
     source = parts.source
@@ -57,7 +65,7 @@ def read_arrays(path: Path, request: Request) -> PoseSequence:
         raise ValueError(f"{path} has shape {poses.shape}, four columns are for MediaPipe only; expected {_LAYOUT}")
     with np.errstate(over="ignore"):  # what float32 cannot hold becomes infinite, which counts as missing
         poses = poses.astype(np.float32)
-    poses, scored = _with_scores(poses, str(source))
+    poses, scored = _with_scores(path, poses, str(source))
     hand = request.body == "hand" and any(parts.hands)
     hands = _hands(poses, parts.hands) if any(parts.hands) else None
     if hand:
@@ -66,7 +74,7 @@ def read_arrays(path: Path, request: Request) -> PoseSequence:
     body = get_source(source).with_derived(body)
     scores, note = plain_scores(body[..., 2])
     body = np.concatenate([body[..., :2], scores[..., None]], axis=-1)
-    notes = [note] if note else []
+    notes += [note] if note else []
     notes += [] if scored else ["no scores found: every joint counts as seen"]
     is_video = body.ndim == 4 or frames_of_one
     if frames_of_one:
@@ -111,6 +119,7 @@ def _chosen(names: list[str]) -> list[str]:
     """The array of poses in an archive, and that of their scores where there is one."""
     poses = names if len(names) == 1 else [name for name in _KEYS if name in names] or [_KEYS[0]]
     scores = [name for name in _SCORES if name in names and name != poses[0]]
+    scores += [name for name in names if scores_by_name(name) and name != poses[0]]
     return [poses[0], *scores[:1]]
 
 
@@ -128,15 +137,21 @@ def _shaped(path: Path, poses: np.ndarray) -> tuple[np.ndarray, bool]:
         if shape[0] in (2, 3) and shape[1] in JOINT_NUMBERS and not _flat_row(shape[1]):
             raise ValueError(f"{wrong} (it is transposed: save array.T)")
         poses = unflattened(poses, str(path), _LAYOUT)
-        return (poses[0], False) if len(poses) == 1 else (poses, _one_person(poses))
+        return (poses[0], False) if len(poses) == 1 else (poses, is_one_person(poses))
     if poses.ndim == 3 and shape[1] in (2, 3) and shape[2] not in (2, 3, 4) and shape[2] in JOINT_NUMBERS:
         poses = poses.swapaxes(1, 2)  # 3DPW's poses2d
+    elif poses.ndim == 3 and shape[0] in JOINT_NUMBERS and shape[1] in (2, 3) and shape[2] not in JOINT_NUMBERS:
+        poses = poses.transpose(2, 0, 1)
+    elif poses.ndim == 3 and shape[0] in (2, 3) and shape[1] in JOINT_NUMBERS and shape[2] > _MOST_COLUMNS:
+        poses = poses.transpose(2, 1, 0)
+    if poses.ndim > 2 and poses.shape[-1] == 4 and poses.shape[-2] != _BLAZEPOSE and score_like(poses[..., 2]):
+        poses = poses[..., :3]  # HigherHRNet's tags behind the scores
     if poses.ndim not in (2, 3, 4) or poses.shape[-1] not in (2, 3, 4):
         hint = " (it is transposed: save array.T)" if poses.ndim == 2 and shape[0] in (2, 3) else ""
         raise ValueError(wrong + hint)
     if poses.ndim == 4 and shape[0] == 1:
         poses = poses[0]
-    return poses, poses.ndim == 3 and _one_person(poses)
+    return poses, poses.ndim == 3 and is_one_person(poses)
 
 
 def _flat_row(count: int) -> bool:
@@ -144,24 +159,19 @@ def _flat_row(count: int) -> bool:
     return any(count % columns == 0 and count // columns in JOINT_NUMBERS for columns in (2, 3, 4))
 
 
-def _one_person(poses: np.ndarray) -> bool:
-    """N poses (N, J, C) where each is nearly where the one before was: people of one picture stand apart."""
-    points = poses[..., :2].astype(np.float64)
-    if len(points) < 2 or not np.isfinite(points).any():
-        return False
-    with np.errstate(invalid="ignore"):
-        size = np.nanmax(np.nanmax(points, axis=1) - np.nanmin(points, axis=1))
-        moved = np.linalg.norm(np.diff(points, axis=0), axis=2)
-    seen = np.isfinite(moved).any(axis=1)
-    return bool(seen.any()) and bool(np.nanmax(np.nanmean(moved[seen], axis=1)) < _SHARED * size)
-
-
-def _with_scores(poses: np.ndarray, source: str) -> tuple[np.ndarray, bool]:
+def _with_scores(path: Path, poses: np.ndarray, source: str) -> tuple[np.ndarray, bool]:
     """(..., J, 3): x, y and score, whatever the columns of the file; and whether it has scores."""
     fractions = np.nanmax(np.abs(poses[..., :2]), initial=0.0) <= 4
     if poses.shape[-1] == 4 and source == "mediapipe33":
         return np.concatenate([poses[..., :2], poses[..., 3:]], axis=-1), True
-    if poses.shape[-1] == 3 and not (fractions and source in _DEPTHS):
+    depth = poses.shape[-1] == 3 and source in _DEPTHS and (fractions or not score_like(poses[..., 2]))
+    if poses.shape[-1] == 3 and not depth:
+        third = poses[..., 2][np.isfinite(poses[..., 2])]
+        if len(third) and (third[third != -1].min(initial=0) < 0 or third.max() > _MOST_SCORE):
+            raise ValueError(
+                f"{path}: the third column, from {third.min():.3g} to {third.max():.3g}, is no score: these are 3D "
+                "joints? Poses here are x and y in pixels, and a score from 0 to 1"
+            )
         return poses, True
     return np.concatenate([poses[..., :2], np.ones_like(poses[..., :1])], axis=-1), False
 

@@ -1,6 +1,6 @@
 """DWPose's and ComfyUI's POSE_KEYPOINT: OpenPose's records with the size of the canvas, a frame or a list of frames."""
 
-from lib.poses.formats.openpose import openpose_person
+from lib.poses.formats.openpose import are_people, openpose_person
 from lib.poses.reading.builder import FrameBuilder
 from lib.poses.reading.content import people_in
 from lib.poses.reading.request import Format
@@ -19,7 +19,7 @@ def matches(content) -> bool:
 
 
 def _is_frame(entry) -> bool:
-    return isinstance(entry, dict) and isinstance(entry.get("people", 0), list | None)
+    return isinstance(entry, dict) and "people" in entry and (entry["people"] is None or are_people(entry["people"]))
 
 
 def add(builder: FrameBuilder, content, name: str) -> None:

@@ -1,6 +1,7 @@
 """The JSON of the original demo."""
 
 from lib.messages import shown_name
+from lib.poses.formats.frames import of_people
 from lib.poses.reading.builder import FrameBuilder
 from lib.poses.reading.content import numbers
 from lib.poses.reading.records import Person
@@ -10,7 +11,7 @@ _LAYOUT = "the original demo's JSON {image name: [person, ...]} with a person = 
 
 
 def matches(content) -> bool:
-    if not isinstance(content, dict) or not content:
+    if not isinstance(content, dict) or not content or of_people(content):
         return False
     people = [person for image in content.values() if isinstance(image, list) for person in image]
     return all(isinstance(image, list) for image in content.values()) and all(

@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 from lib.messages import shown_name
+from lib.poses.people import SIDES
 from lib.poses.reading.builder import FrameBuilder
 from lib.poses.reading.content import first_key, found, people_in, whole_number
 from lib.poses.reading.records import FRAMES, Person, person_of
@@ -14,13 +15,15 @@ _LAYOUT = (
     "so its size is needed"
 )
 # names under which the lists stand in results of the Python, JavaScript and protobuf interfaces
-_POSE = ("pose_landmarks", "poseLandmarks", "landmarks", "landmark")
+_POSE = ("pose_landmarks", "poseLandmarks", "landmarks", "landmark", "pose")
 _HANDS = ("hand_landmarks", "handLandmarks", "multi_hand_landmarks", "multiHandLandmarks")
-_LEFT, _RIGHT = ("left_hand_landmarks", "leftHandLandmarks"), ("right_hand_landmarks", "rightHandLandmarks")
+_LEFT, _RIGHT = ("left_hand_landmarks", "leftHandLandmarks", "left_hand", "leftHand", "Left", "left"), (
+    "right_hand_landmarks", "rightHandLandmarks", "right_hand", "rightHand", "Right", "right")  # fmt: skip
+_SIDE = ("handedness", "side", "label", "hand")  # of a hand in a list of hands
 _HANDEDNESS = ("handedness", "handednesses", "multi_handedness", "multiHandedness")
 _WORLD = ("pose_world_landmarks", "poseWorldLandmarks", "worldLandmarks", "world_landmarks", "hand_world_landmarks",
           "multi_hand_world_landmarks")  # fmt: skip
-_KEYS = (*_POSE, *_HANDS, *_LEFT, *_RIGHT)
+_KEYS = (*_POSE, *_HANDS, *_LEFT, *_RIGHT, "hands")
 _MOST_LISTS = 3
 
 
@@ -32,6 +35,10 @@ def matches(content) -> bool:
             key = first_key(content, (*_KEYS, "frames")) or next(
                 (key for key in (*_KEYS, *_WORLD) if key in content), ""
             )
+            if key == "hands":
+                return _is_hands(content[key])
+            if key in ("pose", *_LEFT[2:], *_RIGHT[2:]):
+                return matches(content[key])
             if key:
                 return key != "frames" or matches(content[key])
             if not content or not all(name.isdecimal() for name in content):
@@ -47,6 +54,7 @@ def add(builder: FrameBuilder, content, name: str) -> None:
     """One person, several people, or frames of several people; still in fractions of the image."""
     frames = _frames(content)
     if frames is None:
+        builder.perhaps_frames = isinstance(content, list)
         _add_frame(builder, content, name, None, "")
         return
     for place, (number, result) in enumerate(frames):
@@ -94,6 +102,12 @@ def _people(builder: FrameBuilder, result, where: str) -> list[tuple[list | None
         return [(_unwrapped(marks), Person(None)) for marks in people_in(lists, where, _LAYOUT)]
     if not isinstance(result, dict):
         raise ValueError(f"{where} is {found(result)}; expected {_LAYOUT}")
+    if _is_hands(result.get("hands")):
+        keys = [(hand, first_key(hand, _SIDE)) for hand in result["hands"]]
+        named = [(hand, str(hand[key]).lower() if key else "") for hand, key in keys]
+        return [
+            (_unwrapped(hand["landmarks"]), Person(None, side=side if side in SIDES else None)) for hand, side in named
+        ]
     left, right = (_hand(result, keys, where) for keys in (_LEFT, _RIGHT))
     hands, key = first_key(result, _HANDS), first_key(result, _POSE)
     sides = _sides(result)
@@ -112,6 +126,10 @@ def _people(builder: FrameBuilder, result, where: str) -> list[tuple[list | None
     if len(bodies) > 1:
         return [(_unwrapped(marks), Person(None)) for marks in bodies]
     return [(_unwrapped(bodies[0]) if bodies else None, Person(None, left_hand=left, right_hand=right))]
+
+
+def _is_hands(value) -> bool:
+    return isinstance(value, list) and all(isinstance(hand, dict) and "landmarks" in hand for hand in value)
 
 
 def _lists(value, where: str) -> list:

@@ -1,10 +1,13 @@
 """MMPose's prediction files (``pred_out_dir`` of its inferencer, ``--save-predictions`` of its demos), and Sapiens'."""
 
+import re
 from dataclasses import replace
 
 from lib.messages import shown_name
 from lib.poses.reading.builder import FrameBuilder
 from lib.poses.reading.content import found, whole_number
+from lib.poses.reading.joint_names import HUMAN36_NAMES
+from lib.poses.reading.kinds import no_person
 from lib.poses.reading.records import Person, record_of
 from lib.poses.reading.request import Format
 
@@ -24,7 +27,13 @@ def matches(content) -> bool:
 def add(builder: FrameBuilder, content, name: str) -> None:
     """The people of an image, or of the frames of a video; with ``track_id`` where it is given."""
     entries = content["instance_info"] if isinstance(content, dict) else _flat(content)
-    names = _joint_names(content.get("meta_info")) if isinstance(content, dict) else None
+    meta = content.get("meta_info") if isinstance(content, dict) else None
+    names = _joint_names(meta)
+    if isinstance(meta, dict) and no_person(meta.get("dataset_name")):
+        raise ValueError(
+            f"{builder.path} has joints of {shown_name(str(meta['dataset_name']))}, not of a person; only people and "
+            "hands can be lifted"
+        )
     if not any(isinstance(entry, dict) and ("instances" in entry or "frame_id" in entry) for entry in entries):
         _add_people(builder, name, entries, names, "", None)
         return
@@ -57,11 +66,16 @@ def _named(person: Person | None, names: tuple[str, ...] | None) -> Person | Non
 
 
 def _joint_names(meta) -> tuple[str, ...] | None:
-    """Names of the joints in order, where a file's ``meta_info`` lists them."""
-    table = meta.get("keypoint_id2name") if isinstance(meta, dict) else None
-    if not isinstance(table, dict) or not all(str(number) in table for number in range(len(table))):
+    """Names of the joints in order, where a file's ``meta_info`` lists them or tells a data set of Human3.6M's."""
+    if not isinstance(meta, dict):
         return None
-    return tuple(str(table[str(number)]) for number in range(len(table)))
+    table, numbers = meta.get("keypoint_id2name"), meta.get("keypoint_name2id")
+    if not isinstance(table, dict) and isinstance(numbers, dict):
+        table = {str(number): name for name, number in numbers.items()}
+    if isinstance(table, dict) and table and all(str(number) in table for number in range(len(table))):
+        return tuple(str(table[str(number)]) for number in range(len(table)))
+    human36 = re.fullmatch("(h36m|human3.?6m?)", str(meta.get("dataset_name")).lower())
+    return HUMAN36_NAMES if human36 else None
 
 
 def _flat(content) -> list:

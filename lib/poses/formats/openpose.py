@@ -15,7 +15,7 @@ _LAYOUT = (
     "joints, hand_left_keypoints_2d and hand_right_keypoints_2d with 21 for hands; one file, or a folder of "
     "*_keypoints.json"
 )
-_POSE = ("pose_keypoints_2d", "pose_keypoints")
+_POSE = ("pose_keypoints_2d", "pose_keypoints", "body_parts")
 _HANDS = (
     ("hand_left_keypoints_2d", "hand_left_keypoints"),
     ("hand_right_keypoints_2d", "hand_right_keypoints"),
@@ -23,7 +23,15 @@ _HANDS = (
 
 
 def matches(content) -> bool:
-    return isinstance(content, dict) and isinstance(content.get("people"), list) and "canvas_width" not in content
+    return isinstance(content, dict) and "canvas_width" not in content and are_people(content.get("people"))
+
+
+def are_people(people) -> bool:
+    """A list of OpenPose's records, and not of others with keypoints."""
+    keys = {*_POSE, *_HANDS[0], *_HANDS[1]}
+    return isinstance(people, list) and not any(
+        isinstance(person, dict) and "keypoints" in person and not keys & set(person) for person in people
+    )
 
 
 def add(builder: FrameBuilder, content, name: str) -> None:

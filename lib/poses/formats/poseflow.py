@@ -1,5 +1,6 @@
 """PoseFlow's tracking results, which AlphaPose writes with ``--pose_flow``."""
 
+from lib.poses.formats.frames import of_people
 from lib.poses.reading.builder import FrameBuilder
 from lib.poses.reading.content import natural_key
 from lib.poses.reading.records import record_of
@@ -9,7 +10,7 @@ _LAYOUT = 'PoseFlow JSON {image: [{"keypoints": [x, y, score, ...], "scores": 2.
 
 
 def matches(content) -> bool:
-    if not isinstance(content, dict) or not content:
+    if not isinstance(content, dict) or not content or of_people(content):
         return False
     people = [person for image in content.values() if isinstance(image, list) for person in image]
     return (

@@ -1,5 +1,8 @@
 """Poses of TensorFlow.js (MoveNet, PoseNet, BlazePose) and ml5: marks with names and scores, in pixels."""
 
+from dataclasses import replace
+
+from lib.poses.people import SIDES
 from lib.poses.reading.builder import FrameBuilder
 from lib.poses.reading.records import person_of, record_of
 from lib.poses.reading.request import Format
@@ -13,7 +16,7 @@ _LAYOUT = (
 def matches(content) -> bool:
     for _ in range(3):
         if isinstance(content, dict):
-            content = content.get("keypoints")
+            content = _unwrapped(content).get("keypoints")
         if not isinstance(content, list) or not content:
             return False
         if _is_mark(content[0]):
@@ -37,6 +40,7 @@ def add(builder: FrameBuilder, content, name: str) -> None:
         for number, people in enumerate(content):
             _add_frame(builder, people, str(number), number)
     else:
+        builder.perhaps_frames = True
         _add_frame(builder, content, name, None)
 
 
@@ -45,8 +49,18 @@ def _add_frame(builder: FrameBuilder, people: list, name: str, number: int | Non
     for row, record in enumerate(people):
         where = f"person {row}" if number is None else f"frame {number}, person {row}"
         place = f"{builder.path}: {where}"
+        record = _unwrapped(record)
         person = person_of(record, place, _LAYOUT) if isinstance(record, list) else record_of(record, place, _LAYOUT)
+        side = str(record.get("handedness")).lower() if isinstance(record, dict) else ""
+        if person is not None and side in SIDES:
+            person = replace(person, side=side)
         builder.add(name, person, where, number)
+
+
+def _unwrapped(record):
+    """ml5 writes the person beside its skeleton."""
+    inner = record.get("pose") if isinstance(record, dict) else None
+    return inner if isinstance(inner, dict) and "keypoints" in inner else record
 
 
 FORMAT = Format("TensorFlow.js poses", _LAYOUT, matches, add, per_image=True)

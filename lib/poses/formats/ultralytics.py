@@ -1,11 +1,14 @@
 """Ultralytics' YOLO-pose: ``results.to_json()``, and the labels that ``save_txt`` writes."""
 
+import re
 from dataclasses import replace
 
 import numpy as np
 
+from lib.messages import shown_name
 from lib.poses.reading.builder import FrameBuilder
 from lib.poses.reading.content import found, whole_number
+from lib.poses.reading.kinds import no_person
 from lib.poses.reading.records import FRAMES, Person, record_of
 from lib.poses.reading.request import Format
 
@@ -14,11 +17,13 @@ _LAYOUT = (
     '"visible": [17]}, "track_id": 1}], a list for each frame, or one'
 )
 _LABELS_LAYOUT = (
-    "YOLO pose labels: a line for each person, class cx cy w h, then 17 times x y [score] as fractions of the image; a "
+    "YOLO pose labels: a line for each person, class cx cy w h, "
+    "then x y [score] of 17 joints (or 21 of a hand) as fractions of the image; a "
     "file for each image"
 )
 _BOX = 5  # class and box before the joints
-_JOINTS = 17
+_JOINTS = (17, 21, 26, 133)
+_OUTSIDE = 0.05  # of the picture: how far boxes may reach beyond it
 _PEOPLE = ("results", "predictions", "detections", "people", "persons", "objects")
 
 
@@ -64,17 +69,26 @@ def add(builder: FrameBuilder, content, name: str) -> None:
             where = f"frame {frame}, person {row}" if len(frames) > 1 else f"person {row}"
             if record is not None and not _is_person(record):
                 raise ValueError(f"{builder.path}: {where} is {found(record)}; expected {_LAYOUT}")
+            if isinstance(record, dict) and no_person(record.get("name")):
+                builder.skip(f"{shown_name(record['name'])} left out: no person")
+                continue
             builder.add(frame, record_of(record, f"{builder.path}: {where}", _LAYOUT, ("keypoints",)), where, number)
 
 
 def are_labels(rows) -> bool:
-    return bool(rows) and all(_columns(len(row)) and row[0].isdecimal() for row in rows)
+    if not rows or not all(_shape(len(row)) and re.fullmatch(r"[0-9]{1,4}(\.0*)?", row[0]) for row in rows):
+        return False
+    try:
+        boxes = np.array([row[1:_BOX] for row in rows], dtype=np.float64)
+    except ValueError:
+        return False
+    return bool(((boxes >= -_OUTSIDE) & (boxes <= 1 + _OUTSIDE)).all())
 
 
-def _columns(count: int) -> int:
-    """2 or 3 numbers per joint in a line of so many, confidence and track number at its end perhaps; else 0."""
-    fits = [columns for columns in (3, 2) if 0 <= count - _BOX - columns * _JOINTS <= 2]
-    return fits[0] if fits else 0
+def _shape(count: int) -> tuple[int, int] | None:
+    """Joints, and 2 or 3 numbers for each, in a line of so many, confidence and track number at its end perhaps."""
+    fits = ((joints, columns) for joints in _JOINTS for columns in (3, 2) if 0 <= count - _BOX - columns * joints <= 2)
+    return next(fits, None)
 
 
 def add_labels(builder: FrameBuilder, rows, name: str) -> None:
@@ -82,12 +96,14 @@ def add_labels(builder: FrameBuilder, rows, name: str) -> None:
     builder.first_number = 1  # frames of videos are counted from 1
     for row, line in enumerate(rows):
         values = np.array(line, dtype=np.float64)
-        columns = _columns(len(values))
-        end = _BOX + columns * _JOINTS
-        joints = values[_BOX:end].reshape(_JOINTS, columns)
+        count, columns = _shape(len(values)) or (0, 0)
+        end = _BOX + columns * count
+        joints = values[_BOX:end].reshape(count, columns)
         scored = columns == 3
         pose = joints if scored else np.column_stack([joints, (joints != 0).any(axis=1)])
-        track = int(values[-1]) if len(values) == end + 2 else None
+        # one number more is the confidence, a fraction, or else the track
+        tracked = len(values) == end + 2 or (len(values) == end + 1 and line[-1].isdecimal())
+        track = whole_number(float(values[-1])) if tracked else None
         builder.add(name, replace(Person(pose), scored=scored, track=track), f"line {row + 1}")
 
 

@@ -3,6 +3,7 @@
 They hold pickled objects, which the restricted reader of body models takes apart: nothing in them is executed.
 """
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ from lib.poses.people import PoseSequence
 from lib.poses.reading import objects
 from lib.poses.reading.builder import FrameBuilder
 from lib.poses.reading.content import found
+from lib.poses.reading.joint_names import HUMAN36_NAMES
 from lib.poses.reading.records import person_of
 from lib.poses.reading.request import Format, Request
 
@@ -57,10 +59,13 @@ def _add_data_set(builder: FrameBuilder, positions, sizes: dict) -> None:
         )
     video, cameras = next(iter(videos.values()))
     size = sizes.get("video_metadata", {}).get(video, {})
+    human36 = str(sizes.get("layout_name")).lower() in ("h36m", "human36", "human36m")
     builder.sized(size.get("w"), size.get("h"))
     for number, pose in enumerate(cameras[0]):
         where = f"frame {number}"
-        builder.add(str(number), person_of(pose, f"{builder.path}: {where}", _LAYOUT), where, number)
+        person = person_of(pose, f"{builder.path}: {where}", _LAYOUT)
+        named = human36 and len(pose) == len(HUMAN36_NAMES)
+        builder.add(str(number), replace(person, names=HUMAN36_NAMES) if named else person, where, number)
 
 
 def _add_detections(builder: FrameBuilder, frames) -> None:

@@ -7,15 +7,19 @@ from pathlib import Path
 import numpy as np
 
 from lib.joints.joint_set import JointSet
+from lib.messages import shown_names
 from lib.poses.people import Frame, PoseSequence
 from lib.poses.reading.joint_parts import HAND, JointParts, joint_parts
-from lib.poses.reading.numbering import close, film_numbers, number_in
+from lib.poses.reading.numbering import close, film_like, film_numbers, films
+from lib.poses.reading.one_person import is_one_person
 from lib.poses.reading.records import Person, plain_scores
 from lib.poses.reading.request import Format, Request
 from lib.poses.sources import Source, get_source
 
 _HAND_JOINTS = get_source(HAND).joint_num
-_PADDED = 4  # digits from which padded numbers after a common start are a film's
+
+
+_LEAST_FRAMES = 3  # poses in a row of one person; two may be one person found twice
 
 
 @dataclass
@@ -39,6 +43,7 @@ class FrameBuilder:
         folder: the frames come from files of their own.
         film_names: numbers in the frames' names are a film's; else only with numbers of people.
         first_number: of the tool's count of frames; 1 where a tool counts from there.
+        perhaps_frames: people of one frame may be one person's frames, as lists of poses do not say.
         notes: remarks for the user.
     """
 
@@ -47,6 +52,7 @@ class FrameBuilder:
         self.image_size: tuple[int, int] | None = None
         self.folder, self.film_names = False, True
         self.first_number = 0
+        self.perhaps_frames = False
         self.notes: list[str] = []
         self._frames: dict[str, _Found] = {}
         self._joints: tuple[int, tuple[str, ...] | None, JointParts] | None = None
@@ -111,10 +117,13 @@ class FrameBuilder:
             ValueError: nobody in any frame, or nobody of the wanted kind.
         """
         people = [entry for frame in self._frames.values() for entry in frame.people]
+        if self.perhaps_frames:
+            self._split()
         if not people:
             raise ValueError(
                 f"{self.path} ({self.form.title}) holds no people: {len(self._frames)} frame(s), all empty; the "
-                "detector found nobody, or its results are in another file"
+                f"detector found nobody, or its results are in another file"
+                + "".join(f"; {text}" for text in self._left_out)
             )
         hand = self.request.body == "hand"
         rows = {name: self._hands(found) if hand else self._bodies(found) for name, found in self._frames.items()}
@@ -124,10 +133,28 @@ class FrameBuilder:
         frames = self._numbered(self._framed(rows, get_source(source).joint_num))
         frames, notes = self._with_scores(frames, people)
         is_video = frames[0].number is not None and len(frames) > 1
-        left_out = [f"{count} {why}" for why, count in self._skipped.items()]
-        return PoseSequence(
-            frames, source, self.image_size, is_video, self.form.title, (*self.notes, *left_out, *notes)
-        )
+        notes = [*self.notes, *self._left_out, *notes]
+        starts = [] if is_video else films(self.names)
+        if starts:
+            notes.append(
+                f"frames of {len(starts)} films by their names ({shown_names(starts)}): taken for single pictures; "
+                "for a film give its frames alone"
+            )
+        return PoseSequence(frames, source, self.image_size, is_video, self.form.title, tuple(notes))
+
+    def _split(self) -> None:
+        """The people of the only frame as frames of one person, where each is nearly where the one before was."""
+        people = next(iter(self._frames.values())).people
+        poses = [person.pose for person, _ in people if person.pose is not None]
+        apart = len(self._frames) > 1 or len(people) < _LEAST_FRAMES or len(poses) < len(people)
+        if apart or not is_one_person(np.array(poses)):
+            return
+        self._frames = {str(number): _Found(number, [entry]) for number, entry in enumerate(people)}
+        self.notes.append(f"{len(people)} poses of nearly the same place: taken for frames of one person")
+
+    @property
+    def _left_out(self) -> list[str]:
+        return [f"{count} {why}" for why, count in self._skipped.items()]
 
     def _source(self, people, hand: bool) -> str | JointSet | Source:
         sources = [parts.source for _, parts in people if parts.source is not None]
@@ -204,9 +231,7 @@ class FrameBuilder:
         numbers = film_numbers(names) if self.film_names or tracked else None
         if numbers is None:
             return None
-        before, number, after = number_in(names[0]) or ("", 0, "")
-        padded = f"{before}{number:0{_PADDED}d}" in names[0] and number < 10 ** (_PADDED - 1)
-        return numbers if not before + after or tracked or padded or self.folder else None
+        return numbers if tracked or self.folder or film_like(names) else None
 
     def _with_scores(self, frames: list[Frame], people) -> tuple[list[Frame], list[str]]:
         poses = np.concatenate([frame.poses for frame in frames])

@@ -16,7 +16,14 @@ _KINDS = {
     b"\x80": "a pickle, which may run programs: save the 2D joints in it as .npy or JSON",
     b"\x89HDF": "an HDF5 file (DeepLabCut, SLEAP, ...): save its joints as csv or .npy",
     b"MATLAB": "a MATLAB file: save its joints as .npy",
-    b"PK": "a zip archive: unpack it",
+    b"PK": "a zip archive: unpack it (a PyTorch file: save its joints as .npy; an Excel one: save it as csv)",
+    b"<?xml": "XML (CVAT, Kinovea, ...): export the joints as COCO keypoints or csv",
+    b"HIERARC": "BVH, 3D motion; poses here are 2D joints of an image",
+    b"PathFile": "TRC, 3D markers; poses here are 2D joints of an image",
+    b"\x02P": "C3D, 3D markers; poses here are 2D joints of an image",
+    b"PAR1": "Parquet: save it as csv",
+    b"\xff\xfe": "UTF-16 text, as > of PowerShell writes it: save it as UTF-8",
+    b"%YAML": "YAML (OpenPose's --write_keypoint): write JSON instead, --write_json",
     b"\x89PNG": "a picture: give it with --input_img, and --detect finds the poses",
     b"\xff\xd8": "a picture: give it with --input_img, and --detect finds the poses",
     b"%PDF": "a PDF",
@@ -36,13 +43,22 @@ def read_json(path: Path):
     refuse_binary(path)
     text = read_text(path, _MOST_JSON)
     try:
-        return json.loads(text)
+        return _unquoted(json.loads(text))
     except (ValueError, RecursionError) as error:
         lines = _json_lines(text)
         if lines is not None:
             return lines
         reason = one_line(error, 200)
         raise ValueError(f"{path} is not valid JSON, perhaps it was not copied completely: {reason}") from error
+
+
+def _unquoted(content, levels: int = 2):
+    """The values of JSON that was written as text into JSON, as ``to_json()`` in ``json.dump`` does."""
+    if isinstance(content, str) and content.lstrip()[:1] in ("{", "[") and levels:
+        return _unquoted(json.loads(content), levels - 1)
+    if isinstance(content, list) and content and levels and all(isinstance(entry, str) for entry in content):
+        return [_unquoted(entry, levels - 1) for entry in content]
+    return content
 
 
 def _json_lines(text: str) -> list | None:
@@ -61,6 +77,8 @@ def refuse_binary(path: Path) -> None:
     with open(path, "rb") as stream:
         head = stream.read(8)
     kind = next((kind for start, kind in _KINDS.items() if head.startswith(start)), None)
+    if head[4:] == b"ftyp":
+        kind = "a video: give it with --input_img, and --detect finds the poses"
     if kind is not None:
         raise ValueError(f"{path} is {kind}; lib/poses/README.md lists the files of poses that are read")
 
@@ -102,12 +120,17 @@ def people_in(values, where: str, layout: str) -> list:
 
 
 def whole_number(value) -> int | None:
-    """A number of a person or frame as files write it, alone or in lists, as a whole or real number or as digits; None
-    for anything else."""
+    """A number of a person or frame as files write it, alone or in lists, as a whole or real number; None for anything
+    else."""
     while isinstance(value, list) and value:
         value = value[0]
     known = isinstance(value, int | float) and 0 <= value < _MOST_NUMBER
     return int(value) if known else None
+
+
+def counted(value) -> int | None:
+    """As ``whole_number``, also of digits in a text."""
+    return int(value) if isinstance(value, str) and re.fullmatch("[0-9]{1,15}", value) else whole_number(value)
 
 
 def first_key(record, keys: tuple[str, ...]) -> str | None:

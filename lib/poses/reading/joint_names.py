@@ -11,7 +11,7 @@ from lib.poses.sources import SOURCES, Source
 # parts of a body in the spellings that are used, without spaces, and their roles (lib.poses.sources)
 _MIDDLE = {
     "Nose": "nose",
-    "Neck": "neck upperneck headbottom bottomhead neckbottom collar",
+    "Neck": "neck upperneck headbottom bottomhead neckbottom neckbase collar",
     "HeadTop": "headtop tophead topofhead head crown vertex skulltop",
     "Pelvis": "pelvis root rootpelvis hip hips midhip hipcenter hipscenter bodycenter centerhip spinebase sacrum",
     "Thorax": "thorax spineshoulder upperchest",
@@ -70,6 +70,10 @@ _FINGER_NAMES = {
         *(_THUMB_KNUCKLES if finger == "Thumb" else _KNUCKLES).items(),
     )
 }
+HUMAN36_NAMES = ("root", "right_hip", "right_knee", "right_foot", "left_hip", "left_knee", "left_foot", "spine",
+                 "thorax", "neck_base", "head", "left_shoulder", "left_elbow", "left_wrist", "right_shoulder",
+                 "right_elbow", "right_wrist")  # fmt: skip
+"""Human3.6M's 17 joints as MMPose names them; VideoPose3D has the same order."""
 _LEAST = 6  # joints of a body that names must tell
 _FACE = re.compile(r"face-?\d+|(contour|eyebrow|lip|jaw|nose(bridge)?)\d*")
 
@@ -98,8 +102,8 @@ def named_joints(names: Sequence[str], where: str, body: str = "body") -> NamedJ
     Raises:
         ValueError: names of an animal or a thing, or too few of a person.
     """
-    words = [_words(name) for name in names]
-    strange = [name for name, parts in zip(names, words) if set(parts) & set(_NO_PERSON)]
+    words = _without_start([_words(name) for name in names])
+    strange = strange_joints(names)
     if strange:
         raise ValueError(
             f"{where}: its joints are not a person's ({shown_names(strange)}); only people and hands can be lifted"
@@ -123,6 +127,11 @@ def named_joints(names: Sequence[str], where: str, body: str = "body") -> NamedJ
     return NamedJoints(unique, (hands[0], hands[1]))
 
 
+def strange_joints(names: Sequence[str]) -> list[str]:
+    """Names of joints that no person has."""
+    return [name for name in names if set(_words(name)) & set(_NO_PERSON)]
+
+
 def named_source(names: Sequence[str], roles: Sequence[str]) -> Source:
     """The source that has these roles: a known one with the same joints in this order, else one of the file's own."""
     for source in SOURCES.values():
@@ -134,6 +143,16 @@ def named_source(names: Sequence[str], roles: Sequence[str]) -> Source:
 
 def _words(name: str) -> tuple[str, ...]:
     return tuple(word.lower() for word in _WORDS.findall(str(name)))
+
+
+def _without_start(words: list[tuple[str, ...]]) -> list[tuple[str, ...]]:
+    """The names without words that all begin with, as in ``PoseLandmark.NOSE``; a side stays."""
+    sides = {*_LEFT, *_RIGHT, *_HAND_ROOT}
+    while len(words) >= _LEAST and all(len(parts) > 1 and parts[0] == words[0][0] for parts in words):
+        if words[0][0] in sides and words[0][:2] != ("hand", "landmark"):
+            break
+        words = [parts[1:] for parts in words]
+    return words
 
 
 def _side(words: tuple[str, ...]) -> tuple[str, tuple[str, ...]]:

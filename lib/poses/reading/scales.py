@@ -12,6 +12,7 @@ from lib.poses.sources import get_source
 _FRACTIONS = 4.0
 _SIGNED = 0.1  # share of coordinates below zero from which they are about the image's middle
 _OUTSIDE = -0.02  # so far below zero a joint at the image's rim may be
+_BEYOND = -0.35  # so far beyond the image's rim, in fractions of it, nobody's joints are
 _CENTRED = 0.02  # of a unit: the hips of world landmarks are their origin
 _SAME_SHAPE = 0.01  # relative difference of two pictures' width to height
 
@@ -28,7 +29,7 @@ def in_pixels(path: Path, sequence: PoseSequence, wanted_size: tuple[int, int] |
         ValueError: fractions of an image of unknown size; metres around the hips; coordinates about the image's middle
             of which nobody can tell how they were made.
     """
-    points = [frame.poses[..., :2][np.isfinite(frame.poses).all(axis=2)] for frame in sequence.frames]
+    points = [frame.poses[..., :2][_seen(frame.poses)] for frame in sequence.frames]
     joined = np.concatenate(points) if points else np.zeros((0, 2), np.float32)
     if not len(joined) or np.abs(joined).max() > _FRACTIONS:
         return _resized(sequence, wanted_size)
@@ -50,10 +51,28 @@ def in_pixels(path: Path, sequence: PoseSequence, wanted_size: tuple[int, int] |
             f"{path}: x and y are fractions of the image (largest {np.abs(joined).max():.3g}), so the image's size "
             "is needed to get pixels: give the image itself, or its width and height"
         )
+    if signed and not _surely_signed(sequence, joined):
+        raise ValueError(
+            f"{path}: x lies between {joined[:, 0].min():.3g} and {joined[:, 0].max():.3g}, y between "
+            f"{joined[:, 1].min():.3g} and {joined[:, 1].max():.3g}: fractions from 0 to 1 of somebody partly outside, "
+            "or from -1 to 1? Give pixels (OpenPose: --keypoint_scale 0)"
+        )
     scale, shift = (0.5, 1.0) if signed else (1.0, 0.0)
-    note = "x and y from -1 to 1 became pixels" if signed else None
+    note = f"x and y from {-1 if signed else 0} to 1 became pixels" if sequence.format.startswith("OpenPose") else None
     size = wanted_size or size
     return _moved(sequence, np.array(size) * scale, shift, size, note)
+
+
+def _seen(poses: np.ndarray) -> np.ndarray:
+    """(N, J) joints with a place and a score."""
+    return np.isfinite(poses).all(axis=2) & (poses[..., 2] > 0)
+
+
+def _surely_signed(sequence: PoseSequence, points: np.ndarray) -> bool:
+    """Coordinates below zero are from -1 to 1, and not those of people partly outside of the image."""
+    people = [pose[seen, :2] for frame in sequence.frames for pose, seen in zip(frame.poses, _seen(frame.poses))]
+    beside = any(len(person) and (person.max(axis=0) < 0).any() for person in people)
+    return beside or points.min() < _BEYOND
 
 
 def _about_the_hips(sequence: PoseSequence) -> bool:
