@@ -143,7 +143,7 @@ def _add_long(builder: FrameBuilder, head: list[str], rows: list[list[str]], nam
     columns = [head.index("x"), head.index("y"), *_of(head, _SCORES)]
     values = _floats(builder, [[row[column] if column < len(row) else "" for column in columns] for row in rows], 2)
     side = _first(head, _SIDE)
-    groups: dict[tuple[str, str, str], dict[str, np.ndarray]] = {}
+    groups: dict[tuple[str, ...], dict[str, np.ndarray]] = {}
     for row, value in zip(rows, values):
         key = (name if frame is None else row[frame], *("" if c is None else row[c] for c in (person, side)))
         marks = groups.setdefault(key, {})
