@@ -67,7 +67,7 @@ def person_of(values, where: str, layout: str, scores=None, columns: int | None 
             return _scored(Person(rows), values[key] if key and scores is None else scores, where, layout)
         names = tuple(map(str, values))
         return replace(person_of(list(values.values()), where, layout, scores), names=names)
-    if isinstance(values, Sequence) and not isinstance(values, str) and any(isinstance(mark, dict) for mark in values):
+    if isinstance(values, list) and isinstance(next((mark for mark in values if mark is not None), None), dict):
         return _scored(_of_marks(values, where, layout), scores, where, layout)
     rows = numbers(values, where, layout)
     rows = rows[0] if rows.ndim == 3 and len(rows) == 1 else rows
