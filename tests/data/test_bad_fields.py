@@ -84,6 +84,7 @@ CASES = [(name, *case) for name, cases in ERRORS.items() for case in cases]
 
 
 def case_id(value) -> str:
+    value = "missing" if value is MISSING else value  # an address would be another one in each process
     return value if isinstance(value, str) and value in ERRORS else "-".join(re.findall(r"\w+", str(value)))[-20:]
 
 
