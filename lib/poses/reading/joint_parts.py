@@ -118,15 +118,10 @@ def _unknown(joint_num: int, request: Request, where: str) -> str:
         kind = get_source(other[0]).body
         way = "add --joint_set mano" if kind == "hand" else "leave --joint_set mano out"
         return f"{where} has {joint_num} joints, those of a {kind} ({other[0]}); a {request.body} is wanted: {way}"
-    known = sorted(
-        (source.joint_num, source.name)
-        for source in SOURCES.values()
-        if source.body == request.body and source.usual and source.joint_num not in WHOLE_BODIES
-    )
+    known = {s.joint_num for s in SOURCES.values() if s.body == request.body} | set(WHOLE_BODIES)
     return (
         f"{where} has {joint_num} joints, which no known source of a {request.body} has; known: "
-        f"{', '.join(f'{count} {name}' for count, name in known)}; {', '.join(map(str, sorted(WHOLE_BODIES)))} with "
-        f"hands and face{_order(request)}"
+        f"{', '.join(map(str, sorted(known)))}, and joints that the file names{_order(request)}"
     )
 
 
