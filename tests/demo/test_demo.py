@@ -107,7 +107,7 @@ def bad_files(folder: Path) -> dict[str, tuple[Path, str]]:
     arrays = {
         "too few joints": (
             good[:16],
-            "has 16 joints, which no known source of a body has; known: 15, 17, 18, 17 coco17",
+            "has 16 joints, which no known source of a body has; known: 15, 17, 18",
         ),
         "joints of the hand": (np.ones((21, 2)), "those of a hand (mano21); a body is wanted: add"),
         "transposed": (good.T, "it is transposed: save array.T"),
