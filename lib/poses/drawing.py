@@ -161,10 +161,14 @@ def _legend(
         f"{frame.name}: {count} {'person' if count == 1 else 'people'}, joints of {joints}",
         "left red, right green",
     ]
-    if len(named) < count:
-        lines.append(f"{count - len(named)} of {count} people have numbers only: too small or too many for names")
+    shown = visible.any(axis=1)
+    numbered = int(shown.sum()) - int(shown[named].sum())
+    if numbered:
+        lines.append(f"{numbered} of {count} people have numbers only: too small or too many for names")
+    if not shown.all():
+        lines.append(f"{count - shown.sum()} of {count} people have no joint to show: unseen, or with too low scores")
     for person in named:
-        if not visible[person].all():
+        if shown[person] and not visible[person].all():
             gone = [names[joint] for joint in np.flatnonzero(~visible[person])]
             more = f" and {len(gone) - 8} more" if len(gone) > 8 else ""
             lines.append(f"person {person} misses {', '.join(gone[:8])}{more}")
