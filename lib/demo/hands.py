@@ -18,7 +18,7 @@ from lib.units import MM_PER_M
 
 _ELBOWS, _WRISTS, _HANDS = ((18, 19), (20, 21), (22, 23))  # of SMPL's joints, left and right
 _OWN = 0.5  # share of a vertex's skinning weights from which it belongs to the hand: the cut lies at the wrist joint
-_FARTHEST = 0.6  # mean distance of a hand's joints to the seen ones, of the smaller size; usual ones are below 0.2
+_FARTHEST = 0.6  # mean distance of a hand's joints to the seen ones, of their size; usual ones are below 0.2
 _AHEAD = np.array([0.0, 0.0, 1.0])
 
 
@@ -186,7 +186,8 @@ class HandLifter:
         joints, seen = placed(joints), lifted.pose2d.numpy()
         projected = people.take(rows).pixels(joints)
         away = np.linalg.norm(projected - seen, axis=2).mean(axis=1)
-        size = np.minimum(*(np.ptp(points, axis=1).max(axis=1) for points in (projected, seen)))
+        sizes = [np.ptp(points, axis=1).max(axis=1) for points in (projected, seen)]
+        size = np.sqrt(sizes[0] * sizes[1])  # by the larger alone, hands of any size would be near
         good = away < _FARTHEST * size
         where = rows[good], sides[good]
         hands.hand_vertices[where] = placed(lifted.mesh.numpy().astype(np.float64))[good]

@@ -4,7 +4,8 @@ import cv2
 import numpy as np
 
 from lib.joints.joint_set import JointSet
-from lib.render.poses import pixel
+from lib.joints.tables import JOINT_SETS
+from lib.render.poses import add_hands, pixel
 
 from .missing import JOINT_SCORE
 from .people import Frame
@@ -26,7 +27,8 @@ def draw_check(
     """Draw the people of a frame with the number and name of each joint.
 
     The person's left is red, right is green. Everybody has a number; people of whom names would cover everything have
-    nothing else. A legend and the missing joints stand in the corner.
+    nothing else. Hands that the frame has beside bodies are drawn without names. A legend and the missing joints stand
+    in the corner.
 
     Args:
         image: (H, W, 3) uint8, blue-green-red; None draws on a dark ground cut to the people.
@@ -54,6 +56,10 @@ def draw_check(
                 first, last = _colour(table.joints[a]), _colour(table.joints[b])
                 colour = last if first == _COLOURS[""] else first
                 cv2.line(picture, pixel(pose[a]), pixel(pose[b]), colour, 2, cv2.LINE_AA)
+    for hands in () if frame.hands is None else frame.hands:
+        there = (hands[..., 2:] > joint_score) & (hands[..., :2] != 0).any(axis=2, keepdims=True)
+        add_hands(picture, np.where(there, (hands[..., :2] + shift) * scale, np.nan), JOINT_SETS["mano"])
+    for pose, seen in zip(points, visible):
         for joint in np.flatnonzero(seen):
             cv2.circle(picture, pixel(pose[joint]), 5, (255, 255, 255), -1, cv2.LINE_AA)
             cv2.circle(picture, pixel(pose[joint]), 4, _colour(table.joints[joint]), -1, cv2.LINE_AA)
