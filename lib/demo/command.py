@@ -79,7 +79,9 @@ def describe_input(source: DemoInput, joint_set: str) -> list[str]:
     sequence = source.sequence
     count, people = len(sequence.frames), sequence.person_count
     size = source.images.size or sequence.image_size
-    lines = [f"Poses: {source.title}; {_plural(people, 'person', 'people')} in {_plural(count, 'frame', 'frames')}"]
+    # the same person in two frames of a film is two poses
+    whom = ("pose", "poses") if sequence.is_video else ("person", "people")
+    lines = [f"Poses: {source.title}; {_plural(people, *whom)} in {_plural(count, 'frame', 'frames')}"]
     lines.append(f"Image: {source.images.title}" + (f", {size[0]} x {size[1]} pixels" if size else ""))
     lines += [f"Note: {note}" for note in sequence.notes]
     missing, means = unmapped(sequence.source, joint_set), approximated(sequence.source, joint_set)

@@ -178,6 +178,16 @@ def test_check_picture_shows_hands_and_counts_who_has_nothing_to_show(monkeypatc
     assert columns.min() > 450
 
 
+def test_check_picture_colours_hands_by_their_side():
+    hand = np.column_stack([np.tile([100, 160, 220], 7), np.linspace(100, 400, 21), np.ones(21)])
+    hands = np.stack([hand, hand + np.array((500, 0, 0))]).astype(np.float32)
+    image = np.zeros((900, 1000, 3), np.uint8)
+    picture = draw_check(image, Frame("a", hands, left=np.array([True, False])), "mano")
+    for hand, (strong, weak) in zip(hands, ((2, 1), (1, 2))):  # red, green
+        for x, y in hand[:, :2].round().astype(int):
+            assert int(picture[y, x, strong]) - int(picture[y, x, weak]) > 20
+
+
 def test_a_crowd_is_filtered_as_one_by_one():
     """Each is left out who lies on somebody kept before."""
     rng = np.random.default_rng(4)
