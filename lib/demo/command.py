@@ -7,6 +7,7 @@ from lib.demo.inputs import DemoInput, load_input
 from lib.demo.names import output_stems
 from lib.demo.options import SMOOTHING, DemoOptions
 from lib.files import say_replaced
+from lib.joints.lookup import get_joint_set
 from lib.messages import naming, one_line, shown_name
 from lib.poses import approximated, describe_mapping, reading_of, select_people, unmapped
 from lib.runtime.startup import imports_kept
@@ -26,6 +27,8 @@ def run_demo(options: DemoOptions) -> list[Path]:
     source = load_input(options)
     _check_sequence_options(options, source.sequence.is_video)
     formats = options.formats(source.sequence.is_video)
+    if "amass" in formats and get_joint_set(options.joint_set).body == "hand":
+        raise ValueError("--save amass is for bodies, as AMASS files are; params has the parameters of hands")
     for line in (*describe_input(source, options.joint_set), *_better_reading(source, options)):
         print(one_line(line))
     if options.check_input:
@@ -76,7 +79,9 @@ def describe_input(source: DemoInput, joint_set: str) -> list[str]:
     sequence = source.sequence
     count, people = len(sequence.frames), sequence.person_count
     size = source.images.size or sequence.image_size
-    lines = [f"Poses: {source.title}; {_plural(people, 'person', 'people')} in {_plural(count, 'frame', 'frames')}"]
+    # the same person in two frames of a film is two poses
+    whom = ("pose", "poses") if sequence.is_video else ("person", "people")
+    lines = [f"Poses: {source.title}; {_plural(people, *whom)} in {_plural(count, 'frame', 'frames')}"]
     lines.append(f"Image: {source.images.title}" + (f", {size[0]} x {size[1]} pixels" if size else ""))
     lines += [f"Note: {note}" for note in sequence.notes]
     missing, means = unmapped(sequence.source, joint_set), approximated(sequence.source, joint_set)

@@ -100,7 +100,7 @@ def _by_name(frames: dict[int, Frame], folder: ImageFolder) -> _Found | None:
 def _by_number(frames: dict[int, Frame], folder: ImageFolder) -> _Found | None:
     """Pictures by the numbers in their names, if need be counted from the first; None unless all frames have one."""
     files = folder.numbers
-    if files is None:
+    if not files:
         return None
     first = min(files)
     contiguous = max(files) - first + 1 == len(files)
@@ -129,8 +129,12 @@ def _by_place(listed: dict[int, Frame], peopled: dict[int, Frame], folder: Image
     missing = [
         frame.name for number, frame in peopled.items() if folder.named(frame.name) is None and number not in files
     ] or [frame.name for frame in peopled.values()]
+    found = f"its {len(folder.files)} images are {shown_names(path.name for path in folder.files)}"
+    if not folder.files:
+        found = "it holds only folders"
+    elif not folder.numbers:
+        found += ", which do not all have a number of their own"
     raise FileNotFoundError(
         f"{folder.title} has no picture for {len(missing)} of {len(peopled)} frames with people: "
-        f"{shown_names(missing)}; its {len(folder.files)} images are {shown_names(path.name for path in folder.files)}"
-        + ("" if folder.numbers else ", which do not all have a number of their own")
+        f"{shown_names(missing)}; {found}"
     )

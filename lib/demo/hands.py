@@ -18,7 +18,7 @@ from lib.units import MM_PER_M
 
 _ELBOWS, _WRISTS, _HANDS = ((18, 19), (20, 21), (22, 23))  # of SMPL's joints, left and right
 _OWN = 0.5  # share of a vertex's skinning weights from which it belongs to the hand: the cut lies at the wrist joint
-_FARTHEST = 0.6  # mean distance of a hand's joints to the seen ones, of its size; usual ones are below 0.2
+_FARTHEST = 0.6  # mean distance of a hand's joints to the seen ones, of their size; usual ones are below 0.2
 _AHEAD = np.array([0.0, 0.0, 1.0])
 
 
@@ -147,8 +147,9 @@ class HandLifter:
         rows, names, start = [], [], 0
         for frame, selection in zip(frames, selections):
             for side, name in enumerate(SIDES if frame.hands is not None else ()):
-                hands = frame.hands[selection.kept, side]
-                hands = np.where((selection.kept < 0)[:, None, None], np.nan, hands)  # of people carried over
+                seen = selection.kept >= 0  # the others are carried over
+                hands = np.full((len(selection), *frame.hands.shape[2:]), np.nan)
+                hands[seen] = frame.hands[selection.kept[seen], side]
                 there = np.flatnonzero(~missing_joints(hands, options.joint_score).all(axis=1))
                 found = select_people(
                     hands[there], "mano21", "mano", options.joint_score, image_size=size, fill=options.fill,
@@ -185,7 +186,8 @@ class HandLifter:
         joints, seen = placed(joints), lifted.pose2d.numpy()
         projected = people.take(rows).pixels(joints)
         away = np.linalg.norm(projected - seen, axis=2).mean(axis=1)
-        size = np.maximum(*(np.ptp(points, axis=1).max(axis=1) for points in (projected, seen)))
+        sizes = [np.ptp(points, axis=1).max(axis=1) for points in (projected, seen)]
+        size = np.sqrt(sizes[0] * sizes[1])  # by the larger alone, hands of any size would be near
         good = away < _FARTHEST * size
         where = rows[good], sides[good]
         hands.hand_vertices[where] = placed(lifted.mesh.numpy().astype(np.float64))[good]

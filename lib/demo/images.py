@@ -103,16 +103,17 @@ class ImageFolder(Images):
     """Images by the frames' names, or by the numbers in both names.
 
     Attributes:
-        files: in natural order of their names: 10 after 9.
+        files: those of the folder itself, in natural order of their names: 10 after 9. Images in folders inside are
+            found by frames' names that say where.
 
     Raises:
-        FileNotFoundError: the folder has no images.
+        FileNotFoundError: the folder has neither images nor folders.
     """
 
     def __init__(self, folder: Path):
         super().__init__(title=str(folder))
         self.files = image_files(folder)
-        if not self.files:
+        if not self.files and not any(path.is_dir() for path in folder.iterdir()):
             raise FileNotFoundError(f"{folder} holds no images ({', '.join(IMAGE_SUFFIXES)})")
         self._folder = folder
         self._by_name = {path.name: path for path in self.files} | {path.stem: path for path in self.files}

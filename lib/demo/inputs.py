@@ -1,5 +1,6 @@
 """What the demo works on: poses from a file, a detector or 3D joints, and the pictures they belong to."""
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -88,6 +89,8 @@ def load_input(options: DemoOptions) -> DemoInput:
         raise ValueError("--detector and --detector_model say how poses are found in --input_img; add --detect")
     if len(given) > 1:
         raise ValueError(f"--{' and --'.join(given)} exclude each other; give one source of poses")
+    if options.detect and options.input_img is None:
+        raise ValueError("--detect looks for people in a picture; give one with --input_img")
     if options.photos and options.video:
         raise ValueError("--photos and --video exclude each other")
     with naming(options.input_name):
@@ -97,9 +100,9 @@ def load_input(options: DemoOptions) -> DemoInput:
             source = _from_detector(options, joint_set)
         else:
             source = _from_file(options, joint_set)
-        if options.hands:
-            check_hands(source.sequence, joint_set, source.title)
-        return replace(source, sequence=sided(source.sequence, options.hand_side, joint_set))
+    if options.hands:
+        check_hands(source.sequence, joint_set, source.title)
+    return replace(source, sequence=sided(source.sequence, options.hand_side, joint_set))
 
 
 def _from_file(options: DemoOptions, joint_set: JointSet) -> DemoInput:
@@ -109,7 +112,7 @@ def _from_file(options: DemoOptions, joint_set: JointSet) -> DemoInput:
     elif str(path) == SCENE[0]:
         path, image_path = SCENE[1], SCENE[2] if image_path is None else image_path
     path = Path(path)
-    images = None if image_path is None else open_images(image_path)
+    images = None if image_path is None else _opened(Path(image_path), options)
     size = images.size if images else None
     sequence = read_poses(path, options.format, options.joint_set, size)
     if options.photos:
@@ -132,13 +135,28 @@ def _from_file(options: DemoOptions, joint_set: JointSet) -> DemoInput:
     return DemoInput(sequence, images, f"{path} ({sequence.format}, joints of {sequence.source})", stem)
 
 
+def _opened(path: Path, options: DemoOptions) -> Images:
+    """The images of a path; raises ValueError for the frames of a video as photos."""
+    images = open_images(path)
+    if options.photos and isinstance(images, VideoImages):
+        raise ValueError(f"{path} is a video, whose frames follow each other; leave --photos out")
+    return images
+
+
 def _told_of_missing(sequence: PoseSequence, images: Images) -> PoseSequence:
     """The sequence, with a note about pictures that do not exist.
 
     Raises:
         FileNotFoundError: none exists.
+        ValueError: one picture would be that of several frames.
     """
     peopled = [frame for frame in sequence.frames if len(frame.poses)]
+    if isinstance(images, ImageFolder):
+        places = {frame.name: images.path(0, frame) for frame in peopled if not images.lacks(frame)}
+        shared = next((path for path, count in Counter(places.values()).items() if count > 1), None)
+        if shared is not None:
+            names = shown_names(name for name, path in places.items() if path == shared)
+            raise ValueError(f"{shared} would be the image of {names}; give the folder in which each has its own")
     missing = [frame.name for frame in peopled if images.lacks(frame)]
     if not missing:
         return sequence
@@ -196,10 +214,12 @@ def _from_detector(options: DemoOptions, joint_set: JointSet) -> DemoInput:
 
     from lib.poses.detectors import choose_tool
 
-    if options.input_img is None:
-        raise ValueError("--detect looks for people in a picture; give one with --input_img")
+    assert options.input_img is not None  # checked before
     tool, notes = choose_tool(options.detector, joint_set.body, options.detector_model)
-    path, images = Path(options.input_img), open_images(options.input_img)
+    path = Path(options.input_img)
+    images = _opened(path, options)
+    if isinstance(images, ImageFolder) and not images.files:
+        raise FileNotFoundError(f"{path} holds no images, only folders; give one of these")
     is_video = options.video or isinstance(images, VideoImages)
     with tool.open(joint_set.body, is_video, options.detector_model) as detector:
         pictures = tqdm(_named_pictures(images, path, is_video), "detecting", unit="image", disable=None)

@@ -81,6 +81,8 @@ class DemoOptions:
     @property
     def input_name(self) -> str:
         """What errors about the input are about."""
+        if str(self.input_pose) == ".":
+            return "the sample scene"
         return str(self.input_pose or self.input_pose3d or self.input_img or "the sample pose")
 
     def formats(self, is_video: bool) -> tuple[str, ...]:

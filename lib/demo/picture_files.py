@@ -23,7 +23,6 @@ from lib.render.marks import mark_risks
 from lib.render.mesh_renderer import MeshRenderer, person_colour
 from lib.render.poses import add_hands, add_skeleton, draw_pose
 from lib.render.views import draw_views
-from lib.units import MM_PER_M
 
 _OF_A_PERSON = re.compile(r"(.+)_(?:pose2d|mesh)_\d+\.(?:png|obj)")
 
@@ -86,6 +85,9 @@ class PictureResults:
         mesh_model: of the meshes.
         formats: see ``lib.demo.options.PICTURE_FORMATS``.
         seed: see ``lib.render.mesh_renderer.person_colour``.
+
+    Attributes:
+        residuals: (N,) of each image written so far, mean distance of parameters and vertices, metres.
     """
 
     def __init__(
@@ -93,6 +95,7 @@ class PictureResults:
     ):
         self.renderer, self.joint_set, self.mesh_model = renderer, joint_set, mesh_model
         self.formats, self.seed = formats, seed
+        self.residuals: list[np.ndarray] = []
 
     def write(
         self, folder: Path, image: np.ndarray, people: PeopleArrays, selection: Selection, stem: str, single: bool
@@ -181,7 +184,7 @@ class PictureResults:
         from lib.export import params_of, save_params
 
         fit = params_of(people, self.mesh_model)
-        print(f"Parameters: mean distance to the vertices {MM_PER_M * fit.residual.mean():.1f} mm")
+        self.residuals.append(fit.residual.numpy())
         save_params(path, fit, self.mesh_model, people.track, list(people.frame), people.translation, left=people.left)
 
     def _save_page(self, path: Path, people: PeopleArrays, colours: list, picture: np.ndarray, title: str) -> None:

@@ -3,6 +3,8 @@
 from functools import partial
 from pathlib import Path
 
+import numpy as np
+
 from lib.demo.fits import BAD_FIT
 from lib.demo.inputs import DemoInput
 from lib.demo.lifting import Lifter
@@ -14,6 +16,7 @@ from lib.files import say_replaced
 from lib.messages import one_line, shown_name
 from lib.poses import Selection
 from lib.render.mesh_renderer import MeshRenderer
+from lib.units import MM_PER_M
 
 
 def lift_pictures(source: DemoInput, lifter: Lifter, options: DemoOptions, formats: tuple[str, ...]) -> list[Path]:
@@ -81,6 +84,9 @@ def lift_pictures(source: DemoInput, lifter: Lifter, options: DemoOptions, forma
         for line in lifter.hands.lines if lifter.hands is not None else ():
             print(line)
         print(f"Renderer: {renderer.note}")
+        if results.residuals:
+            mean = MM_PER_M * np.concatenate(results.residuals).mean()
+            print(f"Parameters: mean distance to the vertices {mean:.1f} mm")
     return files
 
 

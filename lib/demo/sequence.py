@@ -250,7 +250,8 @@ def _frame_result(job: _Job, number: int, people, fit, renderer: MeshRenderer | 
     if (image.shape[1], image.shape[0]) != job.size:
         raise ValueError(
             f"picture of frame {shown_name(frame.name)} is {image.shape[1]} x {image.shape[0]}, the first one was "
-            f"{job.size[0]} x {job.size[1]} pixels; unrelated pictures need --photos"
+            f"{job.size[0]} x {job.size[1]} pixels; for unrelated pictures "
+            + ("leave --video out" if job.options.video else "add --photos")
         )
     picture = posed = image
     if people is not None and renderer is not None:

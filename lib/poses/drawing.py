@@ -4,7 +4,8 @@ import cv2
 import numpy as np
 
 from lib.joints.joint_set import JointSet
-from lib.render.poses import pixel
+from lib.joints.tables import JOINT_SETS
+from lib.render.poses import add_hands, pixel
 
 from .missing import JOINT_SCORE
 from .people import Frame
@@ -26,7 +27,8 @@ def draw_check(
     """Draw the people of a frame with the number and name of each joint.
 
     The person's left is red, right is green. Everybody has a number; people of whom names would cover everything have
-    nothing else. A legend and the missing joints stand in the corner.
+    nothing else. Hands that the frame has beside bodies are drawn without names. A legend and the missing joints stand
+    in the corner.
 
     Args:
         image: (H, W, 3) uint8, blue-green-red; None draws on a dark ground cut to the people.
@@ -48,15 +50,21 @@ def draw_check(
     picture, scale, shift = _canvas(image, frame.poses[..., :2][visible])
     points = (frame.poses[..., :2] + shift) * scale
     occupied: list[_Box] = []
-    for pose, seen in zip(points, visible):
+    # hands alone have a side as a whole
+    hand_sides = [""] * len(points) if frame.left is None else ["L_" if left else "R_" for left in frame.left]
+    for pose, seen, side in zip(points, visible, hand_sides):
         for a, b in table.bones:
             if seen[a] and seen[b]:
-                first, last = _colour(table.joints[a]), _colour(table.joints[b])
+                first, last = _colour(side + table.joints[a]), _colour(side + table.joints[b])
                 colour = last if first == _COLOURS[""] else first
                 cv2.line(picture, pixel(pose[a]), pixel(pose[b]), colour, 2, cv2.LINE_AA)
+    for hands in () if frame.hands is None else frame.hands:
+        there = (hands[..., 2:] > joint_score) & (hands[..., :2] != 0).any(axis=2, keepdims=True)
+        add_hands(picture, np.where(there, (hands[..., :2] + shift) * scale, np.nan), JOINT_SETS["mano"])
+    for pose, seen, side in zip(points, visible, hand_sides):
         for joint in np.flatnonzero(seen):
             cv2.circle(picture, pixel(pose[joint]), 5, (255, 255, 255), -1, cv2.LINE_AA)
-            cv2.circle(picture, pixel(pose[joint]), 4, _colour(table.joints[joint]), -1, cv2.LINE_AA)
+            cv2.circle(picture, pixel(pose[joint]), 4, _colour(side + table.joints[joint]), -1, cv2.LINE_AA)
             x, y = pixel(pose[joint])
             occupied.append((x - 6, y - 6, x + 6, y + 6))
     sides = np.array(
@@ -74,7 +82,7 @@ def draw_check(
     for person in named:
         seen = visible[person]
         for joint in np.flatnonzero(seen):
-            text, colour = f"{joint} {table.joints[joint]}", _colour(table.joints[joint])
+            text, colour = f"{joint} {table.joints[joint]}", _colour(hand_sides[person] + table.joints[joint])
             _label(picture, text, points[person][joint], points[person][seen].mean(axis=0), colour, occupied)
     for person, (left, top, right, bottom) in tags.items():
         cv2.rectangle(picture, pixel((left, top)), pixel((right, bottom)), (255, 255, 255), -1)
@@ -161,10 +169,14 @@ def _legend(
         f"{frame.name}: {count} {'person' if count == 1 else 'people'}, joints of {joints}",
         "left red, right green",
     ]
-    if len(named) < count:
-        lines.append(f"{count - len(named)} of {count} people have numbers only: too small or too many for names")
+    shown = visible.any(axis=1)
+    numbered = int(shown.sum()) - int(shown[named].sum())
+    if numbered:
+        lines.append(f"{numbered} of {count} people have numbers only: too small or too many for names")
+    if not shown.all():
+        lines.append(f"{count - shown.sum()} of {count} people have no joint to show: unseen, or with too low scores")
     for person in named:
-        if not visible[person].all():
+        if shown[person] and not visible[person].all():
             gone = [names[joint] for joint in np.flatnonzero(~visible[person])]
             more = f" and {len(gone) - 8} more" if len(gone) > 8 else ""
             lines.append(f"person {person} misses {', '.join(gone[:8])}{more}")

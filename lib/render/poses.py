@@ -88,7 +88,7 @@ def add_hands(picture: np.ndarray, hands: np.ndarray, joint_set: JointSet) -> sl
 
     Args:
         picture: (H, W, 3) uint8.
-        hands: (2, J, 2) pixels, left and right; NaN where there is none.
+        hands: (2, J, 2) pixels, left and right; bones of joints that are NaN are left out.
         joint_set: of hands.
 
     Returns:
@@ -97,7 +97,8 @@ def add_hands(picture: np.ndarray, hands: np.ndarray, joint_set: JointSet) -> sl
     line = max(1, round(max(picture.shape[:2]) / 800))
     rows = []
     for hand, colour in zip(hands, (_SIDES["left"], _SIDES["right"])):
-        for ends in ((pixel(hand[a]), pixel(hand[b])) for a, b in joint_set.bones if np.isfinite(hand).all()):
+        bones = [list(bone) for bone in joint_set.bones if np.isfinite(hand[list(bone)]).all()]
+        for ends in ((pixel(hand[a]), pixel(hand[b])) for a, b in bones):
             cv2.line(picture, *ends, colour, line, cv2.LINE_AA)
             rows += [end[1] for end in ends]
     if not rows:

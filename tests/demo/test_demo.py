@@ -173,6 +173,7 @@ def test_other_bad_arguments(run, weights, tmp_path, capsys):
         (["--joint_set", "body25"], "choose one of human36, coco, smpl, mano or a joint set file"),
         (["--save", "obj,fbx"], "unknown format 'fbx'; choose from obj, glb, ply"),
         (["--save", "mp4"], "mp4 needs a sequence (see --video)"),
+        (["--joint_set", "mano", "--video", "--save", "npz,amass"], "--save amass is for bodies"),
         (["--smooth"], "--smooth need frames that follow each other"),
         (["--video", "--fps", "0"], "--fps must be between 0 and 1000"),
         (["--format", "yolo"], "unknown format 'yolo'"),

@@ -166,6 +166,30 @@ def test_people_without_a_picture_are_an_error_before_lifting(folder, run_demo, 
     assert "has no image 'beach2.jpg', '8.jpg'" in capsys.readouterr().err
 
 
+def test_images_in_folders_are_found_by_names_that_say_where(folder, run_demo, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(lib.poses.detector, "detector_available", lambda: None)
+    images = folder(["a/1.jpg", "b/2.jpg"])
+    poses, given = tmp_path / "poses.json", ["--input_pose", tmp_path / "poses.json", "--input_img"]
+    poses.write_text(json.dumps({name: [pose().tolist()] for name in ("a/1.jpg", "b/2.jpg")}))
+    source = load_input(DemoOptions(input_pose=poses, input_img=tmp_path / "images"))
+    assert [shown(source.images.read(0, frame)) for frame in source.sequence.frames] == [1, 2]
+    with pytest.raises(FileNotFoundError, match="no picture for 1 of 1 frames with people: 1.jpg; it holds only fold"):
+        film_over(film((1,)), images)
+    poses.write_text(json.dumps({name: [pose().tolist()] for name in ("a/1.jpg", "b/1.jpg")}))
+    assert run_demo(*given, tmp_path / "images" / "a") == 2
+    assert "1.jpg would be the image of a/1.jpg, b/1.jpg" in capsys.readouterr().err
+    assert run_demo("--detect", "--detector", "mediapipe", "--input_img", tmp_path / "images") == 2
+    assert "holds no images, only folders" in capsys.readouterr().err
+
+
+def test_frames_of_a_video_are_no_photos(run_demo, video, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(lib.poses.detector, "detector_available", lambda: None)
+    (tmp_path / "poses.json").write_text(json.dumps({f"{number}.jpg": [pose().tolist()] for number in (2, 7)}))
+    for poses in (("--input_pose", tmp_path / "poses.json"), ("--detect", "--detector", "mediapipe")):
+        assert run_demo(*poses, "--input_img", video, "--photos") == 2
+        assert "v.avi is a video, whose frames follow each other; leave --photos out" in capsys.readouterr().err
+
+
 def test_unrelated_photos_are_no_film(folder):
     images = folder(["IMG-20210924.jpg", "beach.jpg", "office.jpg"])
     with pytest.raises(

@@ -136,6 +136,18 @@ def test_hands_that_show_too_little_or_belong_to_others_are_left_out(predictor, 
     assert [hands.sides(row) for row in range(2)] == [[], [1]]
     assert lifter.lines[0].startswith("Warning: 4 of 6 hands left out")
     assert lifter(people, [replace(frame, hands=None)], [selection]).hands.sides(0) == []
+    wrists = frame.hands[:, :, :1, :2]
+    for factor in (3, 0.3):
+        others = frame.hands.copy()
+        others[..., :2] = wrists + factor * (others[..., :2] - wrists)
+        hands = lifter(people, [replace(frame, hands=others)], [selection]).hands
+        assert [hands.sides(row) for row in range(2)] == [[], []], factor
+
+
+def test_people_carried_over_frames_without_anybody_have_no_hands(lifter, people, frame, selection):
+    empty = replace(frame, poses=frame.poses[:0], hands=frame.hands[:0])
+    hands = lifter(people, [empty], [replace(selection, kept=np.full(2, -1))]).hands
+    assert [hands.sides(row) for row in range(2)] == [[], []]
 
 
 def test_whole_people_have_no_second_hand(lifter, people, frame, selection):

@@ -162,6 +162,32 @@ def test_check_picture_names_everybody_who_is_large_enough(monkeypatch):
     assert sum(text.endswith("L_Knee") for text in written) == 12
 
 
+def test_check_picture_shows_hands_and_counts_who_has_nothing_to_show(monkeypatch):
+    written = []
+    monkeypatch.setattr("lib.poses.drawing._write", lambda picture, text, place, colour: written.append(text))
+    poses = np.array([placed(30, 40, 300), placed(400, 40, 200)]).astype(np.float32)
+    poses[1, :, 2] = 0
+    hands = np.full((2, 2, 21, 3), np.nan, np.float32)
+    hands[0, 1] = np.column_stack([np.linspace(500, 600, 21), np.linspace(700, 800, 21), np.full(21, 0.9)])
+    image = np.zeros((900, 1000, 3), np.uint8)
+    pictures = [draw_check(image, Frame("a", poses, hands=shown), "coco17") for shown in (None, hands)]
+    assert any(text.startswith("1 of 2 people have no joint to show") for text in written)
+    assert not any("numbers only" in text for text in written)
+    rows, columns = np.nonzero((pictures[0] != pictures[1]).any(axis=2))
+    assert rows.min() > 650
+    assert columns.min() > 450
+
+
+def test_check_picture_colours_hands_by_their_side():
+    hand = np.column_stack([np.tile([100, 160, 220], 7), np.linspace(100, 400, 21), np.ones(21)])
+    hands = np.stack([hand, hand + np.array((500, 0, 0))]).astype(np.float32)
+    image = np.zeros((900, 1000, 3), np.uint8)
+    picture = draw_check(image, Frame("a", hands, left=np.array([True, False])), "mano")
+    for hand, (strong, weak) in zip(hands, ((2, 1), (1, 2))):  # red, green
+        for x, y in hand[:, :2].round().astype(int):
+            assert int(picture[y, x, strong]) - int(picture[y, x, weak]) > 20
+
+
 def test_a_crowd_is_filtered_as_one_by_one():
     """Each is left out who lies on somebody kept before."""
     rng = np.random.default_rng(4)
