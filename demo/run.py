@@ -38,6 +38,7 @@ _PATHS = ("input_pose", "input_img", "detector_model", "input_pose3d", "output",
 def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
     orders = "\n".join(f"  {s.name} ({s.joint_num}): {s.describe()}" for s in JOINT_SETS.values())
     parser = argparse.ArgumentParser(
+        usage="%(prog)s [options]; --help lists them",
         description="Pose2Mesh: 2D poses become meshes, drawn over their images.",
         epilog=f"Joint orders (coco: Pelvis and Neck may be left out, they are derived):\n{orders}",
         formatter_class=argparse.RawDescriptionHelpFormatter,

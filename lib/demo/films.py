@@ -49,9 +49,10 @@ def _over_video(sequence: PoseSequence, video: VideoImages) -> PoseSequence:
         note = f"the poses count frames from 1, so that their last one, {count}, is the last of the video"
         sequence = moved(replace(sequence, notes=(*sequence.notes, note)), -1)
     elif last >= count:
+        frames = "1 frame" if count == 1 else f"{count} frames"
         raise ValueError(
-            f"the poses go up to frame {last} (the first is 0), but {video.title} has {count} frames; is it the video "
-            "of these poses?"
+            f"the poses go up to frame {last} (the first is 0), but {video.title} has {frames}; is it the video of "
+            "these poses?"
         )
     return all_frames(sequence, 0, count - 1)
 
@@ -131,7 +132,7 @@ def _by_place(listed: dict[int, Frame], peopled: dict[int, Frame], folder: Image
     ] or [frame.name for frame in peopled.values()]
     found = f"its {len(folder.files)} images are {shown_names(path.name for path in folder.files)}"
     if not folder.files:
-        found = "it holds only folders"
+        found = "it has no image itself, but folders"
     elif not folder.numbers:
         found += ", which do not all have a number of their own"
     raise FileNotFoundError(

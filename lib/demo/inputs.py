@@ -219,7 +219,7 @@ def _from_detector(options: DemoOptions, joint_set: JointSet) -> DemoInput:
     path = Path(options.input_img)
     images = _opened(path, options)
     if isinstance(images, ImageFolder) and not images.files:
-        raise FileNotFoundError(f"{path} holds no images, only folders; give one of these")
+        raise FileNotFoundError(f"{path} has no image itself, but folders; give one of these")
     is_video = options.video or isinstance(images, VideoImages)
     with tool.open(joint_set.body, is_video, options.detector_model) as detector:
         pictures = tqdm(_named_pictures(images, path, is_video), "detecting", unit="image", disable=None)

@@ -169,7 +169,7 @@ def _legend(
         f"{frame.name}: {count} {'person' if count == 1 else 'people'}, joints of {joints}",
         "left red, right green",
     ]
-    shown = visible.any(axis=1)
+    shown = np.asarray(visible.any(axis=1))
     numbered = int(shown.sum()) - int(shown[named].sum())
     if numbered:
         lines.append(f"{numbered} of {count} people have numbers only: too small or too many for names")

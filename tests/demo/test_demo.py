@@ -210,6 +210,16 @@ def test_help_lists_every_joint_order(demo_main, capsys):
     assert all(joint_set.describe() in text for joint_set in JOINT_SETS.values())
 
 
+def test_errors_of_options_are_short(demo_main, capsys):
+    for arguments in (["--height", "1.8", "--betas", "1"], ["--nonsense"], ["--hand_side", "both"]):
+        with pytest.raises(SystemExit, match="2"):
+            demo_main(arguments)
+        lines = capsys.readouterr().err.splitlines()
+        assert len(lines) == 2
+        assert "--help" in lines[0]
+        assert arguments[0] in lines[1]
+
+
 def test_every_kind_of_file_is_named():
     few = [Path("out") / name for name in ("a.png", "a.obj", "b.png")]
     assert wrote(few) == "out/a.png, out/a.obj, out/b.png"

@@ -173,13 +173,13 @@ def test_images_in_folders_are_found_by_names_that_say_where(folder, run_demo, t
     poses.write_text(json.dumps({name: [pose().tolist()] for name in ("a/1.jpg", "b/2.jpg")}))
     source = load_input(DemoOptions(input_pose=poses, input_img=tmp_path / "images"))
     assert [shown(source.images.read(0, frame)) for frame in source.sequence.frames] == [1, 2]
-    with pytest.raises(FileNotFoundError, match="no picture for 1 of 1 frames with people: 1.jpg; it holds only fold"):
+    with pytest.raises(FileNotFoundError, match=r"1 of 1 frames with people: 1.jpg; it has no image itself"):
         film_over(film((1,)), images)
     poses.write_text(json.dumps({name: [pose().tolist()] for name in ("a/1.jpg", "b/1.jpg")}))
     assert run_demo(*given, tmp_path / "images" / "a") == 2
     assert "1.jpg would be the image of a/1.jpg, b/1.jpg" in capsys.readouterr().err
     assert run_demo("--detect", "--detector", "mediapipe", "--input_img", tmp_path / "images") == 2
-    assert "holds no images, only folders" in capsys.readouterr().err
+    assert "images has no image itself, but folders; give one" in capsys.readouterr().err
 
 
 def test_frames_of_a_video_are_no_photos(run_demo, video, tmp_path, monkeypatch, capsys):
