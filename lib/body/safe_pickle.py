@@ -101,11 +101,6 @@ class _Array(_Inert):
             order = "F" if fortran else "C"
         return budget.spent(_from_buffer(data, dtype, shape, order))
 
-    def objects(self) -> list | None:
-        """The entries of an array of objects, in order; None for one of numbers."""
-        held = self.state[4] if isinstance(self.state, tuple) and len(self.state) > 4 else None
-        return held if isinstance(held, list) else None
-
 
 class _Scalar(_Inert):
     def array(self, budget: "Budget") -> np.ndarray:
@@ -273,22 +268,10 @@ def load_entries(file: BinaryIO) -> dict:
     return content
 
 
-def to_values(value, budget: Budget | None = None):
-    """What ``load_value`` gives as plain Python: dicts and lists of numbers, texts and arrays; arrays of objects are
-    lists of these.
-
-    Raises:
-        ValueError (and what else a damaged pickle's values raise): an object of another kind.
-    """
-    budget = budget or Budget()
-    budget.spend(ENTRY)
-    if isinstance(value, dict):
-        return {key: to_values(entry, budget) for key, entry in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [to_values(entry, budget) for entry in value]
-    if isinstance(value, _Array) and value.objects() is not None:
-        return [to_values(entry, budget) for entry in value.objects() or ()]
-    return value.array(budget) if isinstance(value, _Inert) else value
+def array_objects(value) -> list | None:
+    """The entries of an array of objects, in order; None for anything else."""
+    held = value.state[4] if isinstance(value, _Array) and isinstance(value.state, tuple) and value.state[4:] else None
+    return held if isinstance(held, list) else None
 
 
 def load_arrays(file: BinaryIO) -> dict[str, np.ndarray]:

@@ -1,7 +1,8 @@
 """AlphaPose's ``alphapose-results.json``: default, ``--format open``, ``--format cmu`` (also one file per image)."""
 
+from lib.poses.formats.coco_results import add_entries
 from lib.poses.reading.builder import FrameBuilder
-from lib.poses.reading.content import found, natural_key, people_in
+from lib.poses.reading.content import natural_key, people_in
 from lib.poses.reading.records import record_of
 from lib.poses.reading.request import Format
 
@@ -37,12 +38,7 @@ def add(builder: FrameBuilder, content, name: str) -> None:
         for image, entry in content.items():
             add_image(builder, entry, image)
     else:
-        for number, entry in enumerate(content):
-            where = f"entry {number}"
-            if not isinstance(entry, dict) or not {"image_id", "keypoints"} <= set(entry):
-                raise ValueError(f"{builder.path}: {where} is {found(entry)}; expected {_LAYOUT}")
-            person = record_of(entry, f"{builder.path}: {where}", _LAYOUT, ("keypoints",), 3)
-            builder.add(str(entry["image_id"]), person, where)
+        add_entries(builder, content)
     builder.sort(natural_key)
 
 

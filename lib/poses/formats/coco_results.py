@@ -23,13 +23,23 @@ def matches(content) -> bool:
 
 def add(builder: FrameBuilder, content, name: str) -> None:
     """People by image, images in the file's order, named by their ids: they are of a data set, no film."""
+    add_entries(builder, content)
+    builder.film_names = False
+
+
+def add_entries(builder: FrameBuilder, content: list) -> None:
+    """People, each with the image it belongs to.
+
+    Raises:
+        ValueError: an entry without one or the other; names it.
+    """
+    layout = builder.form.layout
     for number, entry in enumerate(content):
         where = f"entry {number}"
         if not isinstance(entry, dict) or not {"image_id", "keypoints"} <= set(entry):
-            raise ValueError(f"{builder.path}: {where} is {found(entry)}; expected {_LAYOUT}")
-        person = record_of(entry, f"{builder.path}: {where}", _LAYOUT, ("keypoints",), 3)
+            raise ValueError(f"{builder.path}: {where} is {found(entry)}; expected {layout}")
+        person = record_of(entry, f"{builder.path}: {where}", layout, ("keypoints",), 3)
         builder.add(str(entry["image_id"]), person, where)
-    builder.film_names = False
 
 
 FORMAT = Format("COCO keypoint results", _LAYOUT, matches, add)

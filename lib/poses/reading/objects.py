@@ -7,7 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
-from lib.body.safe_pickle import load_value, to_values
+from lib.body.budget import ENTRY, Budget
+from lib.body.safe_pickle import array_objects, load_value, to_array
 from lib.messages import one_line
 
 _MOST_BYTES = 1 << 28
@@ -44,7 +45,7 @@ def read_objects(path: Path, layout: str):
             raise ValueError(f"more than {_MOST_BYTES >> 20} MB")
         stream = io.BytesIO(path.read_bytes())
         if stream.getvalue().startswith(b"\x80"):
-            return _listed(to_values(load_value(stream)))
+            return _listed(_plain(load_value(stream)))
         values = _array(stream)
         return None if isinstance(values, np.ndarray) else _listed(values)
     except Exception as error:  # numpy's and the pickle reader's errors on damage are of many kinds
@@ -56,7 +57,7 @@ def _array(stream: io.BytesIO):
     reader = _READERS[np.lib.format.read_magic(stream)]
     shape, _, dtype = reader(stream)
     if dtype.hasobject:
-        values = to_values(load_value(io.BytesIO(stream.read())))
+        values = _plain(load_value(io.BytesIO(stream.read())))
         return values if shape else values[0]
     stream.seek(0)
     return np.lib.format.read_array(stream, allow_pickle=False)
@@ -68,3 +69,19 @@ def _listed(value):
     if isinstance(value, dict):
         return {str(key): _listed(entry) for key, entry in value.items()}
     return [_listed(entry) for entry in value] if isinstance(value, list) else value
+
+
+def _plain(value, budget: Budget | None = None):
+    """What ``load_value`` gives as plain Python: dicts and lists of numbers, texts and arrays.
+
+    Raises:
+        ValueError (and what else a damaged pickle's values raise): an object of another kind.
+    """
+    budget = budget or Budget()
+    budget.spend(ENTRY)
+    if isinstance(value, dict):
+        return {key: _plain(entry, budget) for key, entry in value.items()}
+    held = array_objects(value)
+    if held is not None or isinstance(value, list | tuple):
+        return [_plain(entry, budget) for entry in (value if held is None else held)]
+    return value if value is None or isinstance(value, bool | int | float | str | bytes) else to_array(value, budget)
