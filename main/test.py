@@ -18,6 +18,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from lib import ROOT
 from lib.core.baselines import BASELINES
 from lib.core.commands import run_command, test
+from lib.settings.setting import PRECISIONS
 
 
 def main() -> None:
@@ -41,9 +42,15 @@ def main() -> None:
     tested.add_argument(
         "--predictions", help="test predictions saved with TEST.save_predictions (folder or .npz) instead of weights"
     )
+    parser.add_argument(
+        "--precision", choices=PRECISIONS, help="of products, for TEST.precision; refused where it would be slower"
+    )
     parser.add_argument("--experiment", default=ROOT / "experiment", help="parent of run folders (default experiment/)")
     parser.add_argument("--root", default=ROOT, help="folder with data/ and the licensed models (default: repository)")
-    run_command(test, parser.parse_args())
+    args = parser.parse_args()
+    if args.precision:
+        args.set.append(f"TEST.precision={args.precision}")
+    run_command(test, args)
 
 
 if __name__ == "__main__":

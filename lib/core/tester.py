@@ -17,6 +17,7 @@ from lib.datasets.registry import dataset_class
 from lib.evaluation.outputs import open_outputs
 from lib.evaluation.predictions import Predictions
 from lib.evaluation.report import write_csv, write_json
+from lib.models.prepare import prepare
 from lib.runtime import distributed
 from lib.settings.config import Config
 
@@ -97,6 +98,7 @@ class Tester:
                 None writes nothing, as in other processes than the first.
         """
         model.eval()
+        prepare(model, self.cfg.TEST.precision)
         self._run(epoch, lambda batch, indices: self.stage.predict(model, batch), run)
 
     def check_predictions(self, path: str | Path) -> Predictions:

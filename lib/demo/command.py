@@ -41,7 +41,13 @@ def run_demo(options: DemoOptions) -> list[Path]:
         from lib.predictor import Pose2MeshPredictor
 
     predictor = Pose2MeshPredictor(
-        options.joint_set, options.weights, options.device, options.body, options.root, options.mesh
+        options.joint_set,
+        options.weights,
+        options.device,
+        options.body,
+        options.root,
+        options.mesh,
+        options.precision,
     )
     for line in predictor.description:
         print(one_line(line))

@@ -77,7 +77,9 @@ class HandLifter:
     """
 
     def __init__(self, body: MeshModel, options: DemoOptions):
-        self.predictor = Pose2MeshPredictor("mano", device=options.device, root=options.root, mesh=options.mesh)
+        self.predictor = Pose2MeshPredictor(
+            "mano", device=options.device, root=options.root, mesh=options.mesh, precision=options.precision
+        )
         self._wrists = BodyWrists(body, self.predictor.mesh_model)
         self._options = options
         self._seen = 0

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from lib import ROOT
 from lib.poses.missing import JOINT_SCORE
+from lib.settings.setting import FLOAT32
 
 PICTURE_FORMATS = ("obj", "glb", "ply", "npz", "params", "html")
 SEQUENCE_FORMATS = ("mp4", "gif", "npz", "params", "amass", "html", "obj", "glb", "ply", "png")
@@ -41,7 +42,7 @@ class DemoOptions:
         mesh: ``auto``, ``network``, ``fitted`` or ``refined``, see ``lib.predictor.Pose2MeshPredictor``.
         height: metres, of the people; None: unknown.
         betas: (S,) their shape; empty: unknown.
-        device, weights, body, root: see ``lib.predictor.Pose2MeshPredictor``.
+        device, precision, weights, body, root: see ``lib.predictor.Pose2MeshPredictor``.
         renderer: see ``lib.render.mesh_renderer.MeshRenderer``.
         seed: picks the first person's colour.
     """
@@ -72,6 +73,7 @@ class DemoOptions:
     height: float | None = None
     betas: tuple[float, ...] = ()
     device: str = "auto"
+    precision: str = FLOAT32
     weights: Path | None = None
     body: str | None = None
     renderer: str = "auto"

@@ -17,11 +17,13 @@ from lib.models.backbones.cheby_graph_conv import ChebyGraphConv
 from lib.models.backbones.mesh_levels import MeshLevel, SparseOperator, level_rows
 from lib.models.backbones.resize import resize_channels
 from lib.models.cpu import meshnet as cpu
+from lib.models.cpu.dense import Linear
+from lib.models.cpu.prepared import Prepared
 from lib.models.mesh_plan import PAPER_CHANNELS, MeshNetPlan
 from lib.models.module_list import ModuleList
 
 
-class MeshNet(nn.Module):
+class MeshNet(Prepared):
     """Joints to mesh.
 
     Args:
@@ -54,7 +56,7 @@ class MeshNet(nn.Module):
         rows = level_rows(graph)
         self.coarse_size = len(rows[0].representative)
         # Definition order fixes the order of state-dict keys and of torch's random initialisation.
-        self.fc = nn.Linear(graph.joint_num * plan.channels[0][-1], self.coarse_size * plan.channels[1][0])
+        self.fc = Linear(graph.joint_num * plan.channels[0][-1], self.coarse_size * plan.channels[1][0])
         pairs = [pair for block in plan.channels for pair in itertools.pairwise(block)]
         self.cl = ModuleList(ChebyGraphConv(*pair) for pair in pairs)
         self.bn = ModuleList(nn.BatchNorm1d(width) for _, width in pairs[:-1])
@@ -70,6 +72,16 @@ class MeshNet(nn.Module):
     def vertex_num(self) -> int:
         """Vertices per mesh that ``forward`` returns."""
         return len(self.output_order)
+
+    @torch.no_grad()
+    def prepare(self, narrow: torch.dtype | None = None) -> None:
+        """Make ready for predictions with the weights as they are: what depends on these alone is computed once.
+
+        Args:
+            narrow: type that large products round their factors to; None: none do.
+        """
+        on_cpu = self.fc.weight.device.type == "cpu"
+        self.prepared = cpu.prepared(self, narrow) if on_cpu else narrow
 
     def forward(self, joints: Tensor) -> Tensor:
         """Predict meshes.
@@ -89,7 +101,13 @@ class MeshNet(nn.Module):
         fast_path = cpu.path(self, joints)  # the same meshes in an order that suits a CPU; `fast_paths` switches it off
         if fast_path is not None:
             return fast_path(self, joints)
+        narrow = self.prepared if isinstance(self.prepared, torch.dtype) else None
+        if narrow is None:
+            return self._vertex_major(joints)
+        with torch.autocast(joints.device.type, dtype=narrow):
+            return self._vertex_major(joints)
 
+    def _vertex_major(self, joints: Tensor) -> Tensor:
         batch, fakes = len(joints), self.training or self.padded
         layers = zip(self.cl, self.bn)  # without the last convolution, which has no normalisation
         joint_block, *mesh_blocks, _ = self.plan.channels

@@ -25,11 +25,16 @@ def _has_onednn() -> bool:
 def product(x: Tensor, weights: Tensor) -> Tensor:
     """x @ weights for (M, K) and (K, N), without gradient; weights may be a transposed view.
 
+    Weights in a narrower type than x have x rounded to it; the result is x's type again.
+
     float32 on a CPU by oneDNN, which every x86 build holds beside the BLAS library of ``torch.mm``: 10 to 20 % faster
     for the shapes of MeshNet, up to 1.7 times for those of PoseNet, on AMD processors.
     """
+    if weights.dtype != x.dtype:
+        return (x.to(weights.dtype) @ weights).to(x.dtype)
     linear = None
-    if x.dtype == torch.float32 and x.device.type == "cpu" and _has_onednn():
+    dense = weights.is_contiguous() or weights.t().is_contiguous()  # not a view in which rows share their numbers
+    if dense and x.dtype == torch.float32 and x.device.type == "cpu" and _has_onednn():
         linear = _operator("mkldnn", "_linear_pointwise")
     return x @ weights if linear is None else linear(x, weights.t(), None, "none", [], "")
 

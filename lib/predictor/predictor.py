@@ -16,12 +16,13 @@ from lib.joints.joint_set import JointSet
 from lib.joints.lookup import get_joint_set
 from lib.messages import naming
 from lib.models.pose2mesh_net import build_pose2mesh
+from lib.models.prepare import prepare
 from lib.models.skip_init import SkipInit
 from lib.poses import Selection, Source, select_people
 from lib.poses.filters import PERSON_SCORE
 from lib.poses.missing import JOINT_SCORE
 from lib.settings.config import Config
-from lib.settings.setting import FITTED, NETWORK, POSE2MESH
+from lib.settings.setting import FITTED, FLOAT32, NETWORK, POSE2MESH
 from lib.units import MM_PER_M
 
 from .device import resolve_device
@@ -53,14 +54,16 @@ class Pose2MeshPredictor:
         mesh: which one comes out: ``network`` (its vertices, as published), ``fitted`` (the body model's surface fitted
             to them), ``refined`` (that surface refined to the 2D joints); ``auto`` is ``refined`` for the open models
             and ``network`` for licensed ones. See ``docs/surfaces.md``.
+        precision: of the network's products: ``float32``, ``bf16`` or ``half`` (``docs/speed.md``).
 
     Attributes:
-        joint_set, device, weights (file in use), mesh_model, graph, network, mesh, input_scale (see
+        joint_set, device, weights (file in use), mesh_model, graph, network, mesh, precision, input_scale (see
         ``lib.geometry.crops.standardise``), and ``description``: lines that say what is in use.
 
     Raises:
         FileNotFoundError: weights, model files or the joint set file are not there.
-        ValueError: the weights are for another joint set, stage or mesh, or damaged.
+        ValueError: the weights are for another joint set, stage or mesh, or damaged; or a precision that this processor
+            computes more slowly.
     """
 
     def __init__(
@@ -71,6 +74,7 @@ class Pose2MeshPredictor:
         body: str | None = None,
         root: str | Path = ROOT,
         mesh: str = "auto",
+        precision: str = FLOAT32,
     ):
         wanted = None if joint_set is None else get_joint_set(joint_set)
         self.device = resolve_device(device)
@@ -95,6 +99,8 @@ class Pose2MeshPredictor:
             self.network = build_pose2mesh(cfg, self.graph)
         checkpoint.load_into(self.network, take_over=True)
         self.network.requires_grad_(False).eval().to(self.device)
+        prepare(self.network, precision)
+        self.precision = precision
         self._regressor = torch.from_numpy(regressor).to(self.device)
         self.mesh = chosen_surface(mesh, self.mesh_model)
         self.surfaces = None
@@ -103,10 +109,11 @@ class Pose2MeshPredictor:
 
     @property
     def description(self) -> tuple[str, ...]:
+        rounded = "" if self.precision == FLOAT32 else f", products in {self.precision}"
         mesh = {NETWORK: "the network's vertices", FITTED: "surface fitted to the network's vertices"}
         return (
             f"Mesh model: {self.mesh_model.description}",
-            f"Weights: {self.weights} on {self.device}",
+            f"Weights: {self.weights} on {self.device}{rounded}",
             f"Mesh: {mesh.get(self.mesh, 'surface fitted to the network and refined to the 2D pose')}",
         )
 

@@ -164,6 +164,8 @@ class TestConfig:
     smooth: bool = False  # new: PW3D: also evaluate after One-Euro smoothing of each person's joints over time
     save_predictions: bool = False  # new: keep predictions in the run's result/, to evaluate again without a model
     mesh: Literal["network", "fitted", "refined"] = "network"  # new: which mesh is evaluated, see docs/surfaces.md
+    # new: of products in the test: bf16 and half round factors, see docs/speed.md
+    precision: Literal["float32", "bf16", "half"] = "float32"
     freihand_unit: Literal["mm", "m"] = "mm"  # new: of FreiHAND's pred.json: mm as released, m as officially expected
 
 

@@ -12,6 +12,8 @@ BOTH = (POSENET, POSE2MESH)
 WITH_MESH = {POSENET: False, POSE2MESH: True}
 # which mesh comes out: the network's vertices, the body model's surface fitted to them, that refined to the 2D joints
 NETWORK, FITTED, REFINED = SURFACES = ("network", "fitted", "refined")
+# what products round their factors to in predictions, see lib/models/precision.py
+FLOAT32, BF16, HALF = PRECISIONS = ("float32", "bf16", "half")
 
 
 @dataclass(frozen=True)

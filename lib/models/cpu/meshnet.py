@@ -3,7 +3,6 @@
 `evaluate` multiplies normalisation into the weights; `train` takes the statistics of the batch.
 """
 
-import itertools
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
@@ -16,12 +15,15 @@ from lib.graph.mesh_graph import MeshGraph
 from lib.models.backbones.mesh_levels import LevelRows
 from lib.models.backbones.resize import resize_channels
 from lib.models.cpu.chebyshev_mixer import ChebyshevMixer, RowSums, upsampling
-from lib.models.cpu.sample_major import AddUpsampled, GraphConv, conv_norm_relu, convolve, fold, samples_per_step
+from lib.models.cpu.folded import Layer, folded, narrowed
+from lib.models.cpu.sample_major import AddUpsampled, GraphConv, conv_norm_relu, samples_per_step
 from lib.models.cpu.switch import takes_fast_path
 from lib.models.module_list import ModuleList
 
 if TYPE_CHECKING:
     from lib.models.meshnet import MeshNet
+
+NARROW_ROWS = 512  # rows of a level from which narrow products save more time than they cost accuracy
 
 
 class LevelMixers(nn.Module):
@@ -71,17 +73,40 @@ def path(model: "MeshNet", joints: Tensor) -> Callable[["MeshNet", Tensor], Tens
 
 def evaluate(model: "MeshNet", joints: Tensor) -> Tensor:
     """``model(joints)`` with fixed statistics and without gradients."""
-    layers = [fold(conv, norm) for conv, norm in itertools.zip_longest(model.cl, model.bn)]
+    layers = folded(model.cl, model.bn) if model.prepared is None else model.prepared
+    return run(model, joints, layers)
+
+
+def run(model: "MeshNet", joints: Tensor, layers: Sequence[Layer]) -> Tensor:
+    """Meshes (B, V, 3) of joints (B, J, 5) with the network's layers replaced."""
     joint_layers = len(model.plan.channels[0]) - 1
     x = joints.to(model.fc.weight.dtype)
-    for weights, bias in layers[:joint_layers]:
-        x = convolve(x, weights, model.mixers.joints).add_(bias).relu_()
+    for layer in layers[:joint_layers]:
+        x = layer(x, model.mixers.joints).relu_()
     order = model.coarse_order if model.padded else model.coarse_order[: model.levels[0].real]
     x = model.fc(x.flatten(1)).view(len(x), model.coarse_size, -1)[:, order]
     return _grow(model, x, 0, layers[joint_layers:])
 
 
-def _grow(model: "MeshNet", x: Tensor, number: int, layers: list[tuple[Tensor, Tensor]]) -> Tensor:
+def prepared(model: "MeshNet", narrow: torch.dtype | None = None) -> list[Layer]:
+    """The layers that `run` takes.
+
+    Args:
+        narrow: type that products with weights and activations round their factors to, but for small levels and for
+            the output block, whose roundings would reach the vertices as they are; None: none do.
+    """
+    layers = folded(model.cl, model.bn)
+    if narrow is None:
+        return layers
+    rows = [0] * (len(model.plan.channels[0]) - 1)
+    for level, block in zip(model.levels, model.plan.channels[1:]):
+        rows += [level.real] * (len(block) - 1)
+    chosen = {number for number, count in enumerate(rows) if count >= NARROW_ROWS}
+    joints = torch.zeros(1, model.joint_num, model.joint_channels)
+    return narrowed(layers, chosen, narrow, lambda replaced: run(model, joints, replaced))
+
+
+def _grow(model: "MeshNet", x: Tensor, number: int, layers: Sequence[Layer]) -> Tensor:
     """Meshes (B, V, 3) from the rows (B, N, F) that enter a level, and the layers from there on."""
     level, mixers = model.levels[number], model.mixers.levels[number]
     block, real = model.plan.channels[number + 1], not model.padded
@@ -89,8 +114,8 @@ def _grow(model: "MeshNet", x: Tensor, number: int, layers: list[tuple[Tensor, T
     if len(x) > size:
         return torch.cat([_grow(model, part, number, layers) for part in x.split(size)])
     y, mixer = x, mixers.enter
-    for weights, bias in layers[: len(block) - 1]:
-        y, mixer = convolve(y, weights, mixer, real).add_(bias).relu_(), mixers.stay
+    for layer in layers[: len(block) - 1]:
+        y, mixer = layer(y, mixer, real).relu_(), mixers.stay
     x = resize_channels(x, block[-1])
     parent = level.parent_real if real else level.parent
     if parent is not None:
@@ -99,10 +124,9 @@ def _grow(model: "MeshNet", x: Tensor, number: int, layers: list[tuple[Tensor, T
     layers = layers[len(block) - 1 :]
     if number + 1 < len(model.levels):
         return _grow(model, y, number + 1, layers)
-    for weights, bias in layers[:-1]:
-        y = convolve(y, weights, mixers.stay, real).add_(bias).relu_()
-    weights, bias = layers[-1]
-    return convolve(y, weights, model.mixers.output).add_(bias)
+    for layer in layers[:-1]:
+        y = layer(y, mixers.stay, real).relu_()
+    return layers[-1](y, model.mixers.output)
 
 
 def train(model: "MeshNet", joints: Tensor) -> Tensor:

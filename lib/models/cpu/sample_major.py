@@ -11,7 +11,7 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor, nn
 
-from lib.models.backbones.batch_norm import running_statistics, update_running_statistics
+from lib.models.backbones.batch_norm import update_running_statistics
 from lib.models.backbones.cheby_graph_conv import ChebyGraphConv
 from lib.models.cpu.chebyshev_mixer import ChebyshevMixer, RowSums
 from lib.models.torch_operators import batch_statistics, norm_gradients, product, relu_gradient
@@ -234,13 +234,3 @@ def conv_norm_relu(
     )
     update_running_statistics(norm, mean + conv.bias.detach(), variance, len(x) * total)
     return y
-
-
-def fold(conv: ChebyGraphConv, norm: nn.BatchNorm1d | None) -> tuple[Tensor, Tensor]:
-    """Dense weights (F, K*F') and bias of a layer with fixed statistics, the normalisation multiplied in."""
-    if norm is None:
-        return dense_weights(conv.weight, conv.order), conv.bias
-    mean, variance = running_statistics(norm)
-    scale = norm.weight * torch.rsqrt(variance + norm.eps)
-    weights = dense_weights(conv.weight * scale[:, None], conv.order)
-    return weights, norm.bias + (conv.bias - mean) * scale
