@@ -66,7 +66,7 @@ class MeshNet(Prepared):
         self.register_buffer("coarse_order", torch.from_numpy(rows[0].position), persistent=False)
         output = rows[-1].representative if padded else rows[-1].representative[graph.reverse]
         self.register_buffer("output_order", torch.from_numpy(output), persistent=False)
-        self.mixers = cpu.Mixers(graph, rows, output, padded, self.cl[0].order)
+        self.mixers = cpu.Mixers(graph, plan, rows, output, padded, self.cl[0].order)
 
     @property
     def vertex_num(self) -> int:

@@ -64,6 +64,8 @@ class ChebyshevMixer(nn.Module):
             Rows that are copied several times go through the dense product once.
         rows: vertices to compute, in this order; None: all.
         leading: as in `RowSums`.
+        side_by_side: hold ``beside`` and ``beside_adjoint`` too, the same for tables whose row k*N + n is x_n W_k: of
+            samples that lie side by side, which one product for each k makes.
 
     ``forward`` maps a table (K*N, F'), whose row n*K + k is x_n W_k, to the (R, F') convolution; ``adjoint`` is its
     transpose, (R, F') to (K*N, F').
@@ -76,6 +78,7 @@ class ChebyshevMixer(nn.Module):
         parent: np.ndarray | None = None,
         rows: np.ndarray | None = None,
         leading: int = 0,
+        side_by_side: bool = False,
     ):
         super().__init__()
         laplacian = sparse.csr_matrix(laplacian, dtype=np.float64)
@@ -98,6 +101,9 @@ class ChebyshevMixer(nn.Module):
         self.order = order
         self.mix = RowSums(matrix, leading)
         self.adjoint = RowSums(matrix.T)
+        if side_by_side:
+            by_term = matrix[:, np.arange(matrix.shape[1]).reshape(-1, order).T.ravel()]
+            self.beside, self.beside_adjoint = RowSums(by_term), RowSums(by_term.T)
 
     def forward(self, table: Tensor, leading: bool = False) -> Tensor:
         return self.mix(table, leading)

@@ -17,7 +17,7 @@ from lib.models.cpu.chebyshev_mixer import ChebyshevMixer
 from lib.models.cpu.sample_major import convolve, dense_weights
 
 
-class Layer:
+class FoldedLayer:
     """A graph convolution with fixed statistics.
 
     Args:
@@ -33,7 +33,7 @@ class Layer:
         return convolve(x, self.weights, mixer, leading).add_(self.bias)
 
 
-class _Observed(Layer):
+class _Observed(FoldedLayer):
     """Remembers the mean over rows (F',) of its last output."""
 
     def __call__(self, x: Tensor, mixer: ChebyshevMixer, leading: bool = False) -> Tensor:
@@ -42,7 +42,7 @@ class _Observed(Layer):
         return y
 
 
-class _Corrected(Layer):
+class _Corrected(FoldedLayer):
     """Moves its bias, and with it this output, so that the output's mean is that of another layer."""
 
     def __init__(self, wanted: _Observed, narrow: torch.dtype):
@@ -56,24 +56,27 @@ class _Corrected(Layer):
         return y.add_(shift)
 
 
-def fold(conv: ChebyGraphConv, norm: nn.BatchNorm1d | None) -> Layer:
+def fold(conv: ChebyGraphConv, norm: nn.BatchNorm1d | None) -> FoldedLayer:
     """A layer with fixed statistics, the normalisation multiplied in."""
     if norm is None:
-        return Layer(dense_weights(conv.weight, conv.order), conv.bias)
+        return FoldedLayer(dense_weights(conv.weight, conv.order), conv.bias)
     mean, variance = running_statistics(norm)
     scale = norm.weight * torch.rsqrt(variance + norm.eps)
     weights = dense_weights(conv.weight * scale[:, None], conv.order)
-    return Layer(weights, norm.bias + (conv.bias - mean) * scale)
+    return FoldedLayer(weights, norm.bias + (conv.bias - mean) * scale)
 
 
-def folded(convs: Iterable[ChebyGraphConv], norms: Iterable[nn.BatchNorm1d]) -> list[Layer]:
+def folded(convs: Iterable[ChebyGraphConv], norms: Iterable[nn.BatchNorm1d]) -> list[FoldedLayer]:
     """All layers of a network, whose last ones have no normalisation."""
     return [fold(conv, norm) for conv, norm in itertools.zip_longest(convs, norms)]
 
 
 def narrowed(
-    layers: Sequence[Layer], chosen: Collection[int], narrow: torch.dtype, run: Callable[[list[Layer]], object]
-) -> list[Layer]:
+    layers: Sequence[FoldedLayer],
+    chosen: Collection[int],
+    narrow: torch.dtype,
+    run: Callable[[list[FoldedLayer]], object],
+) -> list[FoldedLayer]:
     """Layers with the weights of the chosen ones in a narrow type, and their biases corrected.
 
     Args:
@@ -83,4 +86,4 @@ def narrowed(
     run(list(observed))
     corrected = [_Corrected(layer, narrow) if k in chosen else layer for k, layer in enumerate(observed)]
     run(list(corrected))
-    return [Layer(layer.weights, layer.bias) for layer in corrected]
+    return [FoldedLayer(layer.weights, layer.bias) for layer in corrected]

@@ -3,7 +3,8 @@
 `evaluate` multiplies normalisation into the weights; `train` takes the statistics of the batch.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,12 +13,15 @@ from scipy import sparse
 from torch import Tensor, nn
 
 from lib.graph.mesh_graph import MeshGraph
+from lib.models.backbones.cheby_graph_conv import ChebyGraphConv
 from lib.models.backbones.mesh_levels import LevelRows
 from lib.models.backbones.resize import resize_channels
 from lib.models.cpu.chebyshev_mixer import ChebyshevMixer, RowSums, upsampling
-from lib.models.cpu.folded import Layer, folded, narrowed
+from lib.models.cpu.folded import FoldedLayer, folded, narrowed
 from lib.models.cpu.sample_major import AddUpsampled, GraphConv, conv_norm_relu, samples_per_step
+from lib.models.cpu.side_by_side import Layer, Residual, group_size, train_chain
 from lib.models.cpu.switch import takes_fast_path
+from lib.models.mesh_plan import MeshNetPlan
 from lib.models.module_list import ModuleList
 
 if TYPE_CHECKING:
@@ -35,13 +39,13 @@ class LevelMixers(nn.Module):
         siblings: sums over the rows that share a parent, the transpose of upsampling (None when coarsest).
     """
 
-    def __init__(self, rows: LevelRows, laplacian: sparse.csr_matrix, order: int):
+    def __init__(self, rows: LevelRows, laplacian: sparse.csr_matrix, order: int, side_by_side: bool):
         super().__init__()
         representatives = laplacian[rows.position][:, rows.position]
-        self.stay = ChebyshevMixer(representatives, order, leading=rows.real)
+        self.stay = ChebyshevMixer(representatives, order, leading=rows.real, side_by_side=side_by_side)
         self.enter, self.siblings = self.stay, None
         if rows.parent is not None:
-            self.enter = ChebyshevMixer(representatives, order, rows.parent, leading=rows.real)
+            self.enter = ChebyshevMixer(representatives, order, rows.parent, None, rows.real, side_by_side)
             self.siblings = RowSums(upsampling(rows.parent).T)
 
 
@@ -51,15 +55,34 @@ class Mixers(nn.Module):
     Args:
         rows: of the mesh levels, coarsest first.
         output: (V,) representatives of the finest level that the network returns, in their order.
-        graph, padded, order: the network's.
+        graph, plan, padded, order: the network's.
+
+    Attributes:
+        samples, joint_samples: in training so many lie side by side in the mesh levels (0: the layers are too wide for
+            that) and in the joint graph.
     """
 
-    def __init__(self, graph: MeshGraph, rows: Sequence[LevelRows], output: np.ndarray, padded: bool, order: int):
+    def __init__(
+        self,
+        graph: MeshGraph,
+        plan: MeshNetPlan,
+        rows: Sequence[LevelRows],
+        output: np.ndarray,
+        padded: bool,
+        order: int,
+    ):
         super().__init__()
-        self.joints = ChebyshevMixer(graph.laplacians[-1], order)
-        self.levels = ModuleList(LevelMixers(r, L, order) for r, L in zip(rows, graph.laplacians[-2::-1]))
+        joint_block, *blocks, _ = plan.channels
+        widths = [max(block[1:]) for block in blocks]
+        widths[-1] = max(widths[-1], *plan.channels[-1][1:])
+        tables = [len(level.position) * width for level, width in zip(rows, widths)]
+        self.samples = group_size(max(tables), order)
+        self.joint_samples = max(1, group_size(graph.joint_num, order * max(joint_block[1:])))
+        beside = self.samples > 0
+        self.joints = ChebyshevMixer(graph.laplacians[-1], order, side_by_side=True)
+        self.levels = ModuleList(LevelMixers(r, L, order, beside) for r, L in zip(rows, graph.laplacians[-2::-1]))
         kept = rows[-1].position if padded else rows[-1].position[: rows[-1].real]
-        self.output = ChebyshevMixer(graph.laplacians[0][kept][:, kept], order, rows=output)
+        self.output = ChebyshevMixer(graph.laplacians[0][kept][:, kept], order, rows=output, side_by_side=beside)
 
 
 def path(model: "MeshNet", joints: Tensor) -> Callable[["MeshNet", Tensor], Tensor] | None:
@@ -77,7 +100,7 @@ def evaluate(model: "MeshNet", joints: Tensor) -> Tensor:
     return run(model, joints, layers)
 
 
-def run(model: "MeshNet", joints: Tensor, layers: Sequence[Layer]) -> Tensor:
+def run(model: "MeshNet", joints: Tensor, layers: Sequence[FoldedLayer]) -> Tensor:
     """Meshes (B, V, 3) of joints (B, J, 5) with the network's layers replaced."""
     joint_layers = len(model.plan.channels[0]) - 1
     x = joints.to(model.fc.weight.dtype)
@@ -88,7 +111,7 @@ def run(model: "MeshNet", joints: Tensor, layers: Sequence[Layer]) -> Tensor:
     return _grow(model, x, 0, layers[joint_layers:])
 
 
-def prepared(model: "MeshNet", narrow: torch.dtype | None = None) -> list[Layer]:
+def prepared(model: "MeshNet", narrow: torch.dtype | None = None) -> list[FoldedLayer]:
     """The layers that `run` takes.
 
     Args:
@@ -106,7 +129,7 @@ def prepared(model: "MeshNet", narrow: torch.dtype | None = None) -> list[Layer]
     return narrowed(layers, chosen, narrow, lambda replaced: run(model, joints, replaced))
 
 
-def _grow(model: "MeshNet", x: Tensor, number: int, layers: Sequence[Layer]) -> Tensor:
+def _grow(model: "MeshNet", x: Tensor, number: int, layers: Sequence[FoldedLayer]) -> Tensor:
     """Meshes (B, V, 3) from the rows (B, N, F) that enter a level, and the layers from there on."""
     level, mixers = model.levels[number], model.mixers.levels[number]
     block, real = model.plan.channels[number + 1], not model.padded
@@ -131,11 +154,33 @@ def _grow(model: "MeshNet", x: Tensor, number: int, layers: Sequence[Layer]) -> 
 
 def train(model: "MeshNet", joints: Tensor) -> Tensor:
     """``model(joints)`` with the statistics of the batch."""
-    layers = iter(zip(model.cl, model.bn))
+    layers = list(zip(model.cl, model.bn))
     x = joints.to(model.fc.weight.dtype)
-    for _ in model.plan.channels[0][1:]:
-        x = conv_norm_relu(x, *next(layers), model.mixers.joints)
+    mixers, none = model.mixers, model.fc.weight.new_empty(0)
+    first = len(model.plan.channels[0]) - 1
+    joint_layers = [Layer(*layer, mixers.joints, none, model.joint_num) for layer in layers[:first]]
+    x = train_chain(x, joint_layers, mixers.joint_samples)
     x = model.fc(x.flatten(1)).view(len(x), model.coarse_size, -1)[:, model.coarse_order]
+    return _train_beside(model, x, layers[first:]) if mixers.samples else _train_apart(model, x, iter(layers[first:]))
+
+
+def _train_beside(model: "MeshNet", x: Tensor, layers: list[tuple[ChebyGraphConv, nn.BatchNorm1d]]) -> Tensor:
+    """Meshes from the coarsest rows (B, N, F), several samples side by side."""
+    chain: list[Layer] = []
+    for level, mixers, block in zip(model.levels, model.mixers.levels, model.plan.channels[1:]):
+        copies = level.extra, level.padded_size
+        for number, layer in enumerate(layers[len(chain) :][: len(block) - 1]):
+            chain.append(Layer(*layer, mixers.stay if number else mixers.enter, *copies, opens=number == 0))
+        resize = None if block[0] == block[-1] else resize_channels(torch.eye(block[0]).to(x), block[-1])
+        chain[-1] = replace(chain[-1], residual=Residual(resize, level.parent, mixers.siblings))
+    chain += [Layer(*layer, mixers.stay, *copies) for layer in layers[len(chain) :]]
+    rows = None if model.padded else level.real  # no statistics are taken after the last layer
+    chain.append(Layer(model.cl[-1], None, model.mixers.output, *copies, rows=rows))
+    return train_chain(x, chain, model.mixers.samples)
+
+
+def _train_apart(model: "MeshNet", x: Tensor, layers: Iterator[tuple[ChebyGraphConv, nn.BatchNorm1d]]) -> Tensor:
+    """The same, sample by sample."""
     for level, mixers, block in zip(model.levels, model.mixers.levels, model.plan.channels[1:]):
         copies = level.extra, level.padded_size
         y, mixer = x, mixers.enter

@@ -8,7 +8,7 @@ import torch
 from lib.models import precision
 from lib.models.cpu import meshnet as cpu
 from lib.models.cpu.dense import FEW_ROWS, Linear
-from lib.models.cpu.folded import Layer, folded, narrowed
+from lib.models.cpu.folded import FoldedLayer, folded, narrowed
 from lib.models.meshnet import MeshNet, MeshNetPlan
 from lib.models.posenet import PoseNet
 from lib.models.prepare import prepare
@@ -66,14 +66,14 @@ def test_corrected_biases_give_each_layer_its_mean_back(model):
     layers, chosen, joint = folded(model.cl, model.bn), range(2, len(PAIRS) - 2), torch.zeros(1, 17, 5)
     means: list[torch.Tensor] = []
 
-    class Spy(Layer):
+    class Spy(FoldedLayer):
         def __call__(self, *arguments):
             y = super().__call__(*arguments)
             means.append(y.mean((0, 1)))
             return y
 
     corrected = narrowed(layers, chosen, torch.bfloat16, lambda replaced: cpu.run(model, joint, replaced))
-    rounded = [Layer(layer.weights, layers[k].bias) for k, layer in enumerate(corrected)]
+    rounded = [FoldedLayer(layer.weights, layers[k].bias) for k, layer in enumerate(corrected)]
     for each in (layers, corrected, rounded):
         cpu.run(model, joint, [Spy(layer.weights, layer.bias) for layer in each])
     wanted, found, without = (means[k * len(layers) : (k + 1) * len(layers)] for k in range(3))
