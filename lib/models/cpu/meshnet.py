@@ -20,7 +20,7 @@ from lib.models.cpu.chebyshev_mixer import ChebyshevMixer, RowSums, upsampling
 from lib.models.cpu.folded import FoldedLayer, folded, narrowed
 from lib.models.cpu.sample_major import AddUpsampled, GraphConv, conv_norm_relu, samples_per_step
 from lib.models.cpu.side_by_side import Layer, Residual, group_size, train_chain
-from lib.models.cpu.switch import takes_fast_path
+from lib.models.cpu.switch import autocast_type, takes_fast_path
 from lib.models.mesh_plan import MeshNetPlan
 from lib.models.module_list import ModuleList
 
@@ -87,11 +87,9 @@ class Mixers(nn.Module):
 
 def path(model: "MeshNet", joints: Tensor) -> Callable[["MeshNet", Tensor], Tensor] | None:
     """`train` or `evaluate`, whichever does what ``model(joints)`` asks for; None: neither."""
-    if not takes_fast_path(joints):
-        return None
-    if model.training:
+    if model.training and takes_fast_path(joints, rounded=True):
         return train if all(norm.training for norm in model.bn) else None
-    return None if torch.is_grad_enabled() else evaluate
+    return evaluate if takes_fast_path(joints) and not torch.is_grad_enabled() else None
 
 
 def evaluate(model: "MeshNet", joints: Tensor) -> Tensor:
@@ -153,7 +151,16 @@ def _grow(model: "MeshNet", x: Tensor, number: int, layers: Sequence[FoldedLayer
 
 
 def train(model: "MeshNet", joints: Tensor) -> Tensor:
-    """``model(joints)`` with the statistics of the batch."""
+    """``model(joints)`` with the statistics of the batch.
+
+    Autocast rounds the factors of the products that `prepared` rounds, of layers that are wide enough to gain by it.
+    """
+    narrow = autocast_type()
+    with torch.autocast("cpu", enabled=False):
+        return _train(model, joints, narrow)
+
+
+def _train(model: "MeshNet", joints: Tensor, narrow: torch.dtype | None) -> Tensor:
     layers = list(zip(model.cl, model.bn))
     x = joints.to(model.fc.weight.dtype)
     mixers, none = model.mixers, model.fc.weight.new_empty(0)
@@ -161,7 +168,9 @@ def train(model: "MeshNet", joints: Tensor) -> Tensor:
     joint_layers = [Layer(*layer, mixers.joints, none, model.joint_num) for layer in layers[:first]]
     x = train_chain(x, joint_layers, mixers.joint_samples)
     x = model.fc(x.flatten(1)).view(len(x), model.coarse_size, -1)[:, model.coarse_order]
-    return _train_beside(model, x, layers[first:]) if mixers.samples else _train_apart(model, x, iter(layers[first:]))
+    if mixers.samples:
+        return _train_beside(model, x, layers[first:])
+    return _train_apart(model, x, iter(layers[first:]), narrow)
 
 
 def _train_beside(model: "MeshNet", x: Tensor, layers: list[tuple[ChebyGraphConv, nn.BatchNorm1d]]) -> Tensor:
@@ -179,13 +188,16 @@ def _train_beside(model: "MeshNet", x: Tensor, layers: list[tuple[ChebyGraphConv
     return train_chain(x, chain, model.mixers.samples)
 
 
-def _train_apart(model: "MeshNet", x: Tensor, layers: Iterator[tuple[ChebyGraphConv, nn.BatchNorm1d]]) -> Tensor:
+def _train_apart(
+    model: "MeshNet", x: Tensor, layers: Iterator[tuple[ChebyGraphConv, nn.BatchNorm1d]], narrow: torch.dtype | None
+) -> Tensor:
     """The same, sample by sample."""
     for level, mixers, block in zip(model.levels, model.mixers.levels, model.plan.channels[1:]):
         copies = level.extra, level.padded_size
         y, mixer = x, mixers.enter
+        rounded = narrow if level.real >= NARROW_ROWS else None
         for _ in block[1:]:
-            y, mixer = conv_norm_relu(y, *next(layers), mixer, *copies), mixers.stay
+            y, mixer = conv_norm_relu(y, *next(layers), mixer, *copies, rounded), mixers.stay
         x = resize_channels(x, block[-1])
         x = y + x if level.parent is None else AddUpsampled.apply(y, x, level.parent, mixers.siblings)
     for conv, norm in layers:

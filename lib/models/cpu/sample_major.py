@@ -25,9 +25,13 @@ def samples_per_step(rows: int, columns: int) -> int:
     return max(1, TABLE_SIZE // (rows * columns))
 
 
-def dense_weights(weight: Tensor, order: int) -> Tensor:
-    """A layer's weights (F', F*K), features slowest, as the factor [W_0 ... W_(K-1)] of one product, (F, K*F')."""
-    return weight.t().contiguous().view(-1, order * len(weight))
+def dense_weights(weight: Tensor, order: int, narrow: torch.dtype | None = None) -> Tensor:
+    """A layer's weights (F', F*K), features slowest, as the factor [W_0 ... W_(K-1)] of one product, (F, K*F').
+
+    In a ``narrow`` type they have products round the other factor to it too.
+    """
+    weights = weight.t().contiguous().view(-1, order * len(weight))
+    return weights if narrow is None else weights.to(narrow)
 
 
 def steps(batch: int, rows: int, columns: int) -> Iterator[slice]:
@@ -85,7 +89,7 @@ class GraphConvNormReLU(torch.autograd.Function):
 
     The layer's bias takes no part, as batch statistics remove it; its gradient is exactly zero. Returns the activations
     (B, V, F'), and mean and biased variance of the convolution (not differentiable). Keeps input and convolution for
-    the backward pass and computes the normalisation anew there.
+    the backward pass and computes the normalisation anew there. Dense products round their factors to ``narrow``.
     """
 
     @staticmethod
@@ -100,10 +104,11 @@ class GraphConvNormReLU(torch.autograd.Function):
         extra: Tensor,
         total: int,
         eps: float,
+        narrow: torch.dtype | None,
     ):
         z = x.new_empty(len(x), mixer.mix.rows, len(weight))
         sample_means, sample_variances = [], []
-        weights = dense_weights(weight, mixer.order)
+        weights = dense_weights(weight, mixer.order, narrow)
         for step in steps(len(x), x.shape[1], weights.shape[1]):
             part = z[step].copy_(convolve(x[step], weights, mixer))
             mean, variance = _statistics(part, extra, total)
@@ -120,7 +125,7 @@ class GraphConvNormReLU(torch.autograd.Function):
         for step in steps(*z.shape):
             torch.addcmul(shift, z[step], scale, out=y[step]).relu_()
         ctx.save_for_backward(x, weight, bias, z, scale, shift, mean, inverse_std, extra)
-        ctx.mixer, ctx.total = mixer, total
+        ctx.mixer, ctx.total, ctx.narrow = mixer, total, narrow
         ctx.mark_non_differentiable(mean, variance)
         return y, mean, variance
 
@@ -147,8 +152,8 @@ class GraphConvNormReLU(torch.autograd.Function):
             through[:, first:] *= copies
             return through.addcmul_(_masked(grad[step], z[step], scale, shift), scale)
 
-        grad_x, grad_weight = _backward(ctx.needs_input_grad, x, weight, ctx.mixer, through_norm)
-        return grad_x, grad_weight, torch.zeros_like(bias), grad_gamma, grad_beta, None, None, None, None
+        grad_x, grad_weight = _backward(ctx.needs_input_grad, x, weight, ctx.mixer, through_norm, ctx.narrow)
+        return grad_x, grad_weight, torch.zeros_like(bias), grad_gamma, grad_beta, *[None] * 5
 
 
 def _statistics(x: Tensor, extra: Tensor, total: int) -> tuple[Tensor, Tensor]:
@@ -172,25 +177,33 @@ def _masked(grad: Tensor, z: Tensor, scale: Tensor, shift: Tensor) -> Tensor:
     return relu_gradient(grad, torch.addcmul(shift, z, scale))
 
 
-def _backward(needed, x: Tensor, weight: Tensor, mixer: ChebyshevMixer, grad_of) -> tuple[Tensor | None, Tensor | None]:
+def _backward(
+    needed, x: Tensor, weight: Tensor, mixer: ChebyshevMixer, grad_of, narrow: torch.dtype | None = None
+) -> tuple[Tensor | None, Tensor | None]:
     """Gradients of a convolution with respect to its input and its weights.
 
     Args:
         needed: which of the two are wanted.
         grad_of: slice of the batch -> (b, V, F') gradient of the convolution.
+        narrow: type that products round their factors to; None: they do not.
     """
-    order, (batch, rows, width) = mixer.order, x.shape
-    weights = dense_weights(weight, order)
+    order, (batch, count, width) = mixer.order, x.shape
+    weights = dense_weights(weight, order, narrow)
     columns = weights.shape[1]
     need_x, need_weight, *_ = needed
     grad_x = torch.empty_like(x) if need_x else None
-    grad_weights = torch.zeros_like(weights)
-    for step in steps(batch, rows, columns):
+    grad_weights = weight.new_zeros(weights.shape)
+    for step in steps(batch, count, columns):
         tables = _each(mixer.adjoint, grad_of(step)).view(-1, columns)
+        rows = x[step].reshape(-1, width)
+        if narrow is not None:
+            rows, tables = rows.to(narrow), tables.to(narrow)
         if grad_x is not None:
             grad_x[step].view(-1, width).copy_(product(tables, weights.t()))
-        if need_weight:
-            grad_weights.addmm_(x[step].reshape(-1, width).t(), tables)
+        if need_weight and narrow is None:
+            grad_weights.addmm_(rows.t(), tables)
+        elif need_weight:
+            grad_weights += rows.t() @ tables
     if not need_weight:
         return grad_x, None
     return grad_x, grad_weights.view(-1, len(weight)).t().contiguous()
@@ -220,17 +233,19 @@ def conv_norm_relu(
     mixer: ChebyshevMixer,
     extra: Tensor | None = None,
     total: int = 0,
+    narrow: torch.dtype | None = None,
 ) -> Tensor:
     """A layer in training, (B, N, F) to (B, V, F'), with the update of its running statistics.
 
     Args:
         extra: further copies that each of the last ``len(extra)`` output rows stands for in batch statistics.
         total: output rows of a sample with all copies; 0: there are no copies.
+        narrow: type that dense products round their factors to; None: they do not.
     """
     extra = norm.weight.new_empty(0) if extra is None else extra
     total = total or mixer.mix.rows
     y, mean, variance = GraphConvNormReLU.apply(
-        x, conv.weight, conv.bias, norm.weight, norm.bias, mixer, extra, total, norm.eps
+        x, conv.weight, conv.bias, norm.weight, norm.bias, mixer, extra, total, norm.eps, narrow
     )
     update_running_statistics(norm, mean + conv.bias.detach(), variance, len(x) * total)
     return y

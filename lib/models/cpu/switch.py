@@ -20,6 +20,11 @@ def fast_paths(enabled: bool) -> Iterator[None]:
         _ENABLED.reset(token)
 
 
-def takes_fast_path(x: Tensor) -> bool:
-    """Whether computations on ``x`` may: it lies on a CPU and is not to be rounded by autocast."""
-    return _ENABLED.get() and x.device.type == "cpu" and not torch.is_autocast_enabled("cpu")
+def takes_fast_path(x: Tensor, rounded: bool = False) -> bool:
+    """Whether computations on ``x`` may: it lies on a CPU and, unless they can do that, is not rounded by autocast."""
+    return _ENABLED.get() and x.device.type == "cpu" and (rounded or not torch.is_autocast_enabled("cpu"))
+
+
+def autocast_type() -> torch.dtype | None:
+    """The type that autocast rounds factors of products to on a CPU; None: it is off."""
+    return torch.get_autocast_dtype("cpu") if torch.is_autocast_enabled("cpu") else None
