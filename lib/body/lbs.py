@@ -1,16 +1,13 @@
 """Linear blend skinning of SMPL-style models, for whole batches at once (SMPL, Loper et al. 2015, section 3)."""
 
 from dataclasses import dataclass, fields, replace
+from functools import cached_property
 
 import numpy as np
 import torch
 
 from lib.body.rotation import axis_angle_to_matrix
-
-# Vertices are blended in blocks whose largest temporary (a 3 x 4 matrix per vertex and sample) has about this many
-# numbers: it stays in a core's cache, and as a whole (21 MB for 64 bodies) it would cost more than the arithmetic.
-_BLOCK_NUMBERS = 200_000
-_SMALLEST_BLOCK = 64  # vertices
+from lib.body.vertex_tiles import VertexTiles
 
 
 @dataclass(frozen=True)
@@ -27,7 +24,8 @@ class BodyParams:
         betas: (S,) the file's own shape, used by the layers when the caller gives none.
         J_template, J_shapedirs: (K, 3) and (K, 3, S), J_regressor applied to v_template and shapedirs.
         pose_mean: (3K,) added to every pose by ``lbs``: zero for bodies, the mean finger pose for hands.
-        ancestors: (steps, K+1) int64, row n holds the 2**n-th ancestor of each joint; K stands for "none".
+        ancestors: (steps, K+1) int64, row n holds the 2**n-th ancestor of each joint; K stands for "none",
+            the last row holds nothing else.
     """
 
     blend: torch.Tensor
@@ -99,6 +97,11 @@ class BodyParams:
         """(V, 3, 9(K-1)) pose blend shapes, for row-major R - I of joints 1 to K-1."""
         return self.blend[..., 1 + self.shape_num :]
 
+    @cached_property
+    def tiles(self) -> VertexTiles:
+        """The model as large batches on a CPU read it."""
+        return VertexTiles(self.blend, self.weights)
+
     def to(self, device: torch.device | str | None = None, dtype: torch.dtype | None = None) -> "BodyParams":
         """The model on ``device`` with floating-point tensors as ``dtype``; None leaves either as it is."""
 
@@ -159,19 +162,23 @@ def joint_transforms(params: BodyParams, rotations: torch.Tensor, rest_joints: t
     identity = torch.eye(4, dtype=local.dtype, device=local.device)
     bottom = identity[3].expand(batch, joint_num, 1, 4)
     chain = torch.cat([torch.cat([local, bottom], dim=-2), identity.expand(batch, 1, 4, 4)], dim=1)
-    # pointer doubling: each step joins a chain with the equally long chain above it, log2(depth) products in all
-    for ancestor in params.ancestors:
-        chain = chain[:, ancestor] @ chain
+    # pointer doubling: each step joins a chain with the equally long chain above it, log2(depth) products in all; the
+    # last row of ancestors has none
+    for ancestor in params.ancestors[:-1]:
+        chain = chain.index_select(1, ancestor) @ chain
     return chain[:, :joint_num]
 
 
-def skin(params: BodyParams, rotations: torch.Tensor, betas: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+def skin(
+    params: BodyParams, rotations: torch.Tensor, betas: torch.Tensor, side_by_side: bool = True
+) -> tuple[torch.Tensor, torch.Tensor]:
     """Vertices and joints of given joint rotations; ``pose_mean`` is not applied.
 
     Args:
         params: model.
         rotations: (B, K, 3, 3) local joint rotations.
         betas: (B, S) shape.
+        side_by_side: x, y and z of a vertex are neighbours in memory; False: they need not be, which saves a copy.
 
     Returns:
         vertices (B, V, 3) and joints (B, K, 3), metres, no translation.
@@ -190,17 +197,12 @@ def skin(params: BodyParams, rotations: torch.Tensor, betas: torch.Tensor) -> tu
     identity = torch.eye(3, dtype=rotations.dtype, device=rotations.device)
     pose_feature = (rotations[:, 1:] - identity).flatten(1)
     coefficients = torch.cat([torch.ones_like(betas[:, :1]), betas, pose_feature], dim=1).t().contiguous()
-    bones = torch.cat([turn, shift[..., None]], dim=-1).permute(1, 3, 2, 0).reshape(joint_num, 12 * batch)
-    # gradients and other devices want few large steps instead
-    whole = coefficients.requires_grad or bones.requires_grad or bones.device.type != "cpu"
-    block = max(_SMALLEST_BLOCK, _BLOCK_NUMBERS // max(12 * batch, 1))
-    if whole or block >= params.vertex_num:
-        return _blend(params.blend, params.weights, coefficients, bones).permute(2, 0, 1).contiguous(), joints
-    vertices = rotations.new_empty(batch, params.vertex_num, 3)
-    for start in range(0, params.vertex_num, block):
-        part = slice(start, start + block)
-        vertices[:, part] = _blend(params.blend[part], params.weights[part], coefficients, bones).permute(2, 0, 1)
-    return vertices, joints
+    bones = torch.cat([turn, shift[..., None]], dim=-1).permute(1, 3, 2, 0)
+    if VertexTiles.take(coefficients, bones):
+        vertices = params.tiles.pose(coefficients, bones).transpose(1, 2)
+        return vertices.contiguous() if side_by_side else vertices, joints
+    vertices = _blend(params.blend, params.weights, coefficients, bones.flatten(1)).permute(2, 0, 1)
+    return vertices.contiguous(), joints
 
 
 def _blend(blend: torch.Tensor, weights: torch.Tensor, coefficients: torch.Tensor, bones: torch.Tensor) -> torch.Tensor:
@@ -222,7 +224,9 @@ def _blend(blend: torch.Tensor, weights: torch.Tensor, coefficients: torch.Tenso
     return vertices
 
 
-def lbs(params: BodyParams, pose: torch.Tensor, betas: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+def lbs(
+    params: BodyParams, pose: torch.Tensor, betas: torch.Tensor, side_by_side: bool = True
+) -> tuple[torch.Tensor, torch.Tensor]:
     """Vertices and joints of axis-angle poses.
 
     The root turns about its own rest position, so the root joint is not the origin.
@@ -231,9 +235,10 @@ def lbs(params: BodyParams, pose: torch.Tensor, betas: torch.Tensor) -> tuple[to
         params: model, on the device and with the dtype of ``pose``.
         pose: (B, 3K) axis-angle, radians; relative to ``params.pose_mean``.
         betas: (B, S) shape.
+        side_by_side: as in ``skin``.
 
     Returns:
         vertices (B, V, 3) and joints (B, K, 3), metres, no translation.
     """
     rotations = axis_angle_to_matrix((pose + params.pose_mean).unflatten(1, (params.joint_num, 3)))
-    return skin(params, rotations, betas)
+    return skin(params, rotations, betas, side_by_side)

@@ -55,7 +55,7 @@ class PosedBodies:
     def skin(self, pose: torch.Tensor, betas: torch.Tensor, gender: torch.Tensor | None):
         """``lbs`` with each sample's own gendered model (neutral without ``gender``)."""
         if gender is None:
-            return lbs(self.params("neutral"), pose, betas)
+            return lbs(self.params("neutral"), pose, betas, side_by_side=False)
         parts, places = [], []
         for code in gender.unique().tolist():
             chosen = (gender == code).nonzero().squeeze(1)
@@ -122,7 +122,8 @@ class Posed:
     def vertices_from(self, origin: torch.Tensor) -> torch.Tensor:
         """(B, V', 3) metres relative to points (B, 3) of the camera frame."""
         vertices, _, trans = self._body
-        return vertices + (trans - origin[:, None])  # one pass over the mesh for both shifts
+        # one pass over the mesh for both shifts, and to bring x, y and z of a vertex together
+        return torch.add(vertices, trans - origin[:, None], out=vertices.new_empty(vertices.shape))
 
     def joints(self, name: str) -> torch.Tensor:
         """Joints of a set, derived ones included, from the body: (B, J, 3) metres, camera frame.
