@@ -168,7 +168,7 @@ def _train(model: "MeshNet", joints: Tensor, narrow: torch.dtype | None) -> Tens
     joint_layers = [Layer(*layer, mixers.joints, none, model.joint_num) for layer in layers[:first]]
     x = train_chain(x, joint_layers, mixers.joint_samples)
     x = model.fc(x.flatten(1)).view(len(x), model.coarse_size, -1)[:, model.coarse_order]
-    if mixers.samples:
+    if mixers.samples > (narrow is not None):
         return _train_beside(model, x, layers[first:])
     return _train_apart(model, x, iter(layers[first:]), narrow)
 
