@@ -27,6 +27,7 @@ _ARCHIVE = b"PK\x03\x04"
 _SEQUENCE = b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."  # torch's number in a pickle: form of torch 1.5 and before
 _MOST_PICKLE = 4 << 20  # bytes; those of our largest networks with optimisers have 0.1 MB, and reading takes 1 s per MB
 _MOST_AXES = 8  # of a tensor
+_BLOCK = 1 << 20  # bytes
 
 
 class Damaged(ValueError):
@@ -117,8 +118,11 @@ def _read_sequence(stream: IO[bytes], size: int) -> Any:
 
 def _filled(stream: IO[bytes], memory: Tensor) -> Tensor:
     numbers: Any = memory.numpy()
-    if stream.readinto(numbers) != len(memory):  # type: ignore[attr-defined]
-        raise Damaged("it ends within its tensors")
+    # in blocks, as zipfile makes a copy of what it is asked for: of all at once it would cost more than reading
+    for start in range(0, len(numbers), _BLOCK):
+        block = numbers[start : start + _BLOCK]
+        if stream.readinto(block) != len(block):  # type: ignore[attr-defined]
+            raise Damaged("it ends within its tensors")
     return memory
 
 

@@ -31,7 +31,7 @@ def joint_matrix(mesh_model: MeshModel, joint_set: JointSet) -> torch.Tensor:
     As in training data: ``smpl`` and ``mano`` joints are the model's own, others are regressed from the mesh.
     """
     vertex_num, joint_num = mesh_model.vertex_num, mesh_model.params().joint_num
-    own = torch.eye(vertex_num + joint_num)[vertex_num:]
+    own = torch.cat([torch.zeros(joint_num, vertex_num), torch.eye(joint_num)], dim=1)
     if joint_set.name == "smpl":
         return own
     if joint_set.name == "mano":
