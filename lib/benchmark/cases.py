@@ -13,15 +13,18 @@ from lib.benchmark import models
 from lib.benchmark.cases_data import data_case, demo_case, evaluation_case
 from lib.benchmark.cases_scaling import loading_case, processes_case
 from lib.benchmark.machine import sgemm_rate
+from lib.checkpoints.graphs import configured_graph
 from lib.core.loss import Pose2MeshLoss, PoseNetLoss
 from lib.core.optim import build_optimizer
+from lib.core.stages import MeshStage
 from lib.geometry.camera_fit import CROP_SIZE, fit_weak_perspective, project
 from lib.graph.mesh_graph import MeshGraph
+from lib.mesh.mesh_model import load_mesh_model
 from lib.models.pose2mesh_net import Pose2Mesh
 from lib.models.posenet import build_posenet
 from lib.plain.camera import fit_camera
 from lib.plain.graph import levels_in_use, plain_coarse_graphs
-from lib.plain.networks import PlainPose2Mesh, PlainPoseNet
+from lib.plain.networks import PlainMeshNet, PlainPose2Mesh, PlainPoseNet
 from lib.plain.training import PlainTrainer, posenet_step
 
 Repeat = Callable[..., tuple]
@@ -79,6 +82,37 @@ def training_case(side: str, device: str) -> Repeat:
     def repeat(batch: int):
         torch.manual_seed(SEED)
         step(models.training_batch(batch, device))
+        return batch, ()
+
+    return repeat
+
+
+def open_training_case(side: str, device: str) -> Repeat:
+    """A step with the settings of the shipped weights; plain has no base, and trains PoseNet too."""
+    cfg = models.open_config()
+    body = load_mesh_model("body", cfg.MODEL.body)
+    stage = MeshStage(cfg, body)
+    if side == "ours":
+        model = stage.build_model().to(device).train()
+        stage.criterion.to(device)
+        optimizer = build_optimizer(cfg.TRAIN, model.parameters())
+
+        def step(batch):
+            total, _ = stage.loss(model, batch, epoch=1)
+            optimizer.zero_grad()
+            total.backward()
+            optimizer.step()
+    else:
+        graph = configured_graph(cfg, body)
+        lifter = PlainPoseNet(graph.joint_num, cfg.MODEL.posenet_width, cfg.MODEL.posenet_stages, dropout=0.0)
+        plain = PlainPose2Mesh(lifter, PlainMeshNet(graph.laplacians, cfg.MODEL.mesh_channels)).to(device).train()
+        regressor = torch.from_numpy(body.joint_regressor(cfg.DATASET.target_joint_set))
+        trainer = PlainTrainer(plain, body.faces, regressor.to(device), graph.reverse)
+        trainer.faces, trainer.reverse = trainer.faces.to(device), trainer.reverse.to(device)
+        step = trainer.step
+
+    def repeat(batch: int):
+        step(models.training_batch(batch, device, body))
         return batch, ()
 
     return repeat
@@ -157,6 +191,7 @@ def sgemm_case(side: str, device: str) -> Repeat:
 CASES: dict[str, Callable[[str, str], Repeat]] = {
     "inference": inference_case,
     "training": training_case,
+    "open_training": open_training_case,
     "posenet": posenet_case,
     "data": data_case,
     "graph": graph_case,

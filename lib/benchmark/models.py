@@ -8,6 +8,7 @@ from zlib import crc32
 import numpy as np
 import torch
 
+from lib import ROOT
 from lib.datasets.batch import Batch
 from lib.graph.mesh_graph import MeshGraph
 from lib.joints.joint_set import JointSet
@@ -18,7 +19,7 @@ from lib.models.pose2mesh_net import Pose2Mesh, build_pose2mesh
 from lib.models.skip_init import SkipInit
 from lib.plain.networks import PlainMeshNet, PlainPose2Mesh, PlainPoseNet
 from lib.settings.config import Config
-from lib.settings.reading import merge
+from lib.settings.reading import load_config, merge
 from lib.units import MM_PER_M
 
 Model = TypeVar("Model", bound=torch.nn.Module)
@@ -92,9 +93,9 @@ def poses(batch: int, seed: int = 0) -> torch.Tensor:
     return (values - values.mean(1, keepdim=True)) / values.std(1, keepdim=True, unbiased=False)
 
 
-def meshes(count: int, seed: int = 0) -> torch.Tensor:
-    """Disturbed body meshes (count, V, 3) in metres, root-relative."""
-    template = torch.from_numpy(np.asarray(mesh_model().arrays()["v_template"], dtype=np.float32))
+def meshes(count: int, seed: int = 0, model: MeshModel | None = None) -> torch.Tensor:
+    """Disturbed body meshes (count, V, 3) in metres, root-relative, of the full-size mesh or a given one."""
+    template = torch.from_numpy(np.asarray((model or mesh_model()).arrays()["v_template"], dtype=np.float32))
     noise = torch.randn(count, *template.shape, generator=torch.Generator().manual_seed(seed))
     return template + 0.02 * noise
 
@@ -104,10 +105,17 @@ def regressor(name: str = JOINTS) -> torch.Tensor:
     return torch.from_numpy(mesh_model().joint_regressor(name))
 
 
-def training_batch(batch: int, device: str = "cpu") -> Batch:
-    """A batch of Pose2Mesh."""
-    mesh = meshes(batch).to(device)
-    joints = MM_PER_M * regressor().to(device) @ mesh
+def training_batch(batch: int, device: str = "cpu", model: MeshModel | None = None) -> Batch:
+    """A batch of Pose2Mesh, on the full-size mesh or a given one."""
+    mesh = meshes(batch, model=model).to(device)
+    weights = regressor() if model is None else torch.from_numpy(model.joint_regressor(JOINTS))
+    joints = MM_PER_M * weights.to(device) @ mesh
     targets = {"mesh": mesh, "lift_pose3d": joints, "reg_pose3d": joints}
     meta = {f"{name}_valid": torch.ones_like(value[..., :1]) for name, value in targets.items()}
     return Batch({"pose2d": poses(batch).to(device)}, targets, meta)
+
+
+def open_config() -> Config:
+    """Settings of the shipped weights: narrow MeshNet with its base, frozen PoseNet; in float32, as on a CPU."""
+    cfg = load_config(ROOT / "asset" / "yaml" / f"pose2mesh_{JOINTS}J_train_open.yml")
+    return cfg.changed(TRAIN={"precision": "fp32"}, DATASET={"cache": ""})

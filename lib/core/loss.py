@@ -9,12 +9,12 @@ from torch import Tensor, nn
 
 from lib.core.loss_terms import FurtherTerms
 from lib.core.part_loss import PartLoss
+from lib.core.surface_loss import SHORTEST, SurfaceLoss
 from lib.settings.config import ModelConfig, TrainConfig
 from lib.units import MM_PER_M
 
 LOSS_NAMES = ("vertice loss", "normal loss", "edge loss", "mesh->3d joint loss", "2d->3d joint loss")
 PART_LOSS = "part loss"
-SHORTEST = 1e-4  # metres; relative errors of shorter edges say nothing
 
 
 def coord_loss(pred: Tensor, target: Tensor, valid: Tensor | None = None) -> Tensor:
@@ -185,6 +185,7 @@ class Pose2MeshLoss(nn.Module):
         self.register_buffer("faces", torch.as_tensor(faces, dtype=torch.int64).clone(), persistent=False)
         regressor = torch.as_tensor(joint_regressor, dtype=torch.float32).clone()
         self.register_buffer("joint_regressor", regressor, persistent=False)
+        self.surface_loss = SurfaceLoss(self.faces.cpu().numpy(), regressor.shape[1])
         self.register_buffer("vertex_weights", vertex_weights, persistent=False)
         face_weights = None if vertex_weights is None else vertex_weights[self.faces].mean(1)[:, None, None]
         self.register_buffer("face_weights", face_weights, persistent=False)
@@ -206,14 +207,13 @@ class Pose2MeshLoss(nn.Module):
         """
         mesh, pose3d = outputs
         # a fit is rejected as a whole, so one vertex tells
-        weights = meta["mesh_valid"][:, 0, 0] if self.mask_mesh_losses else None
+        samples = meta["mesh_valid"][:, 0, 0] if self.mask_mesh_losses else None
         counted = meta["mesh_valid"]
-        if self.vertex_weights is not None and self.face_weights is not None:  # both or neither
+        if self.vertex_weights is not None:
             counted = counted * self.vertex_weights[:, None]
-            weights = self.face_weights if weights is None else self.face_weights * weights
 
         vertex = coord_loss(mesh, targets["mesh"], counted)
-        normal, edge = self._surface(mesh, targets["mesh"], weights, epoch)
+        normal, edge = self._surface(mesh, targets["mesh"], samples, epoch)
         joints = torch.matmul(self.joint_regressor, mesh * MM_PER_M)
         mesh_joint = self.joint_weight * coord_loss(joints, targets["reg_pose3d"], meta["reg_pose3d_valid"])
         lift_joint = self.joint_weight * coord_loss(pose3d, targets["lift_pose3d"], meta["lift_pose3d_valid"])
@@ -228,12 +228,18 @@ class Pose2MeshLoss(nn.Module):
         first, *others = terms.values()
         return sum(others, start=first), {name: term.detach() for name, term in terms.items()}
 
-    def _surface(self, mesh: Tensor, target: Tensor, weights: Tensor | None, epoch: int) -> tuple[Tensor, Tensor]:
-        """Weighted normal and edge loss; what has no weight is not computed."""
+    def _surface(self, mesh: Tensor, target: Tensor, samples: Tensor | None, epoch: int) -> tuple[Tensor, Tensor]:
+        """Weighted normal and edge loss, of samples that count so much; what has no weight is not computed."""
         normal, edge = mesh.new_zeros(()), mesh.new_zeros(())
         with_edges = bool(self.edge_weight) and epoch > self.edge_loss_start
         if not (self.normal_weight or with_edges):
             return normal, edge
+        if self.surface_loss.takes(mesh):
+            factors = self.normal_weight, self.edge_weight if with_edges else 0.0
+            return self.surface_loss(mesh, target, self.face_weights, samples, *factors, self.relative_edges)
+        weights = samples if self.face_weights is None else self.face_weights
+        if self.face_weights is not None and samples is not None:
+            weights = self.face_weights * samples
         edges = _edges(mesh, self.faces)
         lengths = tuple(map(_length, edges))
         with torch.no_grad():

@@ -7,6 +7,7 @@ import torch
 from scipy.spatial.transform import Rotation
 
 import lib.core.loss as loss_module
+from lib.core import surface_loss
 from lib.core.loss import LOSS_NAMES, PART_LOSS, Pose2MeshLoss, PoseNetLoss, coord_loss, distance_loss
 from lib.core.part_loss import PartLoss, rigidly_moved
 from lib.core.stages import STAGES
@@ -176,18 +177,24 @@ def test_vertex_weights_count_as_often_as_they_say():
     assert_close(3 * kept, 2 * terms(masked, pred[[0, 2]], true[[0, 2]])[1]["edge loss"])
 
 
-def test_losses_without_weight_are_zero_and_not_computed(monkeypatch):
+COMPUTED = [(surface_loss, "_normals", "_planes"), (loss_module, "_face_normals", "_edges")]  # on a CPU, elsewhere
+
+
+@pytest.mark.parametrize("module, normals, edges", COMPUTED)
+def test_losses_without_weight_are_zero_and_not_computed(monkeypatch, module, normals, edges):
+    if module is loss_module:
+        monkeypatch.setattr(surface_loss, "takes_fast_path", lambda _: False)
     true, pred = meshes().float(), meshes(1).float().requires_grad_()
     expected = torch.autograd.grad(coord_loss(pred, true), pred)[0]
 
     def fail(*_):
         raise AssertionError("computed in vain")
 
-    monkeypatch.setattr(loss_module, "_face_normals", fail)
+    monkeypatch.setattr(module, normals, fail)
     total, values = terms(criterion(normal_loss_weight=0.0), pred, true)
     assert values["normal loss"] == 0
     assert values["edge loss"] > 0
-    monkeypatch.setattr(loss_module, "_edges", fail)
+    monkeypatch.setattr(module, edges, fail)
     for loss, epoch in ((criterion(normal_loss_weight=0.0, edge_loss_weight=0.0), 99),
                         (criterion(normal_loss_weight=0.0), 15)):  # fmt: skip
         total, values = terms(loss, pred, true, epoch)

@@ -34,7 +34,8 @@ class RowSums(nn.Module):
         super().__init__()
         matrix = sparse.csr_matrix(matrix)
         matrix.sort_indices()
-        self.rows, self.leading, self.leading_terms = matrix.shape[0], leading, int(matrix.indptr[leading])
+        (self.rows, self.inputs), self.leading = matrix.shape, leading
+        self.leading_terms = int(matrix.indptr[leading])
         self.register_buffer("starts", torch.from_numpy(matrix.indptr.astype(np.int32)), persistent=False)
         self.register_buffer("columns", torch.from_numpy(matrix.indices.astype(np.int32)), persistent=False)
         self.register_buffer("values", torch.tensor(matrix.data, dtype=torch.get_default_dtype()), persistent=False)

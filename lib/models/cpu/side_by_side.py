@@ -83,13 +83,12 @@ def group_size(rows: int, columns: int) -> int:
     return GROUP_SIZE // (rows * columns)
 
 
-def _convolve(x: Tensor, weights: Tensor, mixer: ChebyshevMixer) -> Tensor:
-    """Convolution without bias of a group, (N, b, F) to (V, b, F')."""
+def _convolve(x: Tensor, weights: Tensor, mixer: ChebyshevMixer, memory: Tensor) -> Tensor:
+    """Convolution without bias of a group, (N, b, F) to (V, b, F'); ``memory`` for its table, still in the cache."""
     order, width, out = weights.shape
     rows, samples, _ = x.shape
-    table, x = x.new_empty(order, rows * samples, out), x.view(-1, width)
-    for part, factor in zip(table, weights):
-        torch.mm(x, factor, out=part)
+    table = memory[: order * rows * samples * out].view(order, -1, out)
+    torch.bmm(x.view(-1, width).expand(order, -1, -1), weights, out=table)
     return mixer.beside(table.view(order * rows, -1)).view(-1, samples, out)
 
 
@@ -98,11 +97,11 @@ def _convolve_back(grad: Tensor, x: Tensor, weights: Tensor, layer: Layer, grad_
     order, width, out = weights.shape
     tables = layer.mixer.beside_adjoint(grad.flatten(1)).view(order, -1, out)
     read = x[: layer.rows].view(-1, width)
+    grad_weights.baddbmm_(read.t().expand(order, -1, -1), tables)
     grad_x = torch.empty_like(x)
     grad_read = grad_x[: layer.rows].view(-1, width)
     for number, (table, factor) in enumerate(zip(tables, weights)):
         torch.addmm(grad_read, table, factor.t(), beta=float(number > 0), out=grad_read)
-        grad_weights[number].addmm_(read.t(), table)
     if layer.rows is not None:
         grad_x[layer.rows :] = 0
     return grad_x
@@ -177,11 +176,13 @@ class _Chain(torch.autograd.Function):
         weights = [layer.weights() for layer in layers]
         arriving: Iterator[Tensor] = (part.transpose(0, 1).contiguous() for part in x.split(size))
         opened: Groups = []
+        tables = (layer.mixer.beside.inputs * len(layer.conv.weight) for layer in layers)
+        memory = x.new_empty(min(size, len(x)) * max(tables))
         for layer, factors in zip(layers, weights):
             xs, zs = [], []
             for part in arriving:
                 xs.append(part)
-                zs.append(_convolve(part[: layer.rows], factors, layer.mixer))
+                zs.append(_convolve(part[: layer.rows], factors, layer.mixer, memory))
             opened = xs if layer.opens else opened
             norm = None if layer.norm is None else _Normalisation(zs, layer, layer.norm)
             arriving = _outputs(zs, layer, norm, opened)

@@ -6,7 +6,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from lib.models import torch_operators
-from lib.models.cpu import meshnet, sample_major
+from lib.models.cpu import meshnet, sample_major, side_by_side
 from lib.models.cpu.blocked_rmsprop import BLOCK_SIZE, BlockedRMSprop
 from lib.models.cpu.chebyshev_mixer import ChebyshevMixer
 from lib.models.cpu.dense import Linear
@@ -58,12 +58,35 @@ def test_evaluation_equals_the_vertex_major_computation(graph, monkeypatch, size
 @pytest.mark.parametrize("size", STEPS)
 @pytest.mark.parametrize("padded", [True, False])
 def test_training_equals_the_vertex_major_computation(graph, operators, monkeypatch, size, padded):
+    """Sample by sample, as wide networks train."""
+    monkeypatch.setattr(side_by_side, "GROUP_SIZE", 0)
     monkeypatch.setattr(sample_major, "TABLE_SIZE", size)
     model, other = build(graph, padded=padded), build(graph, padded=padded)
-    output = model(joints(5))
+    assert not model.mixers.samples
+    same_training(model, other)
+
+
+@pytest.mark.parametrize("samples", [1, 2, 64])
+@pytest.mark.parametrize("padded", [True, False])
+def test_training_side_by_side_equals_the_vertex_major_computation(graph, operators, samples, padded):
+    """As narrow networks train; groups of two leave a single sample."""
+    model, other = build(graph, padded=padded), build(graph, padded=padded)
+    assert model.mixers.samples > 5
+    model.mixers.samples = model.mixers.joint_samples = samples
+    same_training(model, other)
+
+
+def same_training(model, other):
+    inputs = joints(5), joints(5)
+    for values in inputs:
+        values.requires_grad_()
+    output = model(inputs[0])
     with fast_paths(False):
-        expected = other(joints(5))
+        expected = other(inputs[1])
     assert_close(output.detach(), expected.detach(), 1e-5)
+    for result, values in zip((output, expected), inputs):
+        (values.grad,) = torch.autograd.grad(result.square().sum(), values, retain_graph=True)
+    assert_close(inputs[0].grad, inputs[1].grad, 1e-5)
     wanted = gradients(other, expected)
     scale = max(float(gradient.abs().max()) for gradient in wanted)
     for (name, _), a, b in zip(model.named_parameters(), gradients(model, output), wanted):
