@@ -7,6 +7,7 @@ import torch
 
 from lib.models import precision
 from lib.models.cpu import meshnet as cpu
+from lib.models.cpu import side_by_side
 from lib.models.cpu.dense import FEW_ROWS, Linear
 from lib.models.cpu.folded import FoldedLayer, folded, narrowed
 from lib.models.meshnet import MeshNet, MeshNetPlan
@@ -144,3 +145,29 @@ def test_precisions_of_a_gpu(monkeypatch):
     assert precision.rounding(HALF, gpu).meshnet == torch.float16
     with pytest.raises(ValueError, match="this GPU has no bfloat16"):
         precision.rounding(BF16, gpu)
+
+
+@pytest.mark.parametrize("wide", [True, False])
+def test_bf16_training_step(graph, monkeypatch, wide):
+    """Wide layers round, forwards and backwards, and stay near float32; narrow ones have nothing to gain and do not."""
+    monkeypatch.setattr(cpu, "NARROW_ROWS", 1)
+    monkeypatch.setattr(side_by_side, "GROUP_SIZE", 2**14 if wide else 2**20)
+    torch.manual_seed(0)
+    model = MeshNet(graph, PLAN).train()
+    assert (model.mixers.samples > 1) != wide
+    weighting = torch.randn(5, model.vertex_num, 3)
+
+    def step(rounded):
+        with torch.autocast("cpu", dtype=torch.bfloat16, enabled=rounded):
+            output = model(joints(5))
+        gradients = torch.autograd.grad((output * weighting).sum(), list(model.parameters()))
+        assert {tensor.dtype for tensor in (output, *gradients)} == {torch.float32}
+        return [output.detach(), *gradients]
+
+    expected, found = step(False), step(True)
+    apart = [float((a - b).norm() / a.norm().clamp(min=1e-9)) for a, b in zip(expected, found)]
+    if wide:
+        assert 0 < apart[0] < 0.02
+        assert 0.01 < max(apart) < 0.3  # gradients also differ where a ReLU's input changes its sign
+    else:
+        assert max(apart) == 0
