@@ -20,7 +20,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from lib.runtime.startup import end, imports_kept
+from lib.runtime.startup import imports_kept
 
 with imports_kept():
     from lib.demo.options import PICTURE_FORMATS, SEQUENCE_FORMATS, SMOOTHING, DemoOptions
@@ -167,4 +167,4 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    end(main())
+    sys.exit(main())

@@ -97,10 +97,10 @@ class PoseNet(nn.Module):
     ):
         super().__init__()
         self.num_joint = num_joint
-        self.w1 = Linear(2 * num_joint, width)
+        self.w1 = nn.Linear(2 * num_joint, width)
         self.batch_norm1 = nn.BatchNorm1d(width)
         self.linear_stages = ModuleList(ResidualStage(width, dropout) for _ in range(stages))
-        self.w2 = Linear(width, 3 * num_joint)
+        self.w2 = nn.Linear(width, 3 * num_joint)
         self.mirror = mirror
         keep_from_data_parallel(self, self.UNUSED)
 

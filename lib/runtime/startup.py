@@ -1,13 +1,8 @@
 """A quicker start and end of commands that live for a few seconds."""
 
-import atexit
 import contextlib
 import gc
-import os
-import sys
-import threading
 from collections.abc import Iterator
-from typing import NoReturn
 
 
 @contextlib.contextmanager
@@ -25,18 +20,3 @@ def imports_kept() -> Iterator[None]:
         gc.freeze()
         if enabled:
             gc.enable()
-
-
-def end(code: int) -> NoReturn:
-    """Leave the program, without taking apart its hundred thousands of objects: the system takes memory back at once.
-
-    With PyTorch imported that spares up to a third of a second. What is registered for the end is done, and what was
-    printed is written out; where that fails, or other threads are at work, Python ends as ever.
-    """
-    with contextlib.suppress(OSError, ValueError):
-        if threading.active_count() == 1:
-            atexit._run_exitfuncs()
-            for stream in filter(None, (sys.stdout, sys.stderr)):
-                stream.flush()
-            os._exit(code)
-    sys.exit(code)
