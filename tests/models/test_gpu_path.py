@@ -52,6 +52,7 @@ WAITING = {
     "numbers are read": lambda x: x.tolist(),
     "a mask is an index": lambda x: x[x > 0],
     "a list is an index": lambda x: x[:, [0, 1]],
+    "a tuple is an index": lambda x: x[:, (0, 1)],
     "an index lies on the host": lambda x: x[:, torch.tensor([0, 1])],
     "numbers become a tensor": lambda x: torch.tensor([1.0, 2.0], device=x.device),
     "numbers become a like tensor": lambda x: x.new_tensor([1.0, 2.0]),

@@ -38,7 +38,7 @@ class _Calls(TorchFunctionMode):
     def __torch_function__(self, func, types, args=(), kwargs=None):
         if func in _INDEXED and args[0].device.type == DEVICE:
             index = args[1] if isinstance(args[1], tuple) else (args[1],)
-            if any(isinstance(part, (list, np.ndarray)) for part in index):
+            if any(isinstance(part, (list, tuple, np.ndarray)) for part in index):
                 raise HostWait("an index is copied to the device")
         result = func(*args, **(kwargs or {}))
         copied = func is torch.Tensor.new_tensor or (func in _FROM_NUMBERS and not isinstance(args[0], torch.Tensor))
