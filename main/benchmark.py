@@ -15,6 +15,8 @@ minutes on two quiet cores; --quick about one, with small sizes, one or two repe
 about two minutes: the loader with 10^4 to 10^6 rows and 0 to 2 workers, training in 1 and 2
 processes. --device cuda measures the same table on a GPU, which finishes its work before a time is taken: networks,
 losses, loading and errors there; the graph, the camera, plain's items and demo on the CPU; peak memory is the GPU's.
+Further rows are of a GPU alone: few poses by a CUDA graph, networks in bfloat16. Targets are for a CPU and left out;
+the first line says whether float32 products are rounded to TF32, which they are not unless someone asks PyTorch to.
 """
 
 import argparse
@@ -27,6 +29,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from tqdm import tqdm
 
+from lib.benchmark.gpu_rows import GPU_ROWS, rows_for
 from lib.benchmark.machine import describe
 from lib.benchmark.report import arithmetic_text, disagreements, machine_text, table
 from lib.benchmark.rows import ROWS
@@ -44,9 +47,9 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
         epilog=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    names = [row.name for row in ROWS]
+    names = [row.name for row in (*ROWS, *GPU_ROWS)]
     parser.add_argument("--quick", action="store_true", help="small sizes, about a minute; targets do not apply")
-    parser.add_argument("--rows", nargs="+", choices=names, default=names, help="lines of the table (default: all)")
+    parser.add_argument("--rows", nargs="+", choices=names, help="lines of the table (default: all of the device)")
     parser.add_argument("--threads", type=int, default=2, help="threads of every measured process (default 2)")
     parser.add_argument("--scaling", action="store_true", help="measure workers, data set sizes and processes instead")
     parser.add_argument("--device", default="cpu", help="auto, cpu, cuda or cuda:<number> (default: cpu)")
@@ -56,13 +59,17 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
         args.device = str(resolve_device(args.device))
     except ValueError as error:
         parser.error(f"--device: {error}")
+    known = [row.name for row in rows_for(args.device)]
+    args.rows = args.rows or known
+    if not set(args.rows) <= set(known):
+        parser.error(f"--rows: {', '.join(sorted(set(args.rows) - set(known)))} need --device cuda")
     if args.scaling and args.device != "cpu":
         parser.error("--scaling measures the CPU; leave out --device")
     return args
 
 
 def run_table(args: argparse.Namespace) -> dict:
-    rows = [row for row in ROWS if row.name in args.rows]
+    rows = [row for row in rows_for(args.device) if row.name in args.rows]
     steps = sum(len(row.columns(args.quick)) * Turns.steps(row, args.quick) for row in rows)
     with tqdm(total=steps, desc="benchmark", unit="step", leave=False, dynamic_ncols=True) as progress:
         start = time.perf_counter()

@@ -2,9 +2,10 @@
 
 A repeat returns the number of items it did, a few numbers that both sides must agree on and, where it starts a program,
 that program's own figures. Networks, losses, loading and errors are computed on the device that is measured; the graph
-and the camera are the CPU's.
+and the camera are the CPU's. A network's input is made in the first repeat of its size, a warm-up, and stays there.
 """
 
+import functools
 from collections.abc import Callable
 
 import torch
@@ -20,12 +21,15 @@ from lib.core.stages import MeshStage
 from lib.geometry.camera_fit import CROP_SIZE, fit_weak_perspective, project
 from lib.graph.mesh_graph import MeshGraph
 from lib.mesh.mesh_model import load_mesh_model
+from lib.models.graphed import Graphed
 from lib.models.pose2mesh_net import Pose2Mesh
 from lib.models.posenet import build_posenet
+from lib.models.prepare import prepare
 from lib.plain.camera import fit_camera
 from lib.plain.graph import levels_in_use, plain_coarse_graphs
 from lib.plain.networks import PlainMeshNet, PlainPose2Mesh, PlainPoseNet
 from lib.plain.training import PlainTrainer, posenet_step
+from lib.settings.setting import BF16, FLOAT32
 
 Repeat = Callable[..., tuple]
 CHECKED_VERTICES = 500  # every so many vertices of the first mesh are compared
@@ -33,55 +37,72 @@ SEED = 0
 
 
 def inference_case(side: str, device: str) -> Repeat:
-    """Whole network in evaluation mode, 2D poses to meshes in the mesh's own order; ``part="meshnet"``: MeshNet."""
+    """Whole network in evaluation mode, 2D poses to meshes in the mesh's own order; ``part="meshnet"``: MeshNet.
+
+    Ours is prepared, as programs do, for products in ``precision``; with ``graph`` its calls are CUDA graphs.
+    """
     model: Pose2Mesh | PlainPose2Mesh
     if side == "ours":
         model = models.our_pose2mesh().to(device).eval()
 
-        def predict(pose2d):
-            return model(pose2d)[0]
+        @functools.lru_cache(maxsize=1)
+        def prepared(precision, graph):
+            prepare(model, precision)
+            return Graphed(model) if graph else model
+
+        def predict(pose2d, precision, graph):
+            return prepared(precision, graph)(pose2d)[0]
     else:
         model = models.plain_pose2mesh().to(device).eval()
         rows = torch.from_numpy(models.graph().reverse).to(device)
 
-        def predict(pose2d):
+        def predict(pose2d, precision, graph):
             return model(pose2d)[0][:, rows, :]
 
-    def repeat(batch: int, part: str = ""):
+    @functools.lru_cache(maxsize=1)
+    def poses(batch):
+        return models.poses(batch).to(device)
+
+    def repeat(batch: int, part: str = "", precision: str = FLOAT32, graph: bool = False):
         with torch.inference_mode():
-            pose2d = models.poses(batch).to(device)
+            pose2d = poses(batch)
             if part == "meshnet":
                 mesh = model.pose2mesh(torch.cat([pose2d, pose2d.new_zeros(*pose2d.shape[:2], 3)], dim=2))
             else:
-                mesh = predict(pose2d)
+                mesh = predict(pose2d, precision, graph)
         return batch, mesh[0, ::CHECKED_VERTICES].flatten().tolist()
 
     return repeat
 
 
 def training_case(side: str, device: str) -> Repeat:
-    """Forward, five losses, backward, RMSprop of Pose2Mesh."""
+    """Forward, five losses, backward, RMSprop of Pose2Mesh; ours also with forward passes in bfloat16."""
     faces, regressor = models.mesh_model().faces, models.regressor()
     if side == "ours":
         cfg, model = models.config(), models.our_pose2mesh().to(device).train()
         criterion = Pose2MeshLoss(cfg.MODEL, cfg.TRAIN, faces, regressor).to(device)
         optimizer = build_optimizer(cfg.TRAIN, model.parameters())
 
-        def step(batch):
-            total, _ = criterion(model(batch.inputs["pose2d"]), batch.targets, batch.meta, epoch=1)
+        def step(batch, precision):
+            with torch.autocast(torch.device(device).type, torch.bfloat16, enabled=precision == BF16):
+                mesh, joints = model(batch.inputs["pose2d"])
+            total, _ = criterion((mesh.float(), joints.float()), batch.targets, batch.meta, epoch=1)
             optimizer.zero_grad()
             total.backward()
             optimizer.step()
-            return total.item()
     else:
         plain = models.plain_pose2mesh().to(device).train()
         trainer = PlainTrainer(plain, faces, regressor.to(device), models.graph().reverse)
         trainer.faces, trainer.reverse = trainer.faces.to(device), trainer.reverse.to(device)
-        step = trainer.step
 
-    def repeat(batch: int):
+        def step(batch, precision):
+            trainer.step(batch)
+
+    made = functools.lru_cache(maxsize=1)(models.training_batch)
+
+    def repeat(batch: int, precision: str = FLOAT32):
         torch.manual_seed(SEED)
-        step(models.training_batch(batch, device))
+        step(made(batch, device), precision)
         return batch, ()
 
     return repeat
@@ -111,8 +132,12 @@ def open_training_case(side: str, device: str) -> Repeat:
         trainer.faces, trainer.reverse = trainer.faces.to(device), trainer.reverse.to(device)
         step = trainer.step
 
+    @functools.lru_cache(maxsize=1)
+    def made(batch):
+        return models.training_batch(batch, device, body)
+
     def repeat(batch: int):
-        step(models.training_batch(batch, device, body))
+        step(made(batch))
         return batch, ()
 
     return repeat
@@ -138,8 +163,10 @@ def posenet_case(side: str, device: str) -> Repeat:
         def step(pose2d, target, valid):
             posenet_step(model, optimizer, pose2d, target, valid)
 
+    made = functools.lru_cache(maxsize=1)(models.training_batch)
+
     def repeat(batch: int):
-        inputs, targets, meta = models.training_batch(batch, device)
+        inputs, targets, meta = made(batch, device)
         step(inputs["pose2d"], targets["lift_pose3d"], meta["lift_pose3d_valid"])
         return batch, ()
 

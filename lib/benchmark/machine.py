@@ -18,10 +18,11 @@ CHEBYSHEV_ORDER = 3
 
 
 def describe(threads: int, device: str = "cpu") -> dict:
-    """What figures depend on; ``gpu`` is the name of the card, None on the CPU."""
+    """What figures depend on; ``gpu`` is the name of the card, None on the CPU; ``tf32``: float32 is rounded."""
     return {
         "cpu": _cpu_name(),
         "gpu": None if device == "cpu" else torch.cuda.get_device_name(device),
+        "tf32": torch.get_float32_matmul_precision() != "highest",
         "cores": os.cpu_count(),
         "threads": threads,
         "memory_gib": round(_memory() / 2**30, 1),

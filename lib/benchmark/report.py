@@ -82,7 +82,8 @@ def disagreements(rows: list[Row], results: dict[str, dict]) -> list[str]:
 
 
 def machine_text(machine: dict) -> str:
-    card = f"{machine['gpu']}; " if machine["gpu"] else ""
+    products = "float32 products rounded to TF32" if machine["tf32"] else "no TF32"
+    card = f"{machine['gpu']}; {products}; " if machine["gpu"] else ""
     return (
         f"{card}{machine['cpu']}, {machine['cores']} cores, {machine['threads']} threads, {machine['memory_gib']} GiB; "
         f"Python {machine['python']}, torch {machine['torch']}, numpy {machine['numpy']}; {machine['system']}"

@@ -3,6 +3,8 @@
 import numpy as np
 import torch
 
+from lib.geometry.constants import constant
+
 # kinematic order: wrist, index, middle, little, ring, thumb (3 joints each); then the tips, thumb to little finger
 _ORDER = (0, 13, 14, 15, 16, 1, 2, 3, 17, 4, 5, 6, 18, 10, 11, 12, 19, 7, 8, 9, 20)
 
@@ -15,7 +17,7 @@ TIP_VERTICES_REGRESSOR = (745, 317, 445, 556, 673)
 def order_hand_joints(joints, axis: int = 1):
     """16 joints and 5 tips along ``axis`` (array or tensor), re-ordered to wrist, thumb 1-4, index, ..., little 1-4."""
     if isinstance(joints, torch.Tensor):
-        return joints.index_select(axis, torch.tensor(_ORDER, device=joints.device))
+        return joints.index_select(axis, constant(_ORDER, joints, torch.int64))
     return np.take(joints, _ORDER, axis=axis)
 
 

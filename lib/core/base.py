@@ -17,6 +17,7 @@ from lib.core.optim import build_optimizer, build_scheduler, current_lr, resume_
 from lib.core.plots import save_plot
 from lib.core.stages import NO_SURFACE_ERROR, STAGES
 from lib.core.tester import Options, Tester, build_dataset
+from lib.datasets.batch import Batch
 from lib.datasets.loader import BatchLoader
 from lib.evaluation.report import complete_report
 from lib.models.parameters import count_parameters
@@ -103,14 +104,12 @@ class Trainer:
         batches = self.loader.epoch(epoch)
         progress = tqdm(batches, total=len(self.loader), leave=False, dynamic_ncols=True, disable=not main)
         for number, batch in enumerate(progress):
-            loss, terms = self.stage.loss(model, batch, epoch)
-            self.optimizer.zero_grad()
-            loss.backward()
-            self.optimizer.step()
-            losses.append(loss.detach())
+            loss, terms = self.step(model, batch, epoch)
+            losses.append(loss)
             parts.append(torch.stack(list(terms.values())))
             if main and number % self.cfg.TRAIN.print_freq == 0:
-                text = " ".join(f"{name}: {float(value):.4f}" for name, value in terms.items())
+                values = zip(terms, parts[-1].tolist())  # one copy: a GPU is waited for in each
+                text = " ".join(f"{name}: {value:.4f}" for name, value in values)
                 progress.set_description(f"Epoch{epoch}_({number}/{len(self.loader)}) => {text}")
         mean = distributed.all_reduce_mean(torch.stack(losses).mean()).item()
         if not math.isfinite(mean):
@@ -122,6 +121,14 @@ class Trainer:
             print(f"Epoch{epoch} Loss: {mean:.4f}")
         means = distributed.all_reduce_mean(torch.stack(parts).mean(0)).tolist()
         return mean, dict(zip(terms, means))
+
+    def step(self, model: torch.nn.Module, batch: Batch, epoch: int) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
+        """One step on a batch: loss and its terms, scalars that stay on the device. Nothing in it waits for a GPU."""
+        loss, terms = self.stage.loss(model, batch, epoch)
+        self.optimizer.zero_grad()
+        loss.backward()
+        self.optimizer.step()
+        return loss.detach(), terms
 
     def fit(self, run: Path | None) -> None:
         """Train to ``TRAIN.end_epoch``, testing, plotting and saving after each epoch; every process calls it.

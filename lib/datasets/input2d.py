@@ -6,6 +6,7 @@ import torch
 
 from lib.datasets.noise import human36_noise, synthesize_poses
 from lib.geometry.boxes import process_boxes, tight_boxes
+from lib.geometry.constants import constant
 from lib.geometry.crops import (
     apply_affine,
     crop_areas,
@@ -104,7 +105,7 @@ class Input2D:
         """(B, J, 2) of joints in the crop, zero mean and unit spread: the network's input."""
         # the published division by the size of the crop cancels with one scale per axis, and distorts with a common one
         if self.input_scale == "axis":
-            joints = joints / joints.new_tensor(self.crop_size)
+            joints = joints / constant(self.crop_size, joints)
         return standardise(joints, self.input_scale)
 
     def _mirror(self, joints, flip):
@@ -123,7 +124,7 @@ class Input2D:
         """Gaussian errors on cropped joints (B, J, 2), in crop pixels."""
         keypoints = joints[:, : self.joint_set.keypoint_num]
         noise = torch.randn(keypoints.shape, generator=generator, device=generator.device).to(joints)
-        std = joints.new_tensor(self.crop_size) * (JITTER_STD / JITTER_FRAME)
+        std = constant(self.crop_size, joints) * (JITTER_STD / JITTER_FRAME)
         return self._derived(keypoints + noise * std, joints)
 
     def _derived(self, keypoints, joints):

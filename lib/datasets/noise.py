@@ -15,6 +15,7 @@ from lib.datasets.noise_stats import (
     VISIBLE_LIMITS,
 )
 from lib.geometry.boxes import CROP_HEIGHT, CROP_WIDTH
+from lib.geometry.constants import constant
 from lib.geometry.single import to_tensor
 from lib.joints.tables import COCO, HUMAN36
 
@@ -72,7 +73,7 @@ def synthesize_poses(
     if visible is None:
         visible = torch.ones(joints.shape[:-1], dtype=torch.bool, device=joints.device)
     count = visible.sum(dim=-1)
-    few = (count[:, None] > count.new_tensor(VISIBLE_LIMITS)).sum(dim=-1)
+    few = (count[:, None] > constant(VISIBLE_LIMITS, count)).sum(dim=-1)
     scale = area.to(joints).sqrt()[:, None]
     noisy = joints.clone()
     for tables in _coco_tables(joints.dtype, joints.device):
@@ -129,7 +130,7 @@ def _place(joint, partner, has_partner, rates, tables: _Tables, scale, generator
     # joints without an accepted proposal: the mirror image of a refused one lies in the allowed half of the plane
     angle = torch.where(accepted.any(dim=0), angle, math.pi - angle)
 
-    axis = torch.where(gap[..., None] > 0, offset / gap[..., None], offset.new_tensor([1.0, 0.0]))
+    axis = torch.where(gap[..., None] > 0, offset / gap[..., None], constant((1.0, 0.0), offset))
     axis = torch.where(at_partner[..., None], -axis, axis)
     across = torch.stack([-axis[..., 1], axis[..., 0]], dim=-1)
     shift = torch.cos(angle)[..., None] * axis + torch.sin(angle)[..., None] * across
@@ -206,9 +207,9 @@ def human36_noise(
     """
     device = None if generator is None else generator.device
     errors = [HUMAN36_ERRORS[name] for name in HUMAN36.joints]
-    mean = torch.tensor([e.mean for e in errors], device=device)
-    std = torch.tensor([e.std for e in errors], device=device)
-    probability = torch.tensor([e.probability for e in errors], device=device)
-    normal = torch.randn(n, len(errors), 2, generator=generator, device=device) * std + mean
+    normal = torch.randn(n, len(errors), 2, generator=generator, device=device)
+    mean, std = constant([e.mean for e in errors], normal), constant([e.std for e in errors], normal)
+    normal = normal * std + mean
+    probability = constant([e.probability for e in errors], normal)
     hit = torch.rand(n, len(errors), generator=generator, device=device) < probability
-    return normal * hit[..., None] * (normal.new_tensor(out_size) / HUMAN36_FRAME)
+    return normal * hit[..., None] * (constant(out_size, normal) / HUMAN36_FRAME)

@@ -59,11 +59,13 @@ def fit_weak_perspective(
         # x and y are two rows of one problem: they share s, each has its own shift; float64 for an exact vertex
         source = joints[..., :2].double().transpose(1, 2)  # (B, 2, n)
         goal = ((target.double() - half) / half).transpose(1, 2)
-        if not (torch.isfinite(source).all() and torch.isfinite(goal).all()):
-            raise ValueError("camera fit: joints or targets contain NaN or infinite values")
+        finite = torch.isfinite(source).all() & torch.isfinite(goal).all()
         source_spread = (source - source.mean(-1, keepdim=True)).abs().mean((1, 2))
         goal_spread = (goal - goal.mean(-1, keepdim=True)).abs().mean((1, 2))
-        if (source_spread <= 1e-9).any() or (goal_spread <= 1e-9).any():
+        point = ((source_spread <= 1e-9) | (goal_spread <= 1e-9)).any()
+        if point | ~finite:  # one look: the host waits for a GPU in each
+            if not finite:
+                raise ValueError("camera fit: joints or targets contain NaN or infinite values")
             raise ValueError("camera fit: all joints of a pose lie in one point")
 
         scale = _best_scale(source, goal, MIN_SCALE_RATIO * goal_spread / source_spread)

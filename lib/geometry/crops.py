@@ -6,6 +6,7 @@ Images are never read: the crop only fixes the unit of the 2D errors and the fra
 import torch
 
 from lib.geometry.boxes import CROP_HEIGHT, CROP_WIDTH
+from lib.geometry.constants import constant
 
 Pairs = tuple[tuple[int, int], ...]
 
@@ -108,7 +109,7 @@ def rotate_flip_3d(
         x, y, z = points.unbind(-1)
         cos, sin = torch.cos(angle), torch.sin(angle)
         points = torch.stack([x * cos + y * sin, y * cos - x * sin, z], dim=-1)
-    return _choose(mask, _swap(points * points.new_tensor([-1.0, 1.0, 1.0]), pairs), points)
+    return _choose(mask, _swap(points * constant((-1.0, 1.0, 1.0), points), pairs), points)
 
 
 def sample_augmentation(
@@ -173,7 +174,7 @@ def swapped(count: int, pairs: Pairs) -> list[int]:
 
 
 def _swap(points: torch.Tensor, pairs: Pairs) -> torch.Tensor:
-    return points[..., swapped(points.shape[-2], pairs), :]
+    return points.index_select(-2, constant(swapped(points.shape[-2], pairs), points, torch.int64))
 
 
 def _choose(mask: torch.Tensor | None, changed: torch.Tensor, unchanged: torch.Tensor) -> torch.Tensor:

@@ -254,15 +254,19 @@ class Pose2MeshPredictor:
     ) -> tuple[torch.Tensor, ...]:
         """The parts of a `MeshPrediction`; ``pose3d`` (B, J, 3) in millimetres takes PoseNet's place."""
         mirror, given = Mirror(known, len(pose2d), self.device), pose3d is not None
-        pose2d = mirror.points(pose2d.to(self.device))
+        pose2d = mirror.points(pose2d)
+        # on the CPU: what is looked at here, a GPU would be waited for.
         # the published crop to 288 x 384 before this step cancels in the standardisation
         network_input = standardise(pose2d, self.input_scale).float()
+        box, target = camera_crop(pose2d)
+        network_input, pose2d, box, target = (
+            values.to(self.device, non_blocking=True) for values in (network_input, pose2d, box, target)
+        )
         if pose3d is None:
             mesh, pose3d = self.network(network_input)
         else:
             pose3d = mirror.vectors(pose3d.to(self.device)).float()
             mesh = self.network.mesh(network_input, pose3d)
-        box, target = camera_crop(pose2d)
         count = self.joint_set.keypoint_num  # derived joints are means of others, which would count twice
         joints = self.regress(mesh)
         camera, residual = fit_weak_perspective(joints[:, :count], target[:, :count])

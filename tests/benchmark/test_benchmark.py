@@ -1,6 +1,7 @@
 """The benchmark's schedule, table and measured processes (no figure is asserted: machines differ)."""
 
 import io
+import itertools
 import json
 
 import numpy as np
@@ -9,6 +10,7 @@ import pytest
 from lib.benchmark import allocator, cases_data, models
 from lib.benchmark.cases import CASES
 from lib.benchmark.generated import generated_columns
+from lib.benchmark.gpu_rows import GPU_ROWS, rows_for
 from lib.benchmark.machine import describe, meshnet_operations, sgemm_rate
 from lib.benchmark.process import Worker
 from lib.benchmark.report import arithmetic_text, disagreements, machine_text, table
@@ -131,16 +133,29 @@ def test_a_worker_answers_in_its_own_channel():
 def test_a_gpu_is_named_and_its_absence_told(monkeypatch, capsys):
     assert describe(2)["gpu"] is None
     monkeypatch.setattr("torch.cuda.get_device_name", lambda device: f"Card {device}")
-    assert machine_text(describe(2, "cuda:1")).startswith("Card cuda:1; ")
+    assert machine_text(describe(2, "cuda:1")).startswith("Card cuda:1; no TF32; ")
+    monkeypatch.setattr("torch.get_float32_matmul_precision", lambda: "high")
+    assert "float32 products rounded to TF32" in machine_text(describe(2, "cuda:1"))
     monkeypatch.setattr("torch.cuda.is_available", lambda: False)
     for arguments, words in (
         (["--device", "cuda"], "this machine has 0 usable"),
         (["--device", "tpu"], "unknown device"),
+        (["--rows", "inference1", "inference1_graph"], "inference1_graph need --device cuda"),
     ):
         with pytest.raises(SystemExit):
             parse_arguments(arguments)
         assert words in capsys.readouterr().err
     assert parse_arguments([]).device == "cpu"
+    assert parse_arguments([]).rows == [measured.name for measured in ROWS]
+
+
+def test_rows_of_a_gpu():
+    """Cases stay together, as they share their processes; targets are a CPU's."""
+    rows = rows_for("cuda:0")
+    assert {measured.name for measured in rows} == {measured.name for measured in (*ROWS, *GPU_ROWS)}
+    assert len(list(itertools.groupby(measured.case for measured in rows))) == len({measured.case for measured in ROWS})
+    assert not any(measured.target.ratio for measured in rows)
+    assert rows_for("cpu") == list(ROWS)
 
 
 def test_a_gpu_is_waited_for(monkeypatch):

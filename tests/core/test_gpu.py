@@ -5,6 +5,7 @@ POSE2MESH_GPU_TESTS_ON=cpu python -m pytest -m cuda tests    # the same code on 
 """
 
 import os
+from contextlib import contextmanager, nullcontext
 
 import numpy as np
 import pytest
@@ -17,6 +18,8 @@ from lib.core.optim import build_optimizer
 from lib.core.stages import STAGES
 from lib.datasets.loader import BatchLoader
 from lib.datasets.pose_dataset import stream
+from lib.models.graphed import Graphed
+from lib.models.prepare import prepare
 from lib.predictor import Pose2MeshPredictor
 from lib.runtime import distributed
 from lib.settings.reading import load_config
@@ -30,7 +33,7 @@ pytestmark = [
     pytest.mark.skipif(DEVICE == "cuda" and not torch.cuda.is_available(), reason="needs a GPU that torch can use"),
 ]
 needs_two = pytest.mark.skipif(DEVICE == "cuda" and torch.cuda.device_count() < 2, reason="needs two GPUs")
-needs_counter = pytest.mark.skipif(DEVICE != "cuda", reason="torch counts the memory of GPUs alone")
+needs_counter = pytest.mark.skipif(DEVICE != "cuda", reason="torch counts the memory and the waits of GPUs alone")
 
 MESH = {
     "MODEL": {"name": "pose2mesh_net", "body": "open_1723", "part_loss_weight": 1.0, "edge_loss_weight": 0.02},
@@ -70,6 +73,50 @@ def steps(cfg, device, count):
         optimizer.step()
         losses.append(loss.item())
     return losses
+
+
+@contextmanager
+def no_waits():
+    """Whatever makes the host wait for a GPU raises."""
+    torch.cuda.set_sync_debug_mode("error")
+    try:
+        yield
+    finally:
+        torch.cuda.set_sync_debug_mode("default")
+
+
+@needs_counter
+@both_stages
+@pytest.mark.parametrize("optimizer", ["rmsprop", "adam", "adamw", "sgd"])
+def test_a_step_and_a_prediction_do_not_wait(small_config, name, optimizer):
+    cfg = small_config(name, "coco", TRAIN={"optimizer": optimizer, "edge_loss_start": 0}, **SAME_DRAWS)
+    stage, model, batch = prepared(cfg, DEVICE)
+    trained = build_optimizer(cfg.TRAIN, model.train().parameters())
+    for number in range(3):
+        # libraries may wait while they set themselves up
+        with no_waits() if number else nullcontext():
+            loss, _ = stage.loss(model.train(), batch, 1)
+            trained.zero_grad()
+            loss.backward()
+            trained.step()
+            with torch.no_grad():
+                stage.predict(model.eval(), batch)
+
+
+@needs_counter
+@pytest.mark.parametrize("precision", ["float32", "bf16"])
+def test_graphs_give_what_calls_give(small_config, precision):
+    _, model, batch = prepared(small_config("pose2mesh_net", "coco", **SAME_DRAWS), DEVICE)
+    prepare(model.eval(), precision)
+    graphed = Graphed(model)
+    for size in (1, 8, 1, 8, 1, 8, 12):
+        poses = batch.inputs["pose2d"][:size] + torch.rand(1, device=DEVICE)
+        with torch.inference_mode():
+            expected = model(poses)
+        for found, wanted in zip(graphed(poses), expected, strict=True):
+            assert apart(found, wanted) < 1e-6
+    with no_waits():
+        graphed(poses[:8])
 
 
 @both_stages
