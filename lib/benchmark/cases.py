@@ -6,23 +6,27 @@ and the camera are the CPU's.
 """
 
 from collections.abc import Callable
+from dataclasses import asdict
 
 import torch
 
 from lib.benchmark import models
 from lib.benchmark.cases_data import data_case, demo_case, evaluation_case
 from lib.benchmark.cases_scaling import loading_case, processes_case
-from lib.benchmark.machine import sgemm_rate
+from lib.benchmark.machine import measure_rates
 from lib.core.loss import Pose2MeshLoss, PoseNetLoss
 from lib.core.optim import build_optimizer
 from lib.geometry.camera_fit import CROP_SIZE, fit_weak_perspective, project
 from lib.graph.mesh_graph import MeshGraph
 from lib.models.pose2mesh_net import Pose2Mesh
 from lib.models.posenet import build_posenet
+from lib.models.prepare import prepare
 from lib.plain.camera import fit_camera
 from lib.plain.graph import levels_in_use, plain_coarse_graphs
 from lib.plain.networks import PlainPose2Mesh, PlainPoseNet
 from lib.plain.training import PlainTrainer, posenet_step
+from lib.settings.setting import BF16, FLOAT32
+from lib.units import MM_PER_M
 
 Repeat = Callable[..., tuple]
 CHECKED_VERTICES = 500  # every so many vertices of the first mesh are compared
@@ -30,8 +34,12 @@ SEED = 0
 
 
 def inference_case(side: str, device: str) -> Repeat:
-    """Whole network in evaluation mode, 2D poses to meshes in the mesh's own order; ``part="meshnet"``: MeshNet."""
+    """Whole network in evaluation mode, 2D poses to meshes in the mesh's own order; ``part="meshnet"``: MeshNet.
+
+    ``part="distance"``: mean and largest distance in mm of the meshes to those of float32, over all vertices.
+    """
     model: Pose2Mesh | PlainPose2Mesh
+    ready = ""
     if side == "ours":
         model = models.our_pose2mesh().to(device).eval()
 
@@ -44,28 +52,41 @@ def inference_case(side: str, device: str) -> Repeat:
         def predict(pose2d):
             return model(pose2d)[0][:, rows, :]
 
-    def repeat(batch: int, part: str = ""):
+    def make_ready(precision: str):
+        nonlocal ready
+        if side == "ours" and precision != ready:
+            prepare(model, precision)
+            ready = precision
+
+    def repeat(batch: int, part: str = "", precision: str = FLOAT32):
+        make_ready(precision)
         with torch.inference_mode():
             pose2d = models.poses(batch).to(device)
             if part == "meshnet":
                 mesh = model.pose2mesh(torch.cat([pose2d, pose2d.new_zeros(*pose2d.shape[:2], 3)], dim=2))
             else:
                 mesh = predict(pose2d)
+            if part == "distance":
+                make_ready(FLOAT32)
+                distances = MM_PER_M * (mesh - predict(pose2d)).norm(dim=2)
+                return batch, [distances.mean(), distances.max()]
         return batch, mesh[0, ::CHECKED_VERTICES].flatten().tolist()
 
     return repeat
 
 
 def training_case(side: str, device: str) -> Repeat:
-    """Forward, five losses, backward, RMSprop of Pose2Mesh."""
+    """Forward, five losses, backward, RMSprop of Pose2Mesh; in bf16 as ``TRAIN.precision`` does it."""
     faces, regressor = models.mesh_model().faces, models.regressor()
     if side == "ours":
         cfg, model = models.config(), models.our_pose2mesh().to(device).train()
         criterion = Pose2MeshLoss(cfg.MODEL, cfg.TRAIN, faces, regressor).to(device)
         optimizer = build_optimizer(cfg.TRAIN, model.parameters())
 
-        def step(batch):
-            total, _ = criterion(model(batch.inputs["pose2d"]), batch.targets, batch.meta, epoch=1)
+        def step(batch, precision=FLOAT32):
+            with torch.autocast(torch.device(device).type, dtype=torch.bfloat16, enabled=precision == BF16):
+                mesh, joints = model(batch.inputs["pose2d"])
+            total, _ = criterion((mesh.float(), joints.float()), batch.targets, batch.meta, epoch=1)
             optimizer.zero_grad()
             total.backward()
             optimizer.step()
@@ -76,9 +97,9 @@ def training_case(side: str, device: str) -> Repeat:
         trainer.faces, trainer.reverse = trainer.faces.to(device), trainer.reverse.to(device)
         step = trainer.step
 
-    def repeat(batch: int):
+    def repeat(batch: int, **precision: str):
         torch.manual_seed(SEED)
-        step(models.training_batch(batch, device))
+        step(models.training_batch(batch, device), **precision)
         return batch, ()
 
     return repeat
@@ -145,11 +166,11 @@ def camera_case(side: str, device: str) -> Repeat:
     return repeat
 
 
-def sgemm_case(side: str, device: str) -> Repeat:
-    """Rate of dense float32 products on this machine, operations per second (as the number to agree on)."""
+def rates_case(side: str, device: str) -> Repeat:
+    """What this machine does per second, see ``lib.benchmark.machine.measure_rates``."""
 
-    def repeat(size: int):
-        return 1, [sgemm_rate(size, device=device)]
+    def repeat(square: int, numbers: int):
+        return 1, (), {"rates": asdict(measure_rates(square, numbers, device))}
 
     return repeat
 
@@ -163,7 +184,7 @@ CASES: dict[str, Callable[[str, str], Repeat]] = {
     "evaluation": evaluation_case,
     "camera": camera_case,
     "demo": demo_case,
-    "sgemm": sgemm_case,
+    "rates": rates_case,
     "loading": loading_case,
     "processes": processes_case,
 }
