@@ -52,8 +52,9 @@ class Phase:
     def seconds(self, rates: Rates) -> float:
         """The least time."""
         computing = sum(count / rates.products[name] for name, count in self.operations.items())
-        bandwidth = rates.updating if self.written else rates.reading
-        return max(computing, (self.read + self.written) / bandwidth, self.fixed)
+        alone = max(self.read - self.written, 0.0)
+        moving = alone / rates.reading + (self.read + self.written - alone) / rates.updating
+        return max(computing, moving, self.fixed)
 
 
 @dataclass(frozen=True)

@@ -89,6 +89,7 @@ def test_the_slowest_of_a_phase_counts():
     assert Phase("", {"float32": 200.0, "bfloat16": 400.0}, read=50.0).seconds(RATES) == 3.0
     assert Phase("", {"float32": 200.0}, read=150.0).seconds(RATES) == 3.0
     assert Phase("", read=50.0, written=50.0).seconds(RATES) == 5.0
+    assert Phase("", read=100.0, written=50.0).seconds(RATES) == 50 / 50 + 100 / 20  # what is only read, what is updated
     assert Phase("", {"float32": 100.0}, fixed=7.0).seconds(RATES) == 7.0
     figures = _limit([Phase("", {"float32": 100.0}), Phase("", read=50.0)], RATES, 4.0)
     assert (figures["least_seconds"], figures["share"]) == (2.0, 0.5)
