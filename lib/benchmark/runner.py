@@ -220,7 +220,7 @@ def measure_limits(
 ) -> dict:
     """The machine's rates, and each row's least time beside what it took as run; see ``lib.benchmark.limits``."""
     phases = {row.name: row_phases(row, quick, device) for row in rows}
-    taken = {name: columns["as run"]["ours"]["seconds_median"] for name, columns in results.items() if columns}
+    taken = {name: found["as run"]["ours"]["seconds_median"] for name, found in results.items() if "as run" in found}
     with Worker("ours", "as run", threads, device) as worker:
 
         def measured_rates() -> Rates:

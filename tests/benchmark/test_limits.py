@@ -1,16 +1,18 @@
 """Counted operations and bytes against numbers by hand, and the least times that follow."""
 
+from contextlib import nullcontext
+from dataclasses import asdict
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
-import torch
 from scipy import sparse
 
-from lib.benchmark import limits, models
+from lib.benchmark import limits, models, runner
 from lib.benchmark.limits import Phase, Types
 from lib.benchmark.machine import Rates
 from lib.benchmark.report import limits_text
 from lib.benchmark.rows import MESHNET_ROW, ROWS
-from lib.benchmark.runner import _limit
 from lib.graph.mesh_graph import MeshGraph
 from lib.models.mesh_plan import MeshNetPlan
 from lib.models.meshnet import MeshNet
@@ -89,9 +91,9 @@ def test_the_slowest_of_a_phase_counts():
     assert Phase("", {"float32": 200.0, "bfloat16": 400.0}, read=50.0).seconds(RATES) == 3.0
     assert Phase("", {"float32": 200.0}, read=150.0).seconds(RATES) == 3.0
     assert Phase("", read=50.0, written=50.0).seconds(RATES) == 5.0
-    assert Phase("", read=100.0, written=50.0).seconds(RATES) == 50 / 50 + 100 / 20  # what is only read, what is updated
+    assert Phase("", read=100.0, written=50.0).seconds(RATES) == 50 / 50 + 100 / 20  # only read, updated
     assert Phase("", {"float32": 100.0}, fixed=7.0).seconds(RATES) == 7.0
-    figures = _limit([Phase("", {"float32": 100.0}), Phase("", read=50.0)], RATES, 4.0)
+    figures = runner._limit([Phase("", {"float32": 100.0}), Phase("", read=50.0)], RATES, 4.0)
     assert (figures["least_seconds"], figures["share"]) == (2.0, 0.5)
     assert RATES.best(Rates({"float32": 90.0, "bfloat16": 500.0}, 60.0, 10.0)) == Rates(
         {"float32": 100.0, "bfloat16": 500.0}, 60.0, 20.0
@@ -128,12 +130,31 @@ def test_rounded_factors(monkeypatch):
     assert Types.of("half", "cuda", training=False) == Types("float16", "float16", "float16")
 
 
-def test_every_row_has_a_line():
+def test_limits_of_measured_rows(monkeypatch):
+    answers = [{"rates": asdict(rates)} for rates in (RATES, Rates({"float32": 90.0, "bfloat16": 90.0}, 60.0, 10.0))]
+
+    worker = SimpleNamespace(run=lambda case, _arguments: {"rates": answers}[case].pop(0))
+    monkeypatch.setattr(runner, "Worker", lambda *_: nullcontext(worker))
+    monkeypatch.setattr(runner, "_import_seconds", lambda threads, repeats: 7.0)
+    rows = [ROW[name] for name in ("evaluation", "camera", "demo")]
+    # the process of the first row died as run
+    results = {"evaluation": {"memory kept": {}}, "camera": {}, "demo": {"as run": {"ours": {"seconds_median": 1e9}}}}
+    found = runner.measure_limits(rows, results, 2, True)
+    assert found["rates"] == {"products": RATES.products, "reading": 60.0, "updating": 20.0}
+    evaluation, camera, demo = (found["rows"][row.name] for row in rows)
+    assert (evaluation["least_seconds"], evaluation["share"]) == (2 * 12 * 1024 * 6890 / 60, None)
+    assert camera == {"phases": [], "least_seconds": None, "seconds": None, "share": None}
+    assert demo["phases"][-1]["least_seconds"] == 7.0
+    assert demo["share"] == demo["least_seconds"] / 1e9
+
+
+def test_every_row_has_a_line(monkeypatch):
+    monkeypatch.setattr("torch.cpu.get_capabilities", lambda: {"f16c": True, "avx512_bf16": True})
     rows = {}
     for row in (*ROWS, MESHNET_ROW):
         phases = limits.row_phases(row, True, "cpu")
         assert bool(phases) == limits.has_limit(row) == (row.name not in ("graph", "camera"))
-        rows[row.name] = _limit(phases, Rates(dict.fromkeys(("float32", "bfloat16"), 1e11), 1e10, 1e10), 0.5)
+        rows[row.name] = runner._limit(phases, Rates(dict.fromkeys(("float32", "bfloat16"), 1e11), 1e10, 1e10), 0.5)
     text = limits_text(
         list(ROWS), {"rates": {"products": {"float32": 1e11}, "reading": 1e10, "updating": 9e9}, "rows": rows}, True
     )
@@ -142,4 +163,4 @@ def test_every_row_has_a_line():
     assert len(lines) == len(ROWS) + 1
     camera = next(line for line in lines if line.startswith("camera"))
     assert " ".join(camera.split()) == "camera fit - - - 500.0 ms -"
-    assert "GFLOP bfloat16 + " in text or not torch.cpu.get_capabilities().get("avx512_bf16")
+    assert "GFLOP bfloat16 + " in text
