@@ -7,13 +7,14 @@ and the camera are the CPU's. A network's input is made in the first repeat of i
 
 import functools
 from collections.abc import Callable
+from dataclasses import asdict
 
 import torch
 
 from lib.benchmark import models
 from lib.benchmark.cases_data import data_case, demo_case, evaluation_case
 from lib.benchmark.cases_scaling import loading_case, processes_case
-from lib.benchmark.machine import sgemm_rate
+from lib.benchmark.machine import measure_rates
 from lib.checkpoints.graphs import configured_graph
 from lib.core.loss import Pose2MeshLoss, PoseNetLoss
 from lib.core.optim import build_optimizer
@@ -30,6 +31,7 @@ from lib.plain.graph import levels_in_use, plain_coarse_graphs
 from lib.plain.networks import PlainMeshNet, PlainPose2Mesh, PlainPoseNet
 from lib.plain.training import PlainTrainer, posenet_step
 from lib.settings.setting import BF16, FLOAT32
+from lib.units import MM_PER_M
 
 Repeat = Callable[..., tuple]
 CHECKED_VERTICES = 500  # every so many vertices of the first mesh are compared
@@ -40,6 +42,7 @@ def inference_case(side: str, device: str) -> Repeat:
     """Whole network in evaluation mode, 2D poses to meshes in the mesh's own order; ``part="meshnet"``: MeshNet.
 
     Ours is prepared, as programs do, for products in ``precision``; with ``graph`` its calls are CUDA graphs.
+    ``part="distance"``: mean and largest distance in mm of the meshes to those of float32, over all vertices.
     """
     model: Pose2Mesh | PlainPose2Mesh
     if side == "ours":
@@ -70,13 +73,16 @@ def inference_case(side: str, device: str) -> Repeat:
                 mesh = model.pose2mesh(torch.cat([pose2d, pose2d.new_zeros(*pose2d.shape[:2], 3)], dim=2))
             else:
                 mesh = predict(pose2d, precision, graph)
+            if part == "distance":
+                distances = MM_PER_M * (mesh - predict(pose2d, FLOAT32, False)).norm(dim=2)
+                return batch, [distances.mean(), distances.max()]
         return batch, mesh[0, ::CHECKED_VERTICES].flatten().tolist()
 
     return repeat
 
 
 def training_case(side: str, device: str) -> Repeat:
-    """Forward, five losses, backward, RMSprop of Pose2Mesh; ours also with forward passes in bfloat16."""
+    """Forward, five losses, backward, RMSprop of Pose2Mesh; in bf16 as ``TRAIN.precision`` does it."""
     faces, regressor = models.mesh_model().faces, models.regressor()
     if side == "ours":
         cfg, model = models.config(), models.our_pose2mesh().to(device).train()
@@ -206,11 +212,11 @@ def camera_case(side: str, device: str) -> Repeat:
     return repeat
 
 
-def sgemm_case(side: str, device: str) -> Repeat:
-    """Rate of dense float32 products on this machine, operations per second (as the number to agree on)."""
+def rates_case(side: str, device: str) -> Repeat:
+    """What this machine does per second, see ``lib.benchmark.machine.measure_rates``."""
 
-    def repeat(size: int):
-        return 1, [sgemm_rate(size, device=device)]
+    def repeat(square: int, numbers: int):
+        return 1, (), {"rates": asdict(measure_rates(square, numbers, device))}
 
     return repeat
 
@@ -225,7 +231,7 @@ CASES: dict[str, Callable[[str, str], Repeat]] = {
     "evaluation": evaluation_case,
     "camera": camera_case,
     "demo": demo_case,
-    "sgemm": sgemm_case,
+    "rates": rates_case,
     "loading": loading_case,
     "processes": processes_case,
 }

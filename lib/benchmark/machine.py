@@ -1,20 +1,24 @@
-"""Description of the machine, and the arithmetic of the networks in numbers."""
+"""Description of the machine, and its rates: products and bytes per second."""
 
-import itertools
 import os
 import platform
 import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import torch
 
 from lib.benchmark.allocator import synchronise
-from lib.graph.mesh_graph import MeshGraph
-from lib.models.backbones.mesh_levels import level_rows
-from lib.models.meshnet import MeshNetPlan
+from lib.models.precision import rounding
+from lib.models.torch_operators import product
+from lib.settings.setting import PRECISIONS
 
-CHEBYSHEV_ORDER = 3
+# (M, K) and (K, N) of MeshNet's wide levels, with as many samples as are worked on together
+MESHNET_SHAPES = ((2586, 256, 768), (3445, 128, 384), (6890, 128, 384))
+REPEATS = 4
 
 
 def describe(threads: int, device: str = "cpu") -> dict:
@@ -49,26 +53,72 @@ def _memory() -> int:
     return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
 
 
-def sgemm_rate(size: int, repeats: int = 5, device: str = "cpu") -> float:
-    """Floating point operations per second of a square float32 matrix product, the best of some repeats."""
-    a, b, c = (torch.rand(size, size, device=device) for _ in range(3))
-    torch.mm(a, b, out=c)
+@dataclass(frozen=True)
+class Rates:
+    """What a machine does per second at best.
+
+    Attributes:
+        products: operations of dense products, multiply and add apart, by the name of the factors' type.
+        reading: bytes read from memory.
+        updating: bytes read and written, as many of either.
+    """
+
+    products: dict[str, float]
+    reading: float
+    updating: float
+
+    def best(self, other: "Rates") -> "Rates":
+        """The higher of each rate."""
+        products = {name: max(rate, other.products[name]) for name, rate in self.products.items()}
+        return Rates(products, max(self.reading, other.reading), max(self.updating, other.updating))
+
+
+def type_name(dtype: torch.dtype | None) -> str:
+    """``bfloat16`` and the like; None, as in ``lib.models.precision.Rounding``, is float32."""
+    return str(dtype or torch.float32).removeprefix("torch.")
+
+
+def measure_rates(square: int, numbers: int, device: str = "cpu") -> Rates:
+    """Rates with this process's threads, the best of some repeats and ways.
+
+    Args:
+        square: size of the largest product's matrices.
+        numbers: of float32 in the arrays that go through memory; far more than caches hold.
+        device: whose rates.
+    """
+    products: dict[str, float] = {}
+    for precision in PRECISIONS:
+        try:
+            dtype = rounding(precision, torch.device(device)).meshnet or torch.float32
+        except ValueError:  # not of this processor
+            continue
+        if type_name(dtype) not in products:
+            products[type_name(dtype)] = _product_rate(square, dtype, device)
+    source, target = (torch.ones(numbers, device=device) for _ in range(2))
+    size = numbers * source.element_size()
+    reading = min(_seconds(way, device) for way in (source.sum, source.max, lambda: torch.dot(source, source)))
+    # to copy, some processors read the lines that they overwrite
+    updating = min(_seconds(way, device) for way in (lambda: target.copy_(source), lambda: target.mul_(1.0)))
+    return Rates(products, size / reading, 2 * size / updating)
+
+
+def _product_rate(square: int, dtype: torch.dtype, device: str) -> float:
+    rates = []
+    for rows, inner, columns in ((square,) * 3, *MESHNET_SHAPES):
+        x = torch.rand(rows, inner, device=device).to(dtype)
+        weights = torch.rand(inner, columns, device=device).to(dtype)
+        rates.append(2 * rows * inner * columns / _seconds(partial(product, x, weights), device))
+    return max(rates)
+
+
+def _seconds(call: Callable[[], object], device: str) -> float:
+    """The shortest of some repeats, after one that does not count."""
+    call()
     best = float("inf")
-    for _ in range(repeats):
+    for _ in range(REPEATS):
         synchronise(device)
         start = time.perf_counter()
-        torch.mm(a, b, out=c)
+        call()
         synchronise(device)
         best = min(best, time.perf_counter() - start)
-    return 2 * size**3 / best
-
-
-def meshnet_operations(graph: MeshGraph, plan: MeshNetPlan) -> float:
-    """Floating point operations of the dense products for one sample: real vertices only, multiply and add apart."""
-    real = [level.real for level in level_rows(graph)]
-    rows = [graph.joint_num, *real, real[-1]]
-    total = 0
-    for count, block in zip(rows, plan.channels):
-        total += sum(2 * count * CHEBYSHEV_ORDER * a * b for a, b in itertools.pairwise(block))
-    fully_connected = 2 * graph.joint_num * plan.channels[0][-1] * real[0] * plan.channels[1][0]
-    return float(total + fully_connected)
+    return best

@@ -20,6 +20,7 @@ from lib.models.skip_init import SkipInit
 from lib.plain.networks import PlainMeshNet, PlainPose2Mesh, PlainPoseNet
 from lib.settings.config import Config
 from lib.settings.reading import load_config, merge
+from lib.settings.setting import FLOAT32
 from lib.units import MM_PER_M
 
 Model = TypeVar("Model", bound=torch.nn.Module)
@@ -116,6 +117,6 @@ def training_batch(batch: int, device: str = "cpu", model: MeshModel | None = No
 
 
 def open_config() -> Config:
-    """Settings of the shipped weights: narrow MeshNet with its base, frozen PoseNet; in float32, as on a CPU."""
+    """Settings of the shipped weights: narrow MeshNet with its base, frozen PoseNet; in float32."""
     cfg = load_config(ROOT / "asset" / "yaml" / f"pose2mesh_{JOINTS}J_train_open.yml")
-    return cfg.changed(TRAIN={"precision": "fp32"}, DATASET={"cache": ""})
+    return cfg.changed(TRAIN={"precision": FLOAT32}, DATASET={"cache": ""})

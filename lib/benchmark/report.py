@@ -1,6 +1,8 @@
-"""The printed table."""
+"""The printed tables."""
 
-from lib.benchmark.rows import MEMORY_ROW, Row, Target
+from collections.abc import Sequence
+
+from lib.benchmark.rows import MEMORY_ROW, MESHNET_ROW, Row, Target
 
 _HEADER = ("", "column", "ours", "plain", "ratio", "target", "", "throughput", "peak memory", "repeats")
 
@@ -28,7 +30,8 @@ def _verdict(target: Target, column: str, ratio: float) -> str:
 
 def _smaller(row: Row, ours: dict, plain: dict) -> str:
     items = plain["items_per_repeat"]
-    return "" if items == ours["items_per_repeat"] else f", plain of {items:,} {row.unit}"
+    smaller = "" if items == ours["items_per_repeat"] else f", plain of {items:,} {row.unit}"
+    return smaller + (f", plain as in {plain['like']}" if plain["like"] else "")
 
 
 def _line(row: Row, column: str, figures: dict, quick: bool) -> tuple[str, ...]:
@@ -65,8 +68,12 @@ def table(rows: list[Row], results: dict[str, dict], quick: bool) -> str:
                 )
     if quick:  # the targets are for the full sizes
         lines = [(*line[:5], "", "", *line[7:]) for line in lines]
-    lines = [tuple(line) + ("",) * (len(_HEADER) - len(line)) for line in lines]
-    used = [i for i in range(len(_HEADER)) if any(line[i] for line in lines)]
+    return _aligned([tuple(line) + ("",) * (len(_HEADER) - len(line)) for line in lines])
+
+
+def _aligned(lines: Sequence[Sequence[str]]) -> str:
+    """Text of a table, without empty columns."""
+    used = [i for i in range(len(lines[0])) if any(line[i] for line in lines)]
     widths = {i: max(len(line[i]) for line in lines) for i in used}
     return "\n".join("  ".join(line[i].ljust(widths[i]) for i in used).rstrip() for line in lines)
 
@@ -81,19 +88,47 @@ def disagreements(rows: list[Row], results: dict[str, dict]) -> list[str]:
     ]
 
 
+def distances(rows: list[Row], results: dict[str, dict], quick: bool) -> list[str]:
+    """How far meshes of rounded factors are from those of float32."""
+    return [
+        f"{row.text(quick)}: {found['mean_mm']:.3f} mm (mean), {found['largest_mm']:.2f} mm (largest) from float32; "
+        f"within {found['within_mm']:g} mm (mean): {'met' if found['met'] else 'missed'}"
+        for row in rows
+        for figures in results[row.name].values()
+        if (found := figures.get("distance")) is not None
+    ]
+
+
+def limits_text(rows: list[Row], limits: dict, quick: bool) -> str:
+    """The second table: what no program avoids beside what ours took as run."""
+    rates = limits["rates"]
+    lines: list[tuple[str, ...]] = [("", "operations", "memory", "least time", "as run", "share")]
+    for row in (*rows, MESHNET_ROW):
+        if row.name in limits["rows"]:
+            lines.append((row.text(quick), *_limit_cells(limits["rows"][row.name])))
+    products = ", ".join(f"{rate / 1e9:.0f} GFLOP/s {name}" for name, rate in rates["products"].items())
+    memory = f"reads {rates['reading'] / 1e9:.1f} GB/s, reads and writes {rates['updating'] / 1e9:.1f} GB/s"
+    return f"Limits of this machine: dense products {products}; memory {memory}\n{_aligned(lines)}"
+
+
+def _limit_cells(figures: dict) -> tuple[str, ...]:
+    taken = "-" if figures["seconds"] is None else _seconds(figures["seconds"])
+    if figures["least_seconds"] is None:
+        return "-", "-", "-", taken, "-"
+    operations: dict[str, float] = {}
+    for phase in figures["phases"]:
+        for name, count in phase["operations"].items():
+            operations[name] = operations.get(name, 0.0) + count
+    counted = " + ".join(f"{count / 1e9:.3g} GFLOP {name}" for name, count in sorted(operations.items()))
+    moved = sum(phase["read"] + phase["written"] for phase in figures["phases"])
+    share = "-" if figures["share"] is None else f"{100 * figures['share']:.0f} %"
+    return counted or "-", f"{moved / 1e9:.2f} GB", _seconds(figures["least_seconds"]), taken, share
+
+
 def machine_text(machine: dict) -> str:
     products = "float32 products rounded to TF32" if machine["tf32"] else "no TF32"
     card = f"{machine['gpu']}; {products}; " if machine["gpu"] else ""
     return (
         f"{card}{machine['cpu']}, {machine['cores']} cores, {machine['threads']} threads, {machine['memory_gib']} GiB; "
         f"Python {machine['python']}, torch {machine['torch']}, numpy {machine['numpy']}; {machine['system']}"
-    )
-
-
-def arithmetic_text(figures: dict) -> str:
-    rate, share = figures["sgemm_flops"] / 1e9, 100 * figures["meshnet_share"]
-    operations, seconds = figures["meshnet_operations_per_sample"] / 1e9, _seconds(figures["meshnet_seconds"])
-    return (
-        f"dense float32 products: {rate:.0f} GFLOP/s; MeshNet, batch {figures['meshnet_batch']}: {seconds} for "
-        f"{operations:.2f} GFLOP per sample = {share:.0f} % of that rate (memory kept)"
     )

@@ -2,18 +2,26 @@
 
 import itertools
 import statistics
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
+from dataclasses import asdict
 
 from tqdm import tqdm
 
+from lib.benchmark.allocator import environment
+from lib.benchmark.limits import Phase, row_phases
+from lib.benchmark.machine import Rates
 from lib.benchmark.process import Worker
-from lib.benchmark.rows import COLUMNS, Row
+from lib.benchmark.rows import COLUMNS, MESHNET_ROW, Row
 
 SIDES = ("ours", "plain")
 QUICK_REPEATS, QUICK_SECONDS = 2, 1.5
-SGEMM_SIZE = 3072
+RATES = {"square": 3072, "numbers": 2**27}  # 512 MiB in an array
+QUICK_RATES = {"square": 1024, "numbers": 2**25}
+IMPORTS = 3
 
 
 class Turns:
@@ -23,15 +31,20 @@ class Turns:
         row, column: what is measured.
         quick: small sizes, few repeats.
         advance: called with the number of steps that are done, for a progress bar.
+        plain: answers of plain to the same work, which is then not done again.
     """
 
-    def __init__(self, row: Row, column: str, quick: bool, advance: Callable[[int], object]):
+    def __init__(
+        self, row: Row, column: str, quick: bool, advance: Callable[[int], object], plain: list[dict] | None = None
+    ):
         self.row, self.column, self.quick, self.advance = row, column, quick, advance
         self.repeats = self.repeats_of(row, quick)
         seconds = row.plain_seconds if column in row.target.ratio else row.plain_seconds / 2
         self.plain_seconds = min(seconds, QUICK_SECONDS) if quick else seconds
         self.start = time.perf_counter()
-        self.answers: dict[str, list[dict]] = {side: [] for side in SIDES}
+        self.sides = SIDES if plain is None else SIDES[:1]
+        self.answers: dict[str, list[dict]] = {"ours": [], "plain": list(plain or [])}
+        self.distance: list[float] = []
         self._steps = 0
 
     @staticmethod
@@ -77,6 +90,8 @@ class Turns:
 
     def plain_has_time(self) -> bool:
         """Another repeat of plain is wanted and fits into its time."""
+        if "plain" not in self.sides:
+            return False
         seconds = [answer["seconds"] for answer in self.answers["plain"]]
         if not seconds:
             return True
@@ -85,16 +100,20 @@ class Turns:
     def take(self, ours: Worker, plain: Worker) -> None:
         """Both sides in turn."""
         for worker in (ours, plain):
-            self.warm_up(worker)
+            if worker.side in self.sides:
+                self.warm_up(worker)
         for _ in range(self.repeats):
             self.repeat(ours)
             if self.plain_has_time():
                 self.repeat(plain)
+        if self.row.within is not None:
+            arguments = {**self.row.arguments("ours", self.quick), "part": "distance"}
+            self.distance = ours.run(self.row.case, arguments)["check"]
         self.finish()
 
     def take_apart(self, start: Callable[[str], Worker]) -> None:
         """One side after the other, each in a process of its own."""
-        for side in SIDES:
+        for side in self.sides:
             with start(side) as worker:
                 self.warm_up(worker)
                 for _ in range(self.repeats):
@@ -106,9 +125,12 @@ class Turns:
         """Figures of the row in this column."""
         sides = {side: _summary(answers) for side, answers in self.answers.items()}
         ours, plain = sides["ours"], sides["plain"]
+        plain["like"] = "" if "plain" in self.sides else self.row.like
         ratio = plain["seconds_per_item"] / ours["seconds_per_item"]
+        measured = {} if self.row.within is None else {"distance": _distance(self.row.within, *self.distance)}
         return {
             **sides,
+            **measured,
             "ratio": ratio,
             "memory_ratio": ours["peak_bytes"] / plain["peak_bytes"],
             "target": self.row.target.ratio.get(self.column),
@@ -131,9 +153,14 @@ def _summary(answers: list[dict]) -> dict:
     }
 
 
+def _distance(within: float, mean: float, largest: float) -> dict:
+    """Of our mesh to that of float32, mm over all vertices of the batch."""
+    return {"mean_mm": mean, "largest_mm": largest, "within_mm": within, "met": mean <= within}
+
+
 def _agreement(row: Row, ours: list[float], plain: list[float]) -> bool | None:
     """Whether the two sides did the same; None when there is nothing to compare."""
-    if not ours or len(ours) != len(plain):
+    if row.within is not None or not ours or len(ours) != len(plain):
         return None
     scale = max(map(abs, plain))
     if row.may_be_smaller:
@@ -156,16 +183,18 @@ def measure(
     results: dict[str, dict] = {row.name: {} for row in rows}
     for column in COLUMNS:
         chosen = [row for row in rows if column in row.columns(quick)]
+        plain: dict[str, list[dict]] = {}
         groups = [list(group) for _, group in itertools.groupby(chosen, key=lambda row: quick or row.case)]
         for group in groups:
             try:
-                _measure_group(group, column, threads, quick, advance, results, device)
+                _measure_group(group, column, threads, quick, advance, results, device, plain)
             except RuntimeError as error:  # one side died, for example for lack of memory: the other rows still count
-                tqdm.write(f"Warning: {', '.join(row.name for row in group)} ({column}) not measured: {error}")
+                missing = ", ".join(row.name for row in group if column not in results[row.name])
+                tqdm.write(f"Warning: {missing} ({column}) not measured: {error}")
     return results
 
 
-def _measure_group(group, column, threads, quick, advance, results, device) -> None:
+def _measure_group(group, column, threads, quick, advance, results, device, plain) -> None:
     def start(side: str) -> Worker:
         return Worker(side, column, threads, device)
 
@@ -173,7 +202,7 @@ def _measure_group(group, column, threads, quick, advance, results, device) -> N
         together = quick or not group[0].alone
         workers = [stack.enter_context(start(side)) for side in SIDES] if together else []
         for row in group:
-            turns = Turns(row, column, quick, advance)
+            turns = Turns(row, column, quick, advance, plain.get(row.like))
             if together:
                 for worker in workers:  # both prepare at the same time, which is not measured
                     worker.send(row.case, False, {})
@@ -182,25 +211,59 @@ def _measure_group(group, column, threads, quick, advance, results, device) -> N
                 turns.take(*workers)
             else:
                 turns.take_apart(start)
+            plain[row.name] = turns.answers["plain"]
             results[row.name][column] = turns.result()
 
 
-def measure_arithmetic(threads: int, quick: bool, device: str = "cpu") -> dict:
-    """MeshNet's batch in relation to the machine's rate of dense products (both with kept memory)."""
-    from lib.benchmark import models
-    from lib.benchmark.machine import meshnet_operations
+def measure_limits(
+    rows: Sequence[Row], results: dict[str, dict], threads: int, quick: bool, device: str = "cpu"
+) -> dict:
+    """The machine's rates, and each row's least time beside what it took as run; see ``lib.benchmark.limits``."""
+    phases = {row.name: row_phases(row, quick, device) for row in rows}
+    taken = {name: found["as run"]["ours"]["seconds_median"] for name, found in results.items() if "as run" in found}
+    with Worker("ours", "as run", threads, device) as worker:
 
-    batch, repeats = (4, 2) if quick else (64, 5)
-    with Worker("ours", "memory kept", threads, device) as worker:
-        before = worker.run("sgemm", {"size": SGEMM_SIZE})["check"][0]
-        arguments = {"batch": batch, "part": "meshnet"}
-        seconds = statistics.median([worker.run("inference", arguments)["seconds"] for _ in range(repeats + 1)][1:])
-        rate = max(before, worker.run("sgemm", {"size": SGEMM_SIZE})["check"][0])
-    operations = meshnet_operations(models.graph(), models.our_plan())
+        def measured_rates() -> Rates:
+            return Rates(**worker.run("rates", QUICK_RATES if quick else RATES)["rates"])
+
+        rates = measured_rates()
+        if "inference64" in phases:
+            phases[MESHNET_ROW.name] = row_phases(MESHNET_ROW, quick, device)
+            taken[MESHNET_ROW.name] = _median_seconds(worker, MESHNET_ROW, quick)
+        rates = rates.best(measured_rates())
+    for row in rows:
+        if row.cold:
+            seconds = _import_seconds(threads, 1 if quick else IMPORTS)
+            phases[row.name].append(Phase("import torch", fixed=seconds))
     return {
-        "sgemm_flops": rate,
-        "meshnet_batch": batch,
-        "meshnet_seconds": seconds,
-        "meshnet_operations_per_sample": operations,
-        "meshnet_share": operations * batch / seconds / rate,
+        "rates": asdict(rates),
+        "rows": {name: _limit(found, rates, taken.get(name)) for name, found in phases.items()},
+    }
+
+
+def _median_seconds(worker: Worker, row: Row, quick: bool) -> float:
+    arguments, repeats = row.arguments("ours", quick), Turns.repeats_of(row, quick)
+    return statistics.median(
+        [worker.run(row.case, arguments)["seconds"] for _ in range(row.warmups + repeats)][row.warmups :]
+    )
+
+
+def _import_seconds(threads: int, repeats: int) -> float:
+    """Of torch alone, in a fresh process: the shortest."""
+    best = float("inf")
+    for _ in range(repeats):
+        start = time.perf_counter()
+        subprocess.run([sys.executable, "-c", "import torch"], env=environment("as run", threads), check=True)
+        best = min(best, time.perf_counter() - start)
+    return best
+
+
+def _limit(phases: Sequence[Phase], rates: Rates, taken: float | None) -> dict:
+    """Figures of a row; without phases there is no limit."""
+    least = sum(phase.seconds(rates) for phase in phases) if phases else None
+    return {
+        "phases": [{**asdict(phase), "least_seconds": phase.seconds(rates)} for phase in phases],
+        "least_seconds": least,
+        "seconds": taken,
+        "share": least / taken if least and taken else None,
     }

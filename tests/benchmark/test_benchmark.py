@@ -3,20 +3,23 @@
 import io
 import itertools
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 
-from lib.benchmark import allocator, cases_data, models
+from lib.benchmark import allocator, cases_data, models, runner
 from lib.benchmark.cases import CASES
 from lib.benchmark.generated import generated_columns
 from lib.benchmark.gpu_rows import GPU_ROWS, rows_for
-from lib.benchmark.machine import describe, meshnet_operations, sgemm_rate
+from lib.benchmark.machine import describe
 from lib.benchmark.process import Worker
-from lib.benchmark.report import arithmetic_text, disagreements, machine_text, table
-from lib.benchmark.rows import COLUMNS, ROWS, Row, Target
+from lib.benchmark.report import disagreements, distances, machine_text, table
+from lib.benchmark.rows import COLUMNS, ROWS, Row, Target, available
 from lib.benchmark.runner import Turns
 from lib.benchmark.worker import serve
+from lib.models.pose2mesh_net import build_pose2mesh
 from main.benchmark import parse_arguments
 
 
@@ -70,12 +73,40 @@ def test_sides_that_do_not_fit_together():
     assert log == ["ours"] * 4 + ["end", "plain", "end"]
 
 
+def test_plain_is_not_measured_again():
+    log = []
+    known = [{"seconds": 8.0, "items": 2, "peak": 2**30, "faults": 5, "check": []}] * 2
+    turns = Turns(row(like="first"), "as run", False, lambda steps: None, known)
+    turns.take(FakeWorker("ours", 1.0, log), FakeWorker("plain", 8.0, log))
+    result = turns.result()
+    assert log == ["ours"] * 6
+    assert result["ratio"] == pytest.approx((8.0 / 2) / (1.0 / 4))
+    assert "5 / 2, plain of 2 samples, plain as in first" in table([row()], {"name": {"as run": result}}, quick=False)
+    log.clear()
+    turns = Turns(row(like="first", repeats=3), "as run", False, lambda steps: None, known)
+    turns.take_apart(lambda side: FakeWorker(side, 1.0, log))
+    assert log == ["ours"] * 4 + ["end"]
+    assert take(row(like="first"))[1].count("plain") > 1  # the other row was not chosen
+
+
+def test_rows_of_one_column_share_the_figures_of_plain(monkeypatch):
+    log = []
+    monkeypatch.setattr(FakeWorker, "send", lambda *_: None, raising=False)
+    monkeypatch.setattr(FakeWorker, "receive", lambda _: {}, raising=False)
+    monkeypatch.setattr(runner, "Worker", lambda side, *_: FakeWorker(side, 1.0, log))
+    rows = [row(), replace(row(), name="second", like="name", only_as_run=True)]
+    results = runner.measure(rows, 1, False, lambda steps: None)
+    assert log[: log.index("end")].count("plain") == 5
+    assert [results[name]["as run"]["plain"]["like"] for name in ("name", "second")] == ["", "name"]
+    assert (list(results["name"]), list(results["second"])) == (list(COLUMNS), ["as run"])
+
+
 def test_progress_reaches_the_end():
     for measured in ROWS:
         for quick in (False, True):
             done = []
             turns = Turns(measured, "as run", quick, done.append)
-            turns.take(FakeWorker("ours", 1.0, []), FakeWorker("plain", 100.0, []))
+            turns.take(FakeWorker("ours", 1.0, [], [0.0, 0.0]), FakeWorker("plain", 100.0, []))
             assert sum(done) == Turns.steps(measured, quick)
 
 
@@ -86,6 +117,26 @@ def test_results_are_compared():
     residual = row(may_be_smaller=True, tolerance=1e-5)
     assert take(residual, checks=([0.5], [1.0]))[0]["agree"]
     assert take(residual, checks=([1.1], [1.0]))[0]["agree"] is False
+
+
+def test_rounded_meshes_are_compared_with_float32():
+    for mean, verdict in ((0.25, "met"), (0.35, "missed")):
+        result, log = take(row(within=0.3, plain_seconds=1.0), checks=([mean, 2.0], [7.0, 7.0]))
+        assert log.count("ours") == 7  # one more, not timed
+        assert len(result["ours"]["seconds"]) == 5
+        assert result["agree"] is None
+        (line,) = distances([row()], {"name": {"as run": result}}, quick=False)
+        assert line == f"title 4: {mean:.3f} mm (mean), 2.00 mm (largest) from float32; within 0.3 mm (mean): {verdict}"
+
+
+def test_rows_without_gain_are_left_out(monkeypatch):
+    monkeypatch.setattr("torch.cpu.get_capabilities", lambda: {"f16c": True})
+    kept, refused = available(ROWS, "cpu")
+    names = [measured.name for measured in kept]
+    assert "inference1_half" in names
+    assert len(names) == len(ROWS) - len(refused) == len(ROWS) - 3
+    assert not [name for name in names if name.endswith("bf16")]
+    assert refused[0].startswith("inference1_bf16 is left out: precision bf16: this processor has no AVX512-BF16")
 
 
 def test_table():
@@ -100,17 +151,16 @@ def test_table():
     assert "missed" in text
     assert "met" not in table(list(ROWS), results, quick=True)
     assert len(disagreements(list(ROWS), results)) == 2 * len(ROWS)
-    assert "GFLOP" in arithmetic_text(
-        {"sgemm_flops": 1e11, "meshnet_batch": 4, "meshnet_seconds": 0.2, "meshnet_operations_per_sample": 4e9,
-         "meshnet_share": 0.8}
-    )  # fmt: skip
+    assert "inference, batch 64, bf16" in text
     assert "2 threads" in machine_text(describe(2))
 
 
 def test_targets_are_those_of_the_rows():
     targets = {measured.name: measured.target.ratio for measured in ROWS}
-    assert targets["inference64"] == {"as run": 12, "memory kept": 4.5}
+    assert targets["inference64"] == {"as run": 15, "memory kept": 4.5}
+    assert targets["training64_bf16"] == {"as run": 12}
     assert all(measured.case in CASES for measured in ROWS)
+    assert {measured.like for measured in ROWS if measured.precision != "float32"} < set(targets)
 
 
 def test_environments(monkeypatch):
@@ -123,8 +173,9 @@ def test_environments(monkeypatch):
 
 def test_a_worker_answers_in_its_own_channel():
     with Worker("plain", "memory kept", 1) as worker:
-        answer = worker.run("sgemm", {"size": 64})
+        answer = worker.run("rates", {"square": 64, "numbers": 1000})
         assert answer["seconds"] > 0
+        assert min(answer["rates"]["reading"], answer["rates"]["updating"], *answer["rates"]["products"].values()) > 0
         assert answer["peak"] > 2**20
         with pytest.raises(RuntimeError, match="ended with code 1"):
             worker.run("no such case", {})
@@ -180,14 +231,38 @@ def test_camera_case_on_both_sides():
     assert answers["ours"]["check"][0] <= answers["plain"]["check"][0] * (1 + 1e-5)
 
 
+@pytest.fixture
+def small_network(monkeypatch):
+    """A narrow network in the place of the full-size one."""
+    channels = [[5, 4], *[[4, 4]] * 8, [4, 3]]
+    network = models.fill(
+        build_pose2mesh, models.config(MODEL={"posenet_width": 8, "mesh_channels": channels}), models.graph()
+    )
+    monkeypatch.setattr(models, "our_pose2mesh", lambda: network)
+    monkeypatch.setattr("torch.cpu.get_capabilities", lambda: {"f16c": True, "avx512_bf16": True})
+    return network
+
+
+def test_inference_in_reduced_precision(small_network):
+    repeat = CASES["inference"]("ours", "cpu")
+    batch, exact = repeat(2)
+    assert (batch, repeat(2, precision="bf16")[1] == exact) == (2, False)
+    mean, largest = repeat(2, precision="bf16", part="distance")[1]
+    assert 0 < mean < largest
+    assert repeat(2)[1] == exact
+    assert repeat(2, precision="float32", part="distance")[1] == [0, 0]
+
+
+def test_training_in_reduced_precision(small_network):
+    repeat = CASES["training"]("ours", "cpu")
+    types = []
+    small_network.pose_lifter.register_forward_hook(lambda _module, _inputs, output: types.append(output.dtype))
+    assert repeat(2) == repeat(2, precision="bf16") == (2, ())
+    assert types == [torch.float32, torch.bfloat16]
+
+
 def test_programs_of_the_demo_row_exist():
     assert all(program.is_file() for program in cases_data.DEMOS.values())
-
-
-def test_operations_of_the_published_network():
-    operations = meshnet_operations(models.graph(), models.our_plan())
-    assert operations == pytest.approx(4.6e9, rel=0.05)
-    assert sgemm_rate(64, repeats=1) > 0
 
 
 def test_generated_records_repeat_few_people():
