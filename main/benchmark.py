@@ -3,7 +3,8 @@
     python main/benchmark.py
     python main/benchmark.py --quick
     python main/benchmark.py --rows inference64 training64
-    python main/benchmark.py --scaling
+    python main/benchmark.py --growth
+    python main/benchmark.py --growth batch vertices --pictures FOLDER
     python main/benchmark.py --device cuda
 
 Both sides run in processes of their own, in turns: full-size networks, 6,890 vertices, human36 joints,
@@ -11,9 +12,10 @@ random weights. Two columns: "as run" = both programs as a user starts them; "me
 is told to keep freed memory. Figures are medians, of five repeats of this project and more (three of the slow training
 step); the published algorithm gets as many where they are short, fewer where one takes long, and in some rows fewer
 samples per repeat: the last column of the table has the numbers, times are compared per sample. Takes less than ten
-minutes on two quiet cores; --quick about one, with small sizes, one or two repeats and only as run. --scaling takes
-about two minutes: the loader with 10^4 to 10^6 rows and 0 to 2 workers, training in 1 and 2
-processes. --device cuda measures the same table on a GPU, which finishes its work before a time is taken: networks,
+minutes on two quiet cores; --quick about one, with small sizes, one or two repeats and only as run. --growth
+measures this project alone, as sizes grow (docs/speed.md): samples per call, vertices, people in an image, frames of a
+film, records of a data set, processes; less than ten minutes, --quick about one.
+--device cuda measures the same table on a GPU, which finishes its work before a time is taken: networks,
 losses, loading and errors there; the graph, the camera, plain's items and demo on the CPU; peak memory is the GPU's.
 """
 
@@ -27,11 +29,14 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from tqdm import tqdm
 
+from lib.benchmark.growth.kinds import KINDS
+from lib.benchmark.growth.measure import measure_growth
+from lib.benchmark.growth.pictures import save_growth
+from lib.benchmark.growth.report import growth_text, update_page
 from lib.benchmark.machine import describe
 from lib.benchmark.report import arithmetic_text, disagreements, machine_text, table
 from lib.benchmark.rows import ROWS
 from lib.benchmark.runner import Turns, measure, measure_arithmetic
-from lib.benchmark.scaling import measure_scaling, scaling_text
 from lib.files import say_replaced
 from lib.predictor.predictor import resolve_device
 
@@ -48,7 +53,11 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--quick", action="store_true", help="small sizes, about a minute; targets do not apply")
     parser.add_argument("--rows", nargs="+", choices=names, default=names, help="lines of the table (default: all)")
     parser.add_argument("--threads", type=int, default=2, help="threads of every measured process (default 2)")
-    parser.add_argument("--scaling", action="store_true", help="measure workers, data set sizes and processes instead")
+    kinds = list(KINDS)
+    parser.add_argument("--growth", nargs="*", choices=kinds, metavar="KIND", help="measure how time and memory grow "
+        f"instead: {', '.join(kinds)} (default: all)")  # fmt: skip
+    parser.add_argument("--pictures", type=Path, help="of --growth: draw it into this folder")
+    parser.add_argument("--page", type=Path, help="of --growth: replace the tables of this page, docs/speed.md")
     parser.add_argument("--device", default="cpu", help="auto, cpu, cuda or cuda:<number> (default: cpu)")
     parser.add_argument("--output", type=Path, help="write all figures to this JSON file")
     args = parser.parse_args(arguments)
@@ -56,8 +65,10 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
         args.device = str(resolve_device(args.device))
     except ValueError as error:
         parser.error(f"--device: {error}")
-    if args.scaling and args.device != "cpu":
-        parser.error("--scaling measures the CPU; leave out --device")
+    if args.growth is None and (args.pictures or args.page):
+        parser.error("--pictures and --page are of --growth")
+    if args.growth is not None and args.device != "cpu":
+        parser.error("--growth measures the CPU; leave out --device")
     return args
 
 
@@ -77,6 +88,19 @@ def run_table(args: argparse.Namespace) -> dict:
     return report
 
 
+def run_growth(args: argparse.Namespace, machine: dict) -> dict:
+    report = measure_growth(args.growth or list(KINDS), args.threads, args.quick)
+    print(growth_text(report))
+    if args.page is not None:
+        update_page(args.page, machine_text(machine), report)
+        print(f"Wrote {args.page}")
+    if args.pictures is not None:
+        for name, entries in report.items():
+            if entries:
+                print(f"Wrote {save_growth(name, entries, args.pictures)}")
+    return {"growth": report}
+
+
 def main() -> None:
     args = parse_arguments()
     machine = describe(args.threads, args.device)
@@ -85,9 +109,8 @@ def main() -> None:
         print(f"Warning: the machine is busy (load {machine['load_at_start']}), figures will be off")
     if args.quick:
         print("quick: small sizes and few repeats; the targets are for the full sizes and are not shown")
-    if args.scaling:
-        report = measure_scaling(args.threads, args.quick)
-        print(scaling_text(report))
+    if args.growth is not None:
+        report = run_growth(args, machine)
     else:
         report = run_table(args)
         print(f"{report['seconds']:.0f} s in all; medians; ours / plain where two numbers stand together")
