@@ -14,7 +14,7 @@ step); the published algorithm gets as many where they are short, fewer where on
 samples per repeat: the last column of the table has the numbers, times are compared per sample. Takes less than ten
 minutes on two quiet cores; --quick about one, with small sizes, one or two repeats and only as run. --growth
 measures this project alone, as sizes grow (docs/speed.md): samples per call, vertices, people in an image, frames of a
-film, records of a data set, processes; less than ten minutes, --quick about one.
+film, records of a data set, processes; less than ten minutes, --quick one or two.
 --device cuda measures the same table on a GPU, which finishes its work before a time is taken: networks,
 losses, loading and errors there; the graph, the camera, plain's items and demo on the CPU; peak memory is the GPU's.
 """

@@ -119,8 +119,8 @@ def _frames(quick: bool) -> list[Call]:
 
 
 def _rows(quick: bool) -> list[Call]:
-    sizes, batches, workers = ((10**4, 10**5), 10, [0, 2]) if quick else ((10**4, 10**5, 10**6, 10**7), 100, [0, 1, 2])
-    return [Call(rows, "loading", {"rows": rows, "workers": workers, "batches": batches}, str(rows)) for rows in sizes]
+    sizes, batches = ((10**4, 10**5), 10) if quick else ((10**4, 10**5, 10**6, 10**7), 100)
+    return [Call(rows, "loading", {"rows": rows, "workers": [0, 2], "batches": batches}, str(rows)) for rows in sizes]
 
 
 def _processes(quick: bool) -> list[Call]:
@@ -153,7 +153,6 @@ KINDS: dict[str, Kind] = {
         "Data set (COCO joints with errors, batches of 64): records", "records",
         (Quantity("open_seconds", "opening, s"), Quantity("items_per_second", "items per second", slope=0),
          Quantity("own_bytes", "own memory, GiB", _GIB),
-         Quantity("first_seconds", "to the first batches, s", drawn=False),
          Quantity("memory_bytes", "with mapped pages, GiB", _GIB, drawn=False),
          Quantity("file_bytes", "cache on disk, GiB", _GIB, drawn=False)), _rows,
     ),
