@@ -92,7 +92,7 @@ def run_growth(args: argparse.Namespace, machine: dict) -> dict:
     report = measure_growth(args.growth or list(KINDS), args.threads, args.quick)
     print(growth_text(report))
     if args.page is not None:
-        update_page(args.page, machine_text(machine), report)
+        update_page(args.page, f"{machine_text(machine)}; load at the start {machine['load_at_start']}", report)
         print(f"Wrote {args.page}")
     if args.pictures is not None:
         for name, entries in report.items():
