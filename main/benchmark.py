@@ -3,7 +3,8 @@
     python main/benchmark.py
     python main/benchmark.py --quick
     python main/benchmark.py --rows inference64 training64
-    python main/benchmark.py --scaling
+    python main/benchmark.py --growth
+    python main/benchmark.py --growth batch vertices --pictures FOLDER
     python main/benchmark.py --device cuda
 
 Both sides run in processes of their own, in turns: full-size networks, 6,890 vertices, human36 joints,
@@ -20,8 +21,9 @@ bytes at the rate of the memory, both measured in the same run, the least time t
 taken; "-" where there is no such limit.
 
 Takes less than ten minutes on two quiet cores; --quick about one, with small sizes, one or two repeats and only as run.
---scaling takes about two minutes: the loader with 10^4 to 10^6 rows and 0 to 2 workers, training in 1 and 2
-processes. --device cuda measures the same tables on a GPU, which finishes its work before a time is taken: networks,
+--growth measures this project alone, as sizes grow (docs/speed.md): samples per call, vertices, people in an image,
+frames of a film, records of a data set, processes; about ten minutes, with --quick about two.
+--device cuda measures the same tables on a GPU, which finishes its work before a time is taken: networks,
 losses, loading and errors there; the graph, the camera, plain's items and demo on the CPU; peak memory is the GPU's.
 Further rows are of a GPU alone: few poses by a CUDA graph, networks in bfloat16. Targets are for a CPU and left out;
 the first line says whether float32 products are rounded to TF32, which they are not unless someone asks PyTorch to.
@@ -38,12 +40,15 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from tqdm import tqdm
 
 from lib.benchmark.gpu_rows import GPU_ROWS, rows_for
+from lib.benchmark.growth.kinds import KINDS
+from lib.benchmark.growth.measure import measure_growth
+from lib.benchmark.growth.pictures import save_growth
+from lib.benchmark.growth.report import growth_text, update_page
 from lib.benchmark.limits import has_limit
 from lib.benchmark.machine import describe
 from lib.benchmark.report import disagreements, distances, limits_text, machine_text, table
 from lib.benchmark.rows import ROWS, available
 from lib.benchmark.runner import Turns, measure, measure_limits
-from lib.benchmark.scaling import measure_scaling, scaling_text
 from lib.files import say_replaced
 from lib.predictor.predictor import resolve_device
 
@@ -60,7 +65,11 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--quick", action="store_true", help="small sizes, about a minute; targets do not apply")
     parser.add_argument("--rows", nargs="+", choices=names, help="lines of the table (default: all of the device)")
     parser.add_argument("--threads", type=int, default=2, help="threads of every measured process (default 2)")
-    parser.add_argument("--scaling", action="store_true", help="measure workers, data set sizes and processes instead")
+    kinds = list(KINDS)
+    parser.add_argument("--growth", nargs="*", choices=kinds, metavar="KIND", help="measure how time and memory grow "
+        f"instead: {', '.join(kinds)} (default: all)")  # fmt: skip
+    parser.add_argument("--pictures", type=Path, help="of --growth: draw it into this folder")
+    parser.add_argument("--page", type=Path, help="of --growth: replace the tables of this page, docs/speed.md")
     parser.add_argument("--device", default="cpu", help="auto, cpu, cuda or cuda:<number> (default: cpu)")
     parser.add_argument("--output", type=Path, help="write all figures to this JSON file")
     args = parser.parse_args(arguments)
@@ -72,8 +81,10 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
     args.rows = args.rows or known
     if not set(args.rows) <= set(known):
         parser.error(f"--rows: {', '.join(sorted(set(args.rows) - set(known)))} need --device cuda")
-    if args.scaling and args.device != "cpu":
-        parser.error("--scaling measures the CPU; leave out --device")
+    if args.growth is None and (args.pictures or args.page):
+        parser.error("--pictures and --page are of --growth")
+    if args.growth is not None and args.device != "cpu":
+        parser.error("--growth measures the CPU; leave out --device")
     return args
 
 
@@ -97,6 +108,19 @@ def run_table(args: argparse.Namespace) -> dict:
     return {**report, "seconds": round(time.perf_counter() - start, 1)}
 
 
+def run_growth(args: argparse.Namespace, machine: dict) -> dict:
+    report = measure_growth(args.growth or list(KINDS), args.threads, args.quick)
+    print(growth_text(report))
+    if args.page is not None:
+        update_page(args.page, f"{machine_text(machine)}; load at the start {machine['load_at_start']}", report)
+        print(f"Wrote {args.page}")
+    if args.pictures is not None:
+        for name, entries in report.items():
+            if entries:
+                print(f"Wrote {save_growth(name, entries, args.pictures)}")
+    return {"growth": report}
+
+
 def main() -> None:
     args = parse_arguments()
     machine = describe(args.threads, args.device)
@@ -105,9 +129,8 @@ def main() -> None:
         print(f"Warning: the machine is busy (load {machine['load_at_start']}), figures will be off")
     if args.quick:
         print("quick: small sizes and few repeats; the targets are for the full sizes and are not shown")
-    if args.scaling:
-        report = measure_scaling(args.threads, args.quick)
-        print(scaling_text(report))
+    if args.growth is not None:
+        report = run_growth(args, machine)
     else:
         report = run_table(args)
         print(f"{report['seconds']:.0f} s in all; medians; ours / plain where two numbers stand together")

@@ -1,6 +1,7 @@
-"""The measured work of ``--scaling``: loading with several processes, training with several processes."""
+"""The measured work of ``--growth`` on data sets and processes; see ``lib.benchmark.growth.cases``."""
 
 import itertools
+import multiprocessing
 import os
 import tempfile
 import time
@@ -16,11 +17,16 @@ from lib.runtime.memory import keep_freed_memory
 
 BATCH = 64
 LONGEST = 10.0  # seconds of loading, on slow machines fewer batches
+CACHE = "cache"
 MAPS = "smaps_rollup"
 
 
-def proportional_memory() -> int:
-    """Bytes of resident memory of this process and its children, shared pages counted once (Linux; 0 elsewhere)."""
+def proportional_memory(kind: str = "Pss") -> int:
+    """Bytes of resident memory of this process and its children, shared pages counted once (Linux; 0 elsewhere).
+
+    Args:
+        kind: ``Pss``, or ``Pss_Anon`` for what is in no file and the system cannot drop.
+    """
     parents = {}
     for entry in Path("/proc").glob("[0-9]*"):
         try:
@@ -32,38 +38,60 @@ def proportional_memory() -> int:
     while len(family) > size:
         size = len(family)
         family |= {child for child, parent in parents.items() if parent in family}
-    return sum(_pss(process) for process in family)
+    return sum(_pss(process, kind) for process in family)
 
 
-def _pss(process: int) -> int:
+def _pss(process: int, kind: str) -> int:
     try:
         lines = Path(f"/proc/{process}/{MAPS}").read_text().splitlines()
     except OSError:
         return 0
-    return next((int(line.split()[1]) * 1024 for line in lines if line.startswith("Pss:")), 0)
+    return next((int(line.split()[1]) * 1024 for line in lines if line.startswith(f"{kind}:")), 0)
+
+
+def make_cache(rows: int, folder: str) -> GeneratedHuman36M:
+    """The generated data set, its annotations memory-mapped from a cache as in a training."""
+    cfg = models.config("coco", DATASET={"cache": CACHE})
+    return GeneratedHuman36M(rows, cfg, models.mesh_model(), root=folder)
 
 
 def loading_case(side: str, device: str):
-    """Items per second and memory of the loader, annotations memory-mapped from a cache as in a training."""
+    """Opening of a data set with its cache, rate and memory of its loader."""
 
-    def repeat(rows: int, workers: int, batches: int):
+    def repeat(rows: int, workers: list[int], batches: int):
+        figures = {}
         with tempfile.TemporaryDirectory(prefix="pose2mesh-benchmark-") as folder:
-            cfg = models.config("coco", DATASET={"cache": "cache"})
-            dataset = GeneratedHuman36M(rows, cfg, models.mesh_model(), root=folder)
-            loader = BatchLoader(dataset, BATCH, shuffle=True, workers=workers)
-            epoch = loader.epoch(1)
-            for _ in itertools.islice(epoch, max(2, 2 * workers)):  # the processes start
-                pass
-            start, done = time.perf_counter(), 0
-            for _ in itertools.islice(epoch, batches):
-                done += 1
-                if time.perf_counter() - start > LONGEST:
-                    break
-            seconds, memory = time.perf_counter() - start, proportional_memory()
-            del epoch
-        return BATCH * done, [BATCH * done / seconds, memory]
+            # made by a process of its own, as the memory that it takes is not that of a training
+            maker = multiprocessing.get_context("spawn").Process(target=make_cache, args=(rows, folder))
+            maker.start()
+            maker.join()
+            if maker.exitcode:
+                raise RuntimeError(f"{rows:,} rows: the process that makes the cache ended with code {maker.exitcode}")
+            start = time.perf_counter()
+            dataset = make_cache(rows, folder)
+            size = sum(file.stat().st_size for file in (Path(folder) / CACHE).rglob("*.npy"))
+            figures[""] = {"open_seconds": time.perf_counter() - start, "file_bytes": size}
+            for count in workers:
+                figures[f"{count} workers"] = _loaded(dataset, count, batches)
+        return rows, (), {"figures": figures}
 
     return repeat
+
+
+def _loaded(dataset: GeneratedHuman36M, workers: int, batches: int) -> dict[str, float]:
+    start = time.perf_counter()
+    epoch = BatchLoader(dataset, BATCH, shuffle=True, workers=workers).epoch(1)
+    for _ in itertools.islice(epoch, max(2, 2 * workers)):  # the processes start
+        pass
+    first, done = time.perf_counter() - start, 0
+    start = time.perf_counter()
+    for _ in itertools.islice(epoch, batches):
+        done += 1
+        if time.perf_counter() - start > LONGEST:
+            break
+    rate = BATCH * done / (time.perf_counter() - start)
+    own, memory = proportional_memory("Pss_Anon"), proportional_memory()
+    return {"first_seconds": first, "items_per_second": rate, "own_bytes": own, "memory_bytes": memory}
 
 
 def processes_case(side: str, device: str):
@@ -74,7 +102,7 @@ def processes_case(side: str, device: str):
             result = Path(folder) / "seconds"
             distributed.launch(_train, [], batch, steps, str(result), cpu_processes=processes)
             seconds = float(result.read_text())
-        return batch * steps, [batch * steps / seconds]
+        return batch * steps, (), {"figures": {"": {"items_per_second": batch * steps / seconds}}}
 
     return repeat
 

@@ -17,17 +17,18 @@ import torch
 
 from lib.benchmark.allocator import page_faults, peak_memory, reset_peak, synchronise
 from lib.benchmark.cases import CASES
+from lib.benchmark.growth.cases import GROWTH_CASES
 from lib.runtime.memory import keep_freed_memory
 
 
 def serve(side: str, commands, answers, device: str = "cpu") -> None:
     """Answer commands until there are no more."""
-    prepared = {}
+    known, prepared = {**CASES, **GROWTH_CASES}, {}
     for line in commands:
         arguments = json.loads(line)
         name, run = arguments.pop("case"), arguments.pop("run")
         if name not in prepared:
-            prepared[name] = CASES[name](side, device)
+            prepared[name] = known[name](side, device)
         answer = {}
         if run:
             reset_peak(device)
