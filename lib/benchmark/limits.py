@@ -24,7 +24,7 @@ from lib.graph.mesh_graph import MeshGraph
 from lib.mesh.mesh_model import load_mesh_model
 from lib.models.backbones.mesh_levels import level_rows
 from lib.models.cpu.chebyshev_mixer import upsampling
-from lib.models.cpu.meshnet import NARROW_ROWS
+from lib.models.cpu.meshnet import gains_by_rounding
 from lib.models.mesh_plan import MeshNetPlan
 from lib.models.precision import rounding
 from lib.settings.setting import FLOAT32
@@ -116,12 +116,12 @@ def convolutions(graph: MeshGraph, plan: MeshNetPlan, training: bool) -> list[Co
     for level, laplacian, block in zip(level_rows(graph), graph.laplacians[-2::-1], blocks):
         rows = level.position if training else level.position[: level.real]
         operator = sparse.csr_matrix(laplacian[rows][:, rows])
-        entries, large = operator.count_nonzero(), level.real >= NARROW_ROWS
+        entries = operator.count_nonzero()
         # the first one's product runs on the coarser level's rows, and its first sum reads these
         entering = operator if level.parent is None else operator @ upsampling(level.parent[: len(rows)])
         read, both = entering.shape[1], entering.count_nonzero() + (ORDER - 2) * entries
         for pair in pairwise(block):
-            found.append(Convolution.of(pair, read, both, large))
+            found.append(Convolution.of(pair, read, both, gains_by_rounding(level.real, *pair)))
             read, both = len(rows), (ORDER - 1) * entries
     found += [Convolution.of(pair, read, both) for pair in pairwise(output[:-1])]
     real = operator[: level.real, : level.real].count_nonzero()  # no statistics are taken after the last layer

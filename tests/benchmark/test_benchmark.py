@@ -19,6 +19,8 @@ from lib.benchmark.report import disagreements, distances, machine_text, table
 from lib.benchmark.rows import COLUMNS, ROWS, Row, Target, available
 from lib.benchmark.runner import Turns
 from lib.benchmark.worker import serve
+from lib.models import precision
+from lib.models.cpu import meshnet
 from lib.models.pose2mesh_net import build_pose2mesh
 from main.benchmark import parse_arguments
 
@@ -243,7 +245,9 @@ def small_network(monkeypatch):
     return network
 
 
-def test_inference_in_reduced_precision(small_network):
+def test_inference_in_reduced_precision(small_network, monkeypatch):
+    monkeypatch.setattr(precision, "_capabilities", lambda: {"avx512_bf16": True, "f16c": True})
+    monkeypatch.setattr(meshnet, "NARROW_CHANNELS", 1)
     repeat = CASES["inference"]("ours", "cpu")
     batch, exact = repeat(2)
     assert (batch, repeat(2, precision="bf16")[1] == exact) == (2, False)

@@ -27,7 +27,9 @@ from lib.models.module_list import ModuleList
 if TYPE_CHECKING:
     from lib.models.meshnet import MeshNet
 
-NARROW_ROWS = 512  # rows of a level from which narrow products save more time than they cost accuracy
+# From so many rows of a level, and channels on both sides, a product saves more by narrow factors than rounding them
+# costs; the open weights' networks are narrower.
+NARROW_ROWS, NARROW_CHANNELS = 512, 128
 
 
 class LevelMixers(nn.Module):
@@ -109,6 +111,11 @@ def run(model: "MeshNet", joints: Tensor, layers: Sequence[FoldedLayer]) -> Tens
     return _grow(model, x, 0, layers[joint_layers:])
 
 
+def gains_by_rounding(rows: int, *channels: int) -> bool:
+    """Whether a layer's product is large enough: by the rows of its level, and its input and output channels."""
+    return rows >= NARROW_ROWS and min(channels) >= NARROW_CHANNELS
+
+
 def prepared(model: "MeshNet", narrow: torch.dtype | None = None) -> list[FoldedLayer]:
     """The layers that `run` takes.
 
@@ -122,7 +129,10 @@ def prepared(model: "MeshNet", narrow: torch.dtype | None = None) -> list[Folded
     rows = [0] * (len(model.plan.channels[0]) - 1)
     for level, block in zip(model.levels, model.plan.channels[1:]):
         rows += [level.real] * (len(block) - 1)
-    chosen = {number for number, count in enumerate(rows) if count >= NARROW_ROWS}
+    sizes = zip(rows, model.cl)  # without the output block
+    chosen = {k for k, (n, conv) in enumerate(sizes) if gains_by_rounding(n, conv.in_channels, conv.out_channels)}
+    if not chosen:
+        return layers
     joints = torch.zeros(1, model.joint_num, model.joint_channels)
     return narrowed(layers, chosen, narrow, lambda replaced: run(model, joints, replaced))
 
@@ -195,9 +205,10 @@ def _train_apart(
     for level, mixers, block in zip(model.levels, model.mixers.levels, model.plan.channels[1:]):
         copies = level.extra, level.padded_size
         y, mixer = x, mixers.enter
-        rounded = narrow if level.real >= NARROW_ROWS else None
         for _ in block[1:]:
-            y, mixer = conv_norm_relu(y, *next(layers), mixer, *copies, rounded), mixers.stay
+            conv, norm = next(layers)
+            rounded = narrow if gains_by_rounding(level.real, conv.in_channels, conv.out_channels) else None
+            y, mixer = conv_norm_relu(y, conv, norm, mixer, *copies, rounded), mixers.stay
         x = resize_channels(x, block[-1])
         x = y + x if level.parent is None else AddUpsampled.apply(y, x, level.parent, mixers.siblings)
     for conv, norm in layers:

@@ -52,6 +52,7 @@ def test_bf16_rounds_large_levels_only(model, narrow_processor, monkeypatch):
     prepare(model, BF16)
     assert torch.equal(model(joints(3)), expected)  # all levels are small
     monkeypatch.setattr(cpu, "NARROW_ROWS", 1)
+    monkeypatch.setattr(cpu, "NARROW_CHANNELS", 1)
     prepare(model, BF16)
     types = [layer.weights.dtype for layer in model.prepared]
     joint_layers, output_layers = 2, 2
@@ -151,6 +152,7 @@ def test_precisions_of_a_gpu(monkeypatch):
 def test_bf16_training_step(graph, monkeypatch, wide):
     """Wide layers round, forwards and backwards, and stay near float32; narrow ones have nothing to gain and do not."""
     monkeypatch.setattr(cpu, "NARROW_ROWS", 1)
+    monkeypatch.setattr(cpu, "NARROW_CHANNELS", 1)
     monkeypatch.setattr(side_by_side, "GROUP_SIZE", 2**14 if wide else 2**20)
     torch.manual_seed(0)
     model = MeshNet(graph, PLAN).train()
