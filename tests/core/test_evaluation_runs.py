@@ -17,6 +17,8 @@ from tests.helpers import write_config
 from tests.support.networks import BODY_PLAN, HAND_PLAN
 from tests.support.runs import run_here
 
+pytestmark = pytest.mark.usefixtures("without_plots")
+
 SETS = {
     # data set: input joints, compared joints, its groups
     "Human36M": ("human36", "human36", "action"),
@@ -288,7 +290,7 @@ def test_command_evaluates_predictions(evaluate, tiny_root, tmp_path):
     assert len(list((tmp_path / "again").iterdir())) == 1
 
 
-def test_weights_without_a_config_are_tested_with_their_own_settings(tiny_root, tmp_path, without_plots):
+def test_weights_without_a_config_are_tested_with_their_own_settings(tiny_root, tmp_path):
     cfg = config("Human36M", "posenet")
     trainer = Trainer(cfg, Options(experiment=tmp_path, root=tiny_root))
     run = create_run(tmp_path, cfg)
