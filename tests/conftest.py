@@ -1,6 +1,7 @@
 """Fixtures shared by the tests: open models, small settings, small weights."""
 
 import importlib.util
+import os
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,13 @@ from lib import ROOT
 from lib.mesh.mesh_model import load_mesh_model
 from lib.settings.reading import merge
 from tests.support.networks import BODY_PLAN, HAND_PLAN
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_setupnodes(specs):
+    """Several test processes have one thread each: theirs would wait for one another's cores, spinning."""
+    if len(specs) > 1:
+        os.environ.setdefault("OMP_NUM_THREADS", "1")  # read by OpenMP and OpenBLAS when they are loaded
 
 
 @pytest.fixture(autouse=True)

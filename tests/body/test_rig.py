@@ -92,7 +92,7 @@ def test_too_few_joints_are_refused_in_one_line(tmp_path):
         MeshModel("small", "body", tmp_path / "small.npz", ROOT, "small")
 
 
-def test_a_rig_of_55_joints_trains_and_predicts(tmp_path, small_config, run_demo):
+def test_a_rig_of_55_joints_trains_and_predicts(tmp_path, small_config, run_demo, without_plots):
     from lib.core.base import Options, Trainer
     from lib.core.runs import create_run
     from lib.datasets.pose_dataset import stream

@@ -84,7 +84,7 @@ def curves_of(rows):
     return dict(curves)
 
 
-def test_curves_are_the_numbers_of_the_log_and_go_on(tmp_path, small_config, fake_tensorboard):
+def test_curves_are_the_numbers_of_the_log_and_go_on(tmp_path, small_config, fake_tensorboard, without_plots):
     cfg = small_config("posenet", "coco", "coco", TRAIN={"end_epoch": 1}, SYNTHETIC={"samples_per_epoch": 64})
     run = fit(cfg, tmp_path)
     assert fake_tensorboard == []  # off by default

@@ -11,10 +11,13 @@ import torch
 from lib.core import base
 from lib.core.base import Options, Trainer
 from lib.core.runs import create_run
+from lib.evaluation import samples
 from lib.settings.reading import merge
 from tests.helpers import write_config
 from tests.support.networks import BODY_PLAN, HAND_PLAN
-from tests.support.runs import run_here, run_script
+from tests.support.runs import run_here
+
+pytestmark = pytest.mark.usefixtures("without_plots")
 
 SETS = {
     # data set: input joints, compared joints, its groups
@@ -191,8 +194,9 @@ def vertices_of(path):
 
 
 @pytest.mark.filterwarnings("ignore::UserWarning")
-@pytest.mark.parametrize("name", SETS)
-def test_sample_meshes_and_pictures(evaluate, name):
+@pytest.mark.parametrize("name, most", [("Human36M", samples.PICTURES), ("PW3D", 3), ("SURREAL", 4), ("FreiHAND", 5)])
+def test_sample_meshes_and_pictures(evaluate, monkeypatch, name, most):
+    monkeypatch.setattr(samples, "PICTURES", most)  # drawing takes longer than all the rest
     tester, run = evaluate(name, "pose2mesh_net", vis=True, save_predictions=True)
     records, count = tester.dataset.records, len(tester.dataset)
     meshes = np.load(run / "result" / "predictions" / "mesh.npy")
@@ -217,11 +221,12 @@ def test_sample_meshes_and_pictures(evaluate, name):
         np.testing.assert_allclose(vertices_of(run / "vis" / f"{stem}.obj"), scale * mesh, atol=1e-3 * scale)
     pictures = [path.name for path in (run / "vis").glob("*.jpg")]
     for kind in ("2d_joint", "3d_pred", "3d_gt"):
-        drawn = 0 if name == "FreiHAND" and kind == "3d_gt" else min(16, count)
+        drawn = 0 if name == "FreiHAND" and kind == "3d_gt" else min(most, count)
         assert sum(kind in picture for picture in pictures) == drawn
 
 
-def test_training_evaluates_in_full_after_its_last_epoch_alone(tiny_root, tmp_path, capsys):
+def test_training_evaluates_in_full_after_its_last_epoch_alone(tiny_root, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(samples, "PICTURES", 1)
     cfg = config("PW3D", "posenet", train=["COCO"], save_predictions=True, vis=True)
     cfg = cfg.changed(DATASET={"use_gt_input": True})
     trainer = Trainer(cfg, Options(experiment=tmp_path, root=tiny_root))
@@ -276,7 +281,7 @@ def test_command_evaluates_predictions(evaluate, tiny_root, tmp_path):
     tester, run = evaluate("Human36M", "posenet", save_predictions=True)
     cfg = write_config(tmp_path / "test.yml", tester.cfg)
     common = ("--cfg", cfg, "--root", tiny_root, "--experiment", tmp_path / "again")
-    done = run_script("test", *common, "--predictions", run / "result" / "predictions")
+    done = run_here("test", *common, "--predictions", run / "result" / "predictions")
     assert done.returncode == 0, done.stderr
     assert f"MPJPE (mm)    >> tot: {tester.result['MPJPE']:.2f}" in done.stdout
     done = run_here("test", *common, "--predictions", tmp_path / "absent")
@@ -285,7 +290,7 @@ def test_command_evaluates_predictions(evaluate, tiny_root, tmp_path):
     assert len(list((tmp_path / "again").iterdir())) == 1
 
 
-def test_weights_without_a_config_are_tested_with_their_own_settings(tiny_root, tmp_path, without_plots):
+def test_weights_without_a_config_are_tested_with_their_own_settings(tiny_root, tmp_path):
     cfg = config("Human36M", "posenet")
     trainer = Trainer(cfg, Options(experiment=tmp_path, root=tiny_root))
     run = create_run(tmp_path, cfg)

@@ -23,6 +23,8 @@ from lib.predictor import Pose2MeshPredictor
 from tests.helpers import ROOT, require_onnx
 from tests.support.runs import same_weights
 
+pytestmark = pytest.mark.usefixtures("without_plots")
+
 GUIDE = ROOT / "CONTRIBUTING.md"
 SMALL = {"posenet_width": 16, "posenet_stages": 1, "posenet_dropout": 0.1}
 TINY_MESH = {"graph_levels": 6, "mesh_channels": [[5, 8], *([[8, 8]] * 5), [8, 3]]}

@@ -22,6 +22,8 @@ from lib.doctor import files as doctor
 from lib.mesh.mesh_model import REGRESSOR_FILES
 from tests.helpers import ROOT
 
+pytestmark = pytest.mark.usefixtures("without_plots")
+
 LINES = 40
 
 

@@ -30,9 +30,15 @@ def call(*command, **environment):
 
 @pytest.fixture
 def ready_environment(tmp_path):
-    """A virtual environment (in a folder with a space) whose stamp says that everything is installed."""
+    """A virtual environment (in a folder with a space) whose stamp says that everything is installed.
+
+    Its pip can be imported and nothing else, as installing one takes seconds: a call of it fails.
+    """
     folder = tmp_path / "my env"
-    subprocess.run([sys.executable, "-m", "venv", str(folder)], check=True, timeout=300)
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(folder)], check=True, timeout=300)
+    (site_packages,) = folder.rglob("site-packages")
+    (site_packages / "pip").mkdir()
+    (site_packages / "pip" / "__init__.py").touch()
     shutil.copy(ROOT / "requirements.txt", folder / ".pose2mesh-installed")
     return folder
 

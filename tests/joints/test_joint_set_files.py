@@ -194,7 +194,7 @@ def test_body25_matches_openpose(open_model):
     assert max(heel[1], big[1], small[1]) < template[:, 1].min() + 0.02
 
 
-def test_settings_carry_the_set_and_weights_keep_it(tmp_path, small_config, run_demo):
+def test_settings_carry_the_set_and_weights_keep_it(tmp_path, small_config, run_demo, without_plots):
     path = tmp_path / "sets" / "mine.yml"
     path.parent.mkdir()
     write(path)

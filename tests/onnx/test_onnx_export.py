@@ -131,6 +131,6 @@ def test_weights_without_a_stage_are_refused(tmp_path, small_config):
     path = tmp_path / "b.pth.tar"
     save_checkpoint(path, Checkpoint.of(PoseNet(24)))  # as the original release's: the number of inputs tells
     assert load_trained(path, "posenet").joint_set.name == "smpl"
-    save_checkpoint(path, Checkpoint.of(PoseNet(5)))
+    save_checkpoint(path, Checkpoint.of(PoseNet(5, width=32)))
     with pytest.raises(ValueError, match="takes 5 joints and does not say which"):
         load_trained(path, "posenet")

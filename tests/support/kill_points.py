@@ -149,7 +149,8 @@ def check(config: Path, folder: Path, points: list[int] | None = None, twice: bo
         train_here(config, folder / "whole")  # in this process, so that the others find everything imported
     changes = len(done)
     start = time.monotonic()
-    train(config, folder / "timed")
+    if moments:
+        train(config, folder / "timed")
     longest = time.monotonic() - start
     (whole,) = (folder / "whole").glob("exp_*")
     names = (*RESULTS, *PLOTS)

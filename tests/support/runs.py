@@ -41,15 +41,8 @@ def run_command(command, cfg, folder, **changes):
     return max(folder.glob("exp_*"), key=lambda path: path.stat().st_mtime_ns)
 
 
-def run_script(script, *arguments, timeout=600):
-    """A script of ``main/`` in a process of its own; costs seconds, see ``run_here``."""
-    with start_script(script, *arguments) as process:
-        stdout, stderr = process.communicate(timeout=timeout)
-    return subprocess.CompletedProcess(process.args, process.returncode, stdout, stderr)
-
-
 def start_script(script, *arguments, code=""):
-    """The process of a script of ``main/``, with one thread, after ``code``."""
+    """The process of a script of ``main/``, with one thread, after ``code``; costs seconds, see ``run_here``."""
     given = [f"main/{script}.py", "--gpu", "", *map(str, arguments)]
     prepared = f"import sys, runpy; sys.argv = {given!r}; sys.path.insert(0, '.')\n{code}\n"
     command = [sys.executable, "-c", f"{prepared}runpy.run_path(sys.argv[0], run_name='__main__')"]
@@ -59,7 +52,7 @@ def start_script(script, *arguments, code=""):
 
 
 def run_here(script, *arguments):
-    """A script of ``main/`` in this process with one thread, as it computes in a process of its own; see there."""
+    """A script of ``main/`` in this process with one thread, as it computes in a process of its own."""
     path, threads, code = ROOT / "main" / f"{script}.py", torch.get_num_threads(), 0
     given = [str(path), "--gpu", "", *map(str, arguments)]
     stdout, stderr = io.StringIO(), io.StringIO()
