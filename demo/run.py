@@ -136,7 +136,8 @@ def options_from(args: argparse.Namespace) -> DemoOptions:
     values["betas"] = _numbers("--betas", values["betas"])
     values["save"] = tuple(name.strip() for name in values["save"].split(",") if name.strip())
     if gpu is not None:
-        from lib.runtime.distributed import parse_gpus, usable_gpus
+        from lib.runtime.distributed import usable_gpus
+        from lib.runtime.gpus import parse_gpus
 
         gpus, note = usable_gpus(parse_gpus(gpu)[:1])
         if note:

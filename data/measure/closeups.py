@@ -26,9 +26,9 @@ from data.Synthetic.dataset import BETAS, FOCAL, PRINCPT, look_at_rotations
 from lib.body.hand_prior import HandPosePrior
 from lib.datasets.pose_dataset import stream
 from lib.datasets.posed import Posed, PosedBodies
+from lib.demo.picture_files import save_image
 from lib.evaluation.metrics import mpvpe
 from lib.evaluation.surface_metrics import SurfaceRegions, surface_errors
-from lib.files import atomic_write
 from lib.geometry.procrustes import rotation_and_stretch
 from lib.joints.joint_set import JointSet
 from lib.joints.lookup import get_joint_set
@@ -265,18 +265,13 @@ def write_pictures(
             distance, edges, turned = (float(values[row]) for values in surface[region])
             lines[row] += f"; {region} {distance:.1f} mm, edges {edges:.1f} %, turned {turned:.1f} %"
         strips.append(painter.strip(*(mesh[row].double().numpy() for mesh in (pred, truth)), lines[row]))
-        _save(folder / f"{name.replace(' ', '_')}.png", strips[row])
+        save_image(folder / f"{name.replace(' ', '_')}.png", strips[row])
     columns = max(SHEET_WIDTH // strips[0].shape[1], 1)
     strips += [np.full_like(strips[0], 255)] * (-len(strips) % columns)
     sheet = cv2.vconcat([cv2.hconcat(strips[start : start + columns]) for start in range(0, len(strips), columns)])
     scale = min(SHEET_WIDTH / sheet.shape[1], 1.0)
-    _save(folder / "all.png", cv2.resize(sheet, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA))
+    save_image(folder / "all.png", cv2.resize(sheet, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA))
     return lines
-
-
-def _save(path: Path, picture: np.ndarray) -> None:
-    with atomic_write(path, "wb") as file:
-        file.write(cv2.imencode(".png", picture)[1].tobytes())
 
 
 def main(arguments: list[str] | None = None) -> None:

@@ -31,6 +31,7 @@ from lib.core.runs import (
 from lib.messages import one_line
 from lib.runtime import distributed
 from lib.runtime.failures import Terminated, explained, terminable
+from lib.runtime.gpus import parse_gpus
 from lib.runtime.memory import keep_freed_memory
 from lib.settings.config import Config
 from lib.settings.reading import load_config
@@ -89,7 +90,7 @@ def train(args: argparse.Namespace) -> None:
     check_run_name(args.name)
     if cfg.TRAIN.tensorboard:
         summary_writer()  # before the data are read, which may take minutes
-    distributed.launch(_train_process, distributed.parse_gpus(args.gpu), cfg, args)
+    distributed.launch(_train_process, parse_gpus(args.gpu), cfg, args)
 
 
 def _check_seed(seed: int) -> None:
@@ -175,7 +176,7 @@ def test(args: argparse.Namespace) -> None:
         trained = checkpoint.trained
     cfg = load_config(args.cfg, args.set, trained)
     _check_seed(args.seed)
-    distributed.launch(_test_process, distributed.parse_gpus(args.gpu), cfg, args, path, checkpoint)
+    distributed.launch(_test_process, parse_gpus(args.gpu), cfg, args, path, checkpoint)
 
 
 def _test_process(

@@ -17,6 +17,7 @@ from lib.datasets.registry import dataset_class
 from lib.evaluation.outputs import open_outputs
 from lib.evaluation.predictions import Predictions
 from lib.evaluation.report import write_csv, write_json
+from lib.models.precision import rounding
 from lib.models.prepare import prepare
 from lib.runtime import distributed
 from lib.settings.config import Config
@@ -66,6 +67,7 @@ class Tester:
 
     def __init__(self, cfg: Config, options: Options, stage=None):
         self.cfg, self.options = cfg, options
+        rounding(cfg.TEST.precision, torch.device(options.device))  # refused now, not after an epoch
         self.dataset = build_dataset(cfg, options, "test")
         self.stage = stage or STAGES[cfg.MODEL.name](cfg, self.dataset.mesh_model)
         self.loader = BatchLoader(

@@ -18,9 +18,10 @@ Usage::
     predictor.predict_pose3d(joints)                           # (B, 17 or 19, 3) millimetres, MeshNet alone
 """
 
+from .crop import camera_crop
 from .device import resolve_device
 from .inputs import VIEW_SIZE, check_poses
-from .predictor import Pose2MeshPredictor, camera_crop
+from .predictor import Pose2MeshPredictor
 from .results import MeshPrediction, PeoplePrediction
 from .surfaces import Circumstances, Film
 from .weights import find_weights

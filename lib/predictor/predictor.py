@@ -9,9 +9,8 @@ import torch
 from lib import ROOT
 from lib.checkpoints.files import load_checkpoint
 from lib.checkpoints.finding import find_checkpoint
-from lib.geometry.boxes import process_boxes, tight_boxes
 from lib.geometry.camera_fit import CROP_SIZE, fit_weak_perspective
-from lib.geometry.crops import apply_affine, crop_matrices, standardise
+from lib.geometry.crops import standardise
 from lib.joints.joint_set import JointSet
 from lib.joints.lookup import get_joint_set
 from lib.messages import naming
@@ -25,20 +24,13 @@ from lib.settings.config import Config
 from lib.settings.setting import FITTED, FLOAT32, NETWORK, POSE2MESH
 from lib.units import MM_PER_M
 
+from .crop import camera_crop
 from .device import resolve_device
 from .inputs import check_pose3d, check_poses, orthographic_view
 from .mirror import Mirror
 from .results import MeshPrediction, PeoplePrediction
 from .surfaces import Circumstances, PerspectiveCamera, SurfaceMaker, chosen_surface
 from .weights import check_joints, check_regressor, find_weights
-
-_BOX_SCALE = 1.25  # the camera is fitted in a square crop this much larger than the pose
-
-
-def camera_crop(pose2d: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """Square boxes (B, 4) around poses (B, J, 2) in pixels, and the poses in their 500 x 500 crops (B, J, 2)."""
-    box, _ = process_boxes(tight_boxes(pose2d), aspect_ratio=1.0, scale=_BOX_SCALE)
-    return box, apply_affine(pose2d, crop_matrices(box, torch.zeros_like(box[:, 0]), (CROP_SIZE, CROP_SIZE)))
 
 
 class Pose2MeshPredictor:

@@ -7,6 +7,7 @@ import torch
 from torch import nn
 
 from lib.runtime import distributed
+from lib.runtime.gpus import parse_gpus
 
 
 class Net(nn.Module):
@@ -83,18 +84,18 @@ def fail_in_the_second(device):
     [("0,1", [0, 1]), ("0,", [0]), ("0", [0]), (" 3, 1 ", [3, 1]), ("", []), ("cpu", []), ("-1", [])],
 )
 def test_gpu_lists(text, expected):
-    assert distributed.parse_gpus(text) == expected
+    assert parse_gpus(text) == expected
 
 
 @pytest.mark.parametrize("text", ["a", "0;1", "0,,1", "0,-1", "1.5", ",", "0 1"])
 def test_wrong_gpu_lists(text):
     with pytest.raises(ValueError, match="expected GPU numbers"):
-        distributed.parse_gpus(text)
+        parse_gpus(text)
 
 
 def test_gpu_named_twice():
     with pytest.raises(ValueError, match="twice"):
-        distributed.parse_gpus("0,1,0")
+        parse_gpus("0,1,0")
 
 
 def fake_gpus(monkeypatch, count):

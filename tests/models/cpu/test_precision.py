@@ -5,6 +5,7 @@ import itertools
 import pytest
 import torch
 
+from lib.core import base
 from lib.models import precision
 from lib.models.cpu import meshnet as cpu
 from lib.models.cpu import side_by_side
@@ -13,6 +14,7 @@ from lib.models.cpu.folded import FoldedLayer, folded, narrowed
 from lib.models.meshnet import MeshNet, MeshNetPlan
 from lib.models.posenet import PoseNet
 from lib.models.prepare import prepare
+from lib.settings.config import Config
 from lib.settings.setting import BF16, FLOAT32, HALF
 from tests.helpers import assert_close
 
@@ -173,3 +175,11 @@ def test_bf16_training_step(graph, monkeypatch, wide):
         assert 0.01 < max(apart) < 0.3  # gradients also differ where a ReLU's input changes its sign
     else:
         assert max(apart) == 0
+
+
+def test_a_test_refuses_before_it_reads_data(monkeypatch, tmp_path):
+    """A training's first test would be after an epoch."""
+    monkeypatch.setattr(precision, "_capabilities", lambda: {})
+    cfg = Config().changed(TEST={"precision": BF16}, DATASET={"test_list": ["absent"]})
+    with pytest.raises(ValueError, match="precision bf16: this processor"):
+        base.Tester(cfg, base.Options(root=tmp_path))
