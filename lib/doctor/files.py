@@ -5,7 +5,7 @@ from pathlib import Path
 
 from lib.doctor.finding import FAIL, OK, WARN, Finding
 
-_OPEN_USED = "the open models are used instead; README, Licensed models, says where the files come from"
+_OPEN_USED = "the open models are used instead; docs/licensed_models.md says where the files come from"
 
 
 def models(root: Path) -> Iterator[Finding]:
