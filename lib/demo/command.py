@@ -5,7 +5,7 @@ from pathlib import Path
 
 from lib.demo.inputs import DemoInput, load_input
 from lib.demo.names import output_stems
-from lib.demo.options import SMOOTHING, DemoOptions
+from lib.demo.options import PARAM_FORMATS, SMOOTHING, DemoOptions
 from lib.files import say_replaced
 from lib.joints.lookup import get_joint_set
 from lib.messages import naming, one_line, shown_name
@@ -29,8 +29,12 @@ def run_demo(options: DemoOptions) -> list[Path]:
     formats = options.formats(source.sequence.is_video)
     if "amass" in formats and get_joint_set(options.joint_set).body == "hand":
         raise ValueError("--save amass is for bodies, as AMASS files are; params has the parameters of hands")
+    of_bodies = [name for name in formats if name in PARAM_FORMATS]
+    hands = f"Hands of --hands are not in {', '.join(of_bodies)}: they have the bodies' own, which do not move"
     for line in (*describe_input(source, options.joint_set), *_better_reading(source, options)):
         print(one_line(line))
+    if options.hands and of_bodies:
+        print(hands)
     if options.check_input:
         return _check_input(source, options)
 
