@@ -29,12 +29,8 @@ def run_demo(options: DemoOptions) -> list[Path]:
     formats = options.formats(source.sequence.is_video)
     if "amass" in formats and get_joint_set(options.joint_set).body == "hand":
         raise ValueError("--save amass is for bodies, as AMASS files are; params has the parameters of hands")
-    of_bodies = [name for name in formats if name in PARAM_FORMATS]
-    hands = f"Hands of --hands are not in {', '.join(of_bodies)}: they have the bodies' own, which do not move"
     for line in (*describe_input(source, options.joint_set), *_better_reading(source, options)):
         print(one_line(line))
-    if options.hands and of_bodies:
-        print(hands)
     if options.check_input:
         return _check_input(source, options)
 
@@ -58,6 +54,9 @@ def run_demo(options: DemoOptions) -> list[Path]:
     lifter = Lifter(predictor, options)
     if lifter.hands is not None:
         print(one_line(f"Hands: {lifter.hands.predictor.weights}, {lifter.hands.predictor.mesh_model.description}"))
+        without = [name for name in formats if name in PARAM_FORMATS]
+        if without:
+            print(f"Not in {', '.join(without)}: the hands of --hands; bodies keep their own there, which do not move")
     with naming(options.input_name):
         if source.sequence.is_video:
             from lib.demo.sequence import lift_sequence

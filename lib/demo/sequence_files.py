@@ -189,6 +189,7 @@ class SequenceFiles:
                 placed = ParamFit(one.pose, one.betas, one.trans + torch.from_numpy(translation[rows]), one.residual)
                 files.append(self._path(f"person_{person}_poses.npz"))
                 save_amass(files[-1], placed, self._model, self._fps)
+        self._note_unseen({person: self._frame_num - len(rows) for person, rows in of_each.items()})
         if not self._chosen(("bvh", "rigged")):
             return files
         motions = {
@@ -211,12 +212,14 @@ class SequenceFiles:
             colours = [self._colours[person] for person in motions]
             save_skinned_glb(files[-1], list(motions.values()), colours, self._fps, self._frame_num)
             self.lines.append(self._skinned.line)
-        unseen = {motion.name: self._frame_num - len(motion) for motion in motions.values()}
-        gaps = [f"{name} in {count}" for name, count in unseen.items() if count]
-        if gaps:
-            more = f" and {len(gaps) - _FEW_PEOPLE} others" if len(gaps) > _FEW_PEOPLE else ""
-            self.lines.append(
-                f"Skeletons keep their last pose in frames in which people are unseen: {', '.join(gaps[:_FEW_PEOPLE])}"
-                f"{more} of {self._frame_num} frames"
-            )
         return files
+
+    def _note_unseen(self, unseen: dict[int, int]) -> None:
+        """Tell what files of a row per frame have for people who are unseen in so many frames."""
+        gaps = [f"person_{person} in {count}" for person, count in unseen.items() if count]
+        ways = {"bvh": "keeps the pose before", "rigged": "keeps the pose before", "amass": "leaves these frames out"}
+        told = [f"{kind} {ways[kind]}" for kind in self._chosen(ways)]
+        if gaps and told:
+            more = f" and {len(gaps) - _FEW_PEOPLE} others" if len(gaps) > _FEW_PEOPLE else ""
+            whom = ", ".join(gaps[:_FEW_PEOPLE])
+            self.lines.append(f"Unseen: {whom}{more} of {self._frame_num} frames; {', '.join(told)}")

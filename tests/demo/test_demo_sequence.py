@@ -140,7 +140,9 @@ def test_constant_shape_and_parameters(run_demo, walk, tmp_path, capsys):
     assert len(list((result / "walk_meshes").glob("*.obj"))) == FRAMES
     assert len(list((result / "walk_frames").glob("*.png"))) == FRAMES
     assert (result / "walk_mesh.gif").read_bytes()[:6] == b"GIF89a"
-    assert "Parameters: mean distance" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "Parameters: mean distance" in said
+    assert "Unseen: person_1 in 1 of 6 frames; amass leaves these frames out\n" in said
 
 
 def test_skeletons_of_two_people(run_demo, walk, tmp_path, capsys):
@@ -154,7 +156,7 @@ def test_skeletons_of_two_people(run_demo, walk, tmp_path, capsys):
     }  # fmt: skip
     said = capsys.readouterr().out
     assert "Rigged: skinned vertices are" in said
-    assert "people are unseen: person_1 in 1 of 6 frames" in said
+    assert "Unseen: person_1 in 1 of 6 frames; bvh keeps the pose before, rigged keeps the pose before\n" in said
     params, file = np.load(result / "walk_params.npz"), Gltf(result / "walk_rigged.glb")
     model = load_mesh_model("body", "open_1723")
     joints = lbs(model.params(), *(torch.from_numpy(params[key]) for key in ("poses", "betas")))[1].numpy()
