@@ -5,7 +5,7 @@ from pathlib import Path
 
 from lib.demo.inputs import DemoInput, load_input
 from lib.demo.names import output_stems
-from lib.demo.options import SMOOTHING, DemoOptions
+from lib.demo.options import PARAM_FORMATS, SMOOTHING, DemoOptions
 from lib.files import say_replaced
 from lib.joints.lookup import get_joint_set
 from lib.messages import naming, one_line, shown_name
@@ -54,6 +54,9 @@ def run_demo(options: DemoOptions) -> list[Path]:
     lifter = Lifter(predictor, options)
     if lifter.hands is not None:
         print(one_line(f"Hands: {lifter.hands.predictor.weights}, {lifter.hands.predictor.mesh_model.description}"))
+        without = [name for name in formats if name in PARAM_FORMATS]
+        if without:
+            print(f"Not in {', '.join(without)}: the hands of --hands; bodies keep their own there, which do not move")
     with naming(options.input_name):
         if source.sequence.is_video:
             from lib.demo.sequence import lift_sequence

@@ -7,8 +7,9 @@ from lib import ROOT
 from lib.poses.missing import JOINT_SCORE
 from lib.settings.setting import FLOAT32
 
-PICTURE_FORMATS = ("obj", "glb", "ply", "npz", "params", "html")
-SEQUENCE_FORMATS = ("mp4", "gif", "npz", "params", "amass", "html", "obj", "glb", "ply", "png")
+PICTURE_FORMATS = ("obj", "glb", "ply", "npz", "params", "bvh", "rigged", "html")
+SEQUENCE_FORMATS = ("mp4", "gif", "npz", "params", "amass", "bvh", "rigged", "html", "obj", "glb", "ply", "png")
+PARAM_FORMATS = ("params", "amass", "bvh", "rigged")  # what body parameters are written as
 SMOOTHING = ("input", "output", "both")
 
 

@@ -12,6 +12,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from lib.demo.options import PARAM_FORMATS
+from lib.export.animation import Motion, SkinnedDistance, save_bvh, save_skinned_glb
 from lib.export.people import PeopleArrays
 from lib.export.png import PngSeries
 from lib.files import staged
@@ -24,7 +26,10 @@ from lib.render.mesh_renderer import MeshRenderer, person_colour
 from lib.render.poses import add_hands, add_skeleton, draw_pose
 from lib.render.views import draw_views
 
-_OF_A_PERSON = re.compile(r"(.+)_(?:pose2d|mesh)_\d+\.(?:png|obj)")
+_OF_A_PERSON = re.compile(r"(.+)_(?:(?:pose2d|mesh)_\d+\.(?:png|obj)|person_\d+\.bvh)")
+# ends of names that are not ``mesh.`` and the format
+_ENDS = {"params": "params.npz", "rigged": "rigged.glb", "bvh": "person_0.bvh"}
+_STILL = 30.0  # frames per second of a single one
 
 
 def earlier_files(folder: Path, stems: Sequence[str], formats: Sequence[str], single: bool) -> list[Path]:
@@ -32,7 +37,7 @@ def earlier_files(folder: Path, stems: Sequence[str], formats: Sequence[str], si
 
     Files in formats that are not among ``formats`` are not meant: asking for one after the other is common.
     """
-    ends = ["params.npz" if kind == "params" else f"mesh.{kind}" for kind in formats if single or kind != "obj"]
+    ends = [_ENDS.get(kind, f"mesh.{kind}") for kind in formats if single or kind not in ("obj", "bvh")]
     if single:
         names = [f"demo_{end}" for end in ("pose2d.png", "mesh.png", "views.png", *ends)]
     else:
@@ -88,6 +93,7 @@ class PictureResults:
 
     Attributes:
         residuals: (N,) of each image written so far, mean distance of parameters and vertices, metres.
+        skinned: distance of skinned meshes from people's, of all images.
     """
 
     def __init__(
@@ -96,6 +102,7 @@ class PictureResults:
         self.renderer, self.joint_set, self.mesh_model = renderer, joint_set, mesh_model
         self.formats, self.seed = formats, seed
         self.residuals: list[np.ndarray] = []
+        self.skinned = SkinnedDistance(mesh_model) if "rigged" in formats else None
 
     def write(
         self, folder: Path, image: np.ndarray, people: PeopleArrays, selection: Selection, stem: str, single: bool
@@ -159,6 +166,8 @@ class PictureResults:
 
         names = [f"person_{number}" for number in selection.kept]
         for kind in self.formats:
+            if kind in PARAM_FORMATS:
+                continue
             if kind == "obj":
                 for row, number in enumerate(selection.kept):
                     name = f"{stem}_mesh.obj" if single else f"{stem}_mesh_{number}.obj"
@@ -167,11 +176,9 @@ class PictureResults:
                     save_mesh(folder / name, vertices, faces, names=parts)
                     yield name
                 continue
-            name = f"{stem}_params.npz" if kind == "params" else f"{stem}_mesh.{kind}"
+            name = f"{stem}_mesh.{kind}"
             if kind == "npz":
                 save_npz(folder / name, people)
-            elif kind == "params":
-                self._save_params(folder / name, people)
             elif kind == "html":
                 self._save_page(folder / name, people, colours, posed, stem)
             else:
@@ -179,13 +186,34 @@ class PictureResults:
                 vertices, faces, rows, parts = people.parts(people.whole if single else people.placed, names)
                 save_mesh(folder / name, vertices, faces, [colours[row] for row in rows], parts)
             yield name
+        if set(PARAM_FORMATS) & set(self.formats):
+            yield from self._params(folder, stem, people, names, colours)
 
-    def _save_params(self, path: Path, people: PeopleArrays) -> None:
+    def _params(self, folder, stem, people, names, colours) -> Iterator[str]:
+        """What is made of body parameters."""
         from lib.export import params_of, save_params
 
         fit = params_of(people, self.mesh_model)
         self.residuals.append(fit.residual.numpy())
-        save_params(path, fit, self.mesh_model, people.track, list(people.frame), people.translation, left=people.left)
+        if "params" in self.formats:
+            frames, place = list(people.frame), people.translation
+            name = f"{stem}_{_ENDS['params']}"
+            save_params(folder / name, fit, self.mesh_model, people.track, frames, place, left=people.left)
+            yield name
+        if not {"bvh", "rigged"} & set(self.formats):
+            return
+        motions = [
+            Motion.of(name, fit[[row]], self.mesh_model, None, people.translation[row], bool(people.left[row]))
+            for row, name in enumerate(names)
+        ]
+        for motion in motions if "bvh" in self.formats else ():
+            save_bvh(folder / f"{stem}_{motion.name}.bvh", motion, _STILL)
+            yield f"{stem}_{motion.name}.bvh"
+        if self.skinned is not None:
+            self.skinned.add(fit, people)
+            name = f"{stem}_{_ENDS['rigged']}"
+            save_skinned_glb(folder / name, motions, colours, _STILL)
+            yield name
 
     def _save_page(self, path: Path, people: PeopleArrays, colours: list, picture: np.ndarray, title: str) -> None:
         from lib.export import Shot, save_html

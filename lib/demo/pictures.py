@@ -87,6 +87,8 @@ def lift_pictures(source: DemoInput, lifter: Lifter, options: DemoOptions, forma
         if results.residuals:
             mean = MM_PER_M * np.concatenate(results.residuals).mean()
             print(f"Parameters: mean distance to the vertices {mean:.1f} mm")
+        if results.skinned is not None:
+            print(results.skinned.line)
     return files
 
 

@@ -19,7 +19,7 @@ from lib.demo.carrying import carry_over, longest_carried
 from lib.demo.fits import SequenceFits
 from lib.demo.inputs import DemoInput
 from lib.demo.lifting import LONGEST_NAME, Lifter
-from lib.demo.options import DemoOptions
+from lib.demo.options import PARAM_FORMATS, DemoOptions
 from lib.demo.sequence_files import FrameResult, SequenceFiles, earlier_files
 from lib.demo.smoothing import MeshSmoother, PoseSmoother, with_meshes
 from lib.export.params import mirrored_fit, params_of
@@ -65,6 +65,11 @@ class _Job:
         """The pictures are needed."""
         return self.drawn or "html" in self.formats
 
+    @property
+    def with_params(self) -> bool:
+        """Body parameters are written."""
+        return bool(set(PARAM_FORMATS) & set(self.formats))
+
     def lift(
         self, frames: list[int], shapes: dict[int, torch.Tensor] | None = None, film: Film | None = None
     ) -> PeopleArrays:
@@ -105,7 +110,7 @@ def lift_sequence(source: DemoInput, lifter: Lifter, options: DemoOptions, forma
     job = _Job(source, lifter, options, _select_all(source, lifter, size, fps), size, fps, formats)
     if not any(map(len, job.selections)):
         raise ValueError(f"{source.title}: nobody left to lift; {_first_note(source, job.selections)}")
-    fitted = job.surfaces or options.constant_shape or bool({"params", "amass"} & set(formats))
+    fitted = job.surfaces or options.constant_shape or job.with_params
     shapes = _track_shapes(job) if fitted else None
     name_length = min(LONGEST_NAME, max(len(frame.name) for frame in sequence.frames))
     output = Path(options.output)
@@ -128,6 +133,8 @@ def lift_sequence(source: DemoInput, lifter: Lifter, options: DemoOptions, forma
         print(f"Renderer: {renderer.note}")
     if files.residual is not None:
         print(f"Parameters: mean distance to the vertices {MM_PER_M * files.residual:.1f} mm")
+    for line in files.lines:
+        print(line)
     say_replaced(earlier)
     return [output / path.relative_to(aside) for path in files.written]
 
@@ -209,7 +216,6 @@ def _results(job: _Job, shapes: dict[int, torch.Tensor] | None, renderer: MeshRe
     regress = job.lifter.regress
     smoother = MeshSmoother(job.fps, regress) if job.options.smooth in ("output", "both") else None
     params, (film, hand_film) = model.params(), (Film(longest_gap=round(_LONGEST_GAP * job.fps)) for _ in range(2))
-    with_params = bool({"params", "amass"} & set(job.formats))
     for frames in _batches(job):
         counts = [len(job.selections[number]) for number in frames]
         people = fit = None
@@ -219,7 +225,7 @@ def _results(job: _Job, shapes: dict[int, torch.Tensor] | None, renderer: MeshRe
                 people = smoother(np.repeat(frames, counts), people)
             if shapes is not None and job.surfaces:
                 betas = torch.stack([shapes[track] for track in people.track.tolist()])
-                fit = params_of(people, model, betas) if with_params else None
+                fit = params_of(people, model, betas) if job.with_params else None
             elif shapes is not None:
                 betas = torch.stack([shapes[track] for track in people.track.tolist()])
                 fit = fit_params(people.model_vertices, model, betas=betas, prior=joint_prior(model.kind))

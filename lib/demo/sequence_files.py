@@ -10,11 +10,14 @@ import numpy as np
 import torch
 
 from lib.export import NpzWriter, Shot, VideoWriter, save_amass, save_html, save_mesh, save_params
+from lib.export.animation import Motion, SkinnedDistance, save_bvh, save_skinned_glb
 from lib.export.meshes import MESH_FORMATS
 from lib.export.people import PeopleArrays
 from lib.export.video import VIDEO_FORMATS
 from lib.mesh.fit_params import ParamFit
 from lib.mesh.mesh_model import MeshModel
+
+_FEW_PEOPLE = 2  # that are named each
 
 
 @dataclass(frozen=True)
@@ -43,10 +46,10 @@ class FrameResult:
 def earlier_files(folder: Path, stem: str, formats: Sequence[str]) -> list[Path]:
     """Files that an earlier run left of a sequence of this name: those that are written again, and all of single
     frames and people, of which there may have been more."""
-    names = [f"{stem}_mesh.{kind}" for kind in formats] + ([f"{stem}_params.npz"] if "params" in formats else [])
-    found = [folder / name for name in names]
+    ends = {"params": "params.npz", "rigged": "rigged.glb"}
+    found = [folder / f"{stem}_{ends.get(kind, f'mesh.{kind}')}" for kind in formats]
     numbered = (
-        ("", re.escape(stem) + r"_person_\d+_poses\.npz"),
+        ("", re.escape(stem) + r"_person_\d+(?:_poses\.npz|\.bvh)"),
         (f"{stem}_frames", r"\d{6,}\.png"),
         (f"{stem}_meshes", r"\d{6,}\.(?:obj|glb|ply)"),
     )
@@ -70,6 +73,7 @@ class SequenceFiles:
     Attributes:
         written: the files, or folders of many files, after the block.
         residual: mean distance of parameters and vertices, metres; None without parameters.
+        lines: what the user is told about the files, after the block.
     """
 
     def __init__(
@@ -78,8 +82,12 @@ class SequenceFiles:
         self._folder, self._stem, self._formats, self._model, self._fps = folder, stem, formats, mesh_model, fps
         self._name_length = name_length
         self._stack = ExitStack()
-        self._kept: list[tuple[ParamFit, np.ndarray, np.ndarray, np.ndarray, list[str]]] = []
+        self._frame_num = 0
+        self._kept: list[tuple[ParamFit, np.ndarray, np.ndarray, np.ndarray, np.ndarray, list[str]]] = []
+        self._colours: dict[int, tuple[float, float, float]] = {}
+        self._skinned = SkinnedDistance(mesh_model) if "rigged" in formats else None
         self.written: list[Path] = []
+        self.lines: list[str] = []
         self.residual: float | None = None
 
     def _path(self, suffix: str) -> Path:
@@ -133,6 +141,7 @@ class SequenceFiles:
                 self._write_picture(result.number, result.picture)
             if result.people is not None:
                 self._write_people(result, result.people)
+            self._frame_num += 1
             yield result
 
     def _write_picture(self, number: int, picture: np.ndarray) -> None:
@@ -154,27 +163,63 @@ class SequenceFiles:
             vertices, faces, rows, parts = people.parts(people.placed, names)
             save_mesh(path, vertices, faces, [result.colours[row] for row in rows], parts)
         if result.fit is not None:
-            self._kept.append((result.fit, people.track, people.translation, people.left, list(people.frame)))
+            number = np.full(len(people), self._frame_num)
+            self._kept.append((result.fit, people.track, number, people.translation, people.left, list(people.frame)))
+            self._colours |= zip(people.track.tolist(), result.colours)
+            if self._skinned is not None:
+                self._skinned.add(result.fit, people)
 
     def _write_params(self) -> list[Path]:
-        """Parameters of everybody, and one motion file for each person."""
+        """Parameters of everybody, one motion file for each person, and one with the skeletons of all."""
         if not self._kept:
             return []
-        fits, tracks, translations, lefts, names = zip(*self._kept)
-        fit = ParamFit.joined(fits)
-        track, translation = np.concatenate(tracks), np.concatenate(translations)
+        fits, tracks, numbers, translations, lefts, names = zip(*self._kept)
+        fit, left = ParamFit.joined(fits), np.concatenate(lefts)
+        track, number, translation = np.concatenate(tracks), np.concatenate(numbers), np.concatenate(translations)
         self.residual = float(fit.residual.mean())
         files = []
         if "params" in self._formats:
             files.append(self._path("params.npz"))
             frames = [name for group in names for name in group]
-            left = np.concatenate(lefts)
             save_params(files[-1], fit, self._model, track, frames, translation, left=left)
+        of_each = {int(person): np.flatnonzero(track == person) for person in np.unique(track)}
         if "amass" in self._formats:
-            for number in np.unique(track):
-                rows = torch.from_numpy(track == number)
+            for person, rows in of_each.items():
                 one = fit[rows]
-                placed = ParamFit(one.pose, one.betas, one.trans + torch.from_numpy(translation)[rows], one.residual)
-                files.append(self._path(f"person_{number}_poses.npz"))
+                placed = ParamFit(one.pose, one.betas, one.trans + torch.from_numpy(translation[rows]), one.residual)
+                files.append(self._path(f"person_{person}_poses.npz"))
                 save_amass(files[-1], placed, self._model, self._fps)
+        self._note_unseen({person: self._frame_num - len(rows) for person, rows in of_each.items()})
+        if not self._chosen(("bvh", "rigged")):
+            return files
+        motions = {
+            person: Motion.of(
+                f"person_{person}", fit[rows], self._model, number[rows], translation[rows], bool(left[rows[0]])
+            )
+            for person, rows in of_each.items()
+        }
+        return files + self._write_motions(motions)
+
+    def _write_motions(self, motions: dict[int, Motion]) -> list[Path]:
+        """Skeletons of people by track."""
+        files = []
+        if "bvh" in self._formats:
+            for person, motion in motions.items():
+                files.append(self._path(f"person_{person}.bvh"))
+                save_bvh(files[-1], motion, self._fps, self._frame_num)
+        if self._skinned is not None:
+            files.append(self._path("rigged.glb"))
+            colours = [self._colours[person] for person in motions]
+            save_skinned_glb(files[-1], list(motions.values()), colours, self._fps, self._frame_num)
+            self.lines.append(self._skinned.line)
         return files
+
+    def _note_unseen(self, unseen: dict[int, int]) -> None:
+        """Tell what files of a row per frame have for people who are unseen in so many frames."""
+        gaps = [f"person_{person} in {count}" for person, count in unseen.items() if count]
+        ways = {"bvh": "keeps the pose before", "rigged": "keeps the pose before", "amass": "leaves these frames out"}
+        told = [f"{kind} {ways[kind]}" for kind in self._chosen(ways)]
+        if gaps and told:
+            more = f" and {len(gaps) - _FEW_PEOPLE} others" if len(gaps) > _FEW_PEOPLE else ""
+            whom = ", ".join(gaps[:_FEW_PEOPLE])
+            self.lines.append(f"Unseen: {whom}{more} of {self._frame_num} frames; {', '.join(told)}")

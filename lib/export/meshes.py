@@ -10,6 +10,7 @@ from lib.files import atomic_write
 
 MESH_FORMATS = ("obj", "glb", "ply")
 _GLTF_AXES = np.array([1.0, -1.0, -1.0])
+SURFACE = {"metallicFactor": 0.0, "roughnessFactor": 0.6}  # of glTF's materials
 _GREY = (0.75, 0.75, 0.75)
 
 
@@ -107,9 +108,7 @@ def _glb(people: list[np.ndarray], faces: list[np.ndarray], colours: list, names
 
     scene = trimesh.Scene()
     for vertices, own, colour, name in zip(people, faces, colours, names):
-        material = trimesh.visual.material.PBRMaterial(
-            name=name, baseColorFactor=_bytes(colour), metallicFactor=0.0, roughnessFactor=0.6
-        )
+        material = trimesh.visual.material.PBRMaterial(name=name, baseColorFactor=_bytes(colour), **SURFACE)
         visual = trimesh.visual.TextureVisuals(material=material)
         mesh = trimesh.Trimesh(vertices * _GLTF_AXES, own, visual=visual, process=False)
         mesh.vertex_normals  # noqa: B018  (computed on access; exported only then, for smooth shading)

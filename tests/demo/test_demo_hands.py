@@ -211,10 +211,12 @@ def test_demo_writes_hands_of_several_people(run_demo, tmp_path, capsys):
         "--input_img",
         tmp_path / "two.png",
         "--save",
-        "npz,glb,ply,obj,html",
+        "npz,glb,ply,obj,html,params,bvh",
     )
     assert run_demo(*given, "--hands") == 0
-    assert "Hands: " in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "Hands: " in said
+    assert "Not in params, bvh: the hands of --hands" in said
     result = tmp_path / "result"
     nodes = {f"person_{row}{part}" for row in range(2) for part in ("", "_left_hand", "_right_hand")}
     scene = trimesh.load_scene(result / "two_mesh.glb")

@@ -6,11 +6,13 @@ import cv2
 import numpy as np
 import pytest
 
+from data.convert.bvh import read_bvh
 from lib.demo.pictures import output_stems
 from lib.export import load_npz
 from lib.mesh.mesh_model import load_mesh_model
 from lib.poses import Frame
 from tests.support.demo_inputs import sample
+from tests.support.gltf import Gltf
 
 SIZE = 320, 240
 
@@ -52,8 +54,10 @@ def test_files_of_several_people_have_the_names_of_the_original(run_demo, scene,
 
 
 def test_all_formats_of_a_picture(run_demo, scene, tmp_path):
-    assert run_demo(*scene, "--save", "ply,glb,npz,params,html", "--focal", "500") == 0
     result = tmp_path / "result"
+    result.mkdir()
+    (result / "street_person_7.bvh").write_text("of an earlier run")
+    assert run_demo(*scene, "--save", "ply,glb,npz,params,html,bvh,rigged", "--focal", "500") == 0
     people = load_npz(result / "street_mesh.npz")
     assert len(people) == 2
     assert people.focal == 500
@@ -64,6 +68,16 @@ def test_all_formats_of_a_picture(run_demo, scene, tmp_path):
     params = np.load(result / "street_params.npz")
     assert params["body_pose"].shape == (2, 69)
     np.testing.assert_allclose(params["transl"], people.translation, atol=0.5)
+    assert sorted(path.name for path in result.glob("*.bvh")) == ["street_person_0.bvh", "street_person_1.bvh"]
+    rigged = Gltf(result / "street_rigged.glb")
+    for row, name in enumerate(("person_0", "person_1")):
+        pelvis = rigged.joints(name, rigged.world(name))[0] * [1, -1, -1]
+        clip = read_bvh(result / f"street_{name}.bvh")
+        np.testing.assert_allclose(clip.values[0, :3], pelvis * [1, -1, -1], atol=1e-5)
+        surface = rigged.skinned(name, rigged.world(name)) * [1, -1, -1]
+        away = np.linalg.norm(surface - people.placed[row], axis=1)
+        assert away.mean() < 0.004  # pose blend shapes
+        assert np.linalg.norm(pelvis - people.placed[row].mean(axis=0)) < 0.5
     html = (result / "street_mesh.html").read_text()
     assert html.startswith("<!DOCTYPE html>")
     assert "street" in html

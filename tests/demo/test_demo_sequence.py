@@ -6,13 +6,20 @@ from types import SimpleNamespace
 import cv2
 import numpy as np
 import pytest
+import torch
 
+from data.convert.bvh import read_bvh
+from lib.body.lbs import lbs
 from lib.demo.fits import SequenceFits
 from lib.demo.sequence_files import FrameResult
 from lib.demo.smoothing import PoseSmoother
 from lib.export import load_npz
+from lib.joints.tables import JOINT_SETS
+from lib.mesh.mesh_model import load_mesh_model
 from lib.poses import Selection
 from tests.support.demo_inputs import sample
+from tests.support.files.bvh_clips import positions_of
+from tests.support.gltf import Gltf
 
 FRAMES = 6
 
@@ -127,17 +134,43 @@ def test_constant_shape_and_parameters(run_demo, walk, tmp_path, capsys):
         assert motion["mocap_framerate"] == 30
     people = load_npz(result / "walk_mesh.npz")
     # the meshes are those of the parameters
-    from torch import from_numpy as tensor
-
-    from lib.body.lbs import lbs
-    from lib.mesh.mesh_model import load_mesh_model
-
-    body = lbs(load_mesh_model("body", "open_1723").params(), tensor(params["poses"]), tensor(params["betas"]))[0]
+    pose, betas = (torch.from_numpy(params[key]) for key in ("poses", "betas"))
+    body = lbs(load_mesh_model("body", "open_1723").params(), pose, betas)[0]
     np.testing.assert_allclose(people.placed, body.numpy() + params["transl"][:, None], atol=1e-4)
     assert len(list((result / "walk_meshes").glob("*.obj"))) == FRAMES
     assert len(list((result / "walk_frames").glob("*.png"))) == FRAMES
     assert (result / "walk_mesh.gif").read_bytes()[:6] == b"GIF89a"
-    assert "Parameters: mean distance" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "Parameters: mean distance" in said
+    assert "Unseen: person_1 in 1 of 6 frames; amass leaves these frames out\n" in said
+
+
+def test_skeletons_of_two_people(run_demo, walk, tmp_path, capsys):
+    """Where the parameters stand, upright; the second person, absent in frame 2, keeps the pose of frame 1."""
+    result = tmp_path / "result"
+    result.mkdir()
+    (result / "walk_person_7.bvh").write_text("of an earlier run")
+    assert run_demo("--input_pose", walk, "--save", "bvh,rigged,params", "--fps", "10") == 0
+    assert {path.name for path in result.iterdir()} == {
+        "walk_params.npz", "walk_person_0.bvh", "walk_person_1.bvh", "walk_rigged.glb",
+    }  # fmt: skip
+    said = capsys.readouterr().out
+    assert "Rigged: skinned vertices are" in said
+    assert "Unseen: person_1 in 1 of 6 frames; bvh keeps the pose before, rigged keeps the pose before\n" in said
+    params, file = np.load(result / "walk_params.npz"), Gltf(result / "walk_rigged.glb")
+    model = load_mesh_model("body", "open_1723")
+    joints = lbs(model.params(), *(torch.from_numpy(params[key]) for key in ("poses", "betas")))[1].numpy()
+    joints = (joints + params["transl"][:, None]) * [1, -1, -1]
+    for track, rows in ((0, [0, 1, 2, 3, 4, 5]), (1, [0, 1, 1, 2, 3, 4])):
+        own = joints[params["track"] == track][rows]
+        clip = read_bvh(result / f"walk_person_{track}.bvh")
+        assert clip.fps == pytest.approx(10)
+        np.testing.assert_allclose(
+            positions_of(clip)[:, [clip.index(name) for name in JOINT_SETS["smpl"].joints]], own, atol=1e-4
+        )
+        person = f"person_{track}"
+        found = [file.joints(person, file.world(person, number / 10)) for number in range(FRAMES)]
+        np.testing.assert_allclose(found, own, atol=1e-4)
 
 
 def test_array_of_one_person_and_a_video_below_it(run_demo, walk, tmp_path):

@@ -207,6 +207,21 @@ def test_amass_file(motion, tmp_path, smplh):
         assert error.max() < 1e-3
 
 
+def test_hands_that_turn_are_in_amass_files_at_the_roots_of_the_fingers(motion, tmp_path):
+    """In SMPL+H index, middle, little and ring finger start at joints 22, 25, 28, 31, of the right hand 37 and on."""
+    _, fit = motion
+    pose = fit.pose.clone()
+    pose[:, 66:] = torch.tensor([0, 0, -0.5, 0.1, 0, 0.5])
+    model = load_mesh_model("body", "open_1723")
+    save_amass(tmp_path / "p.npz", replace(fit, pose=pose), model, fps=25)
+    with np.load(tmp_path / "p.npz", allow_pickle=False) as arrays:
+        joints = arrays["poses"].reshape(4, 52, 3)
+    for roots, turn in (((22, 25, 28, 31), [0, 0, -0.5]), ((37, 40, 43, 46), [0.1, 0, 0.5])):
+        assert (joints[:, roots] == np.float32(turn)).all()
+        joints[:, roots] = 0
+    assert not joints[:, 22:].any()
+
+
 def test_unusable_params(motion, tmp_path):
     _, fit = motion
     model = load_mesh_model("body", "open_1723")
