@@ -9,6 +9,7 @@ import yaml
 
 ROOT = Path(__file__).resolve().parents[1]
 GOLDEN = Path(__file__).resolve().parent / "golden"
+BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome")
 SHARED = Path(os.environ.get("POSE2MESH_SHARED", ROOT.parent / "shared"))
 
 

@@ -22,6 +22,7 @@ from lib.export.meshes import check_meshes
 from lib.files import atomic_write
 
 _FOLDER = ROOT / "lib" / "export"
+VIEWER = _FOLDER / "viewer.js"
 _LARGEST_PICTURE = 1280  # pixels of the longer side
 _LARGEST_MOVING_PICTURE = 640
 _QUALITY = 85
@@ -99,7 +100,7 @@ def save_html(
     # "</script>" in a label would end the script
     text = json.dumps(data, separators=(",", ":")).replace("<", "\\u003c")
     page = (_FOLDER / "page.html").read_text(encoding="utf-8")
-    script = (_FOLDER / "page.js").read_text(encoding="utf-8")
+    script = VIEWER.read_text(encoding="utf-8") + (_FOLDER / "page.js").read_text(encoding="utf-8")
     parts = {"title": html.escape(title), "script": script, "data": text}
     page = re.sub(r"\{\{(title|script|data)\}\}", lambda mark: parts[mark.group(1)], page)
     with atomic_write(path) as stream:

@@ -9,7 +9,7 @@ from .missing import JOINT_SCORE
 
 PERSON_SCORE = 1.5  # people whose scores sum to less are left out, as in the original demo
 DUPLICATE_DISTANCE = 20.0  # pixels, the original's, for people of the sizes that its pictures show:
-_USUAL_SIZES = 200.0, 800.0  # pixels; smaller and larger ones differ in proportion
+USUAL_SIZES = 200.0, 800.0  # pixels; smaller and larger ones differ in proportion
 
 
 def filter_people(
@@ -83,5 +83,5 @@ def _sizes(points: np.ndarray, visible: np.ndarray) -> np.ndarray:
 
 def _share(sizes: np.ndarray) -> np.ndarray:
     """What people of these sizes have of the distance of usual ones."""
-    smallest, largest = _USUAL_SIZES
+    smallest, largest = USUAL_SIZES
     return np.minimum(sizes / smallest, 1) * np.maximum(sizes / largest, 1)

@@ -4,7 +4,7 @@ The policy:
 
 1. A joint is missing when a coordinate is NaN or infinite, when it lies at exactly (0, 0), when its score is at most
    the threshold, when it lies outside the image by more than the image's size, or when it is much further from the
-   person than limbs reach (``_STRAY``).
+   person than limbs reach (``STRAY``).
 2. A person is refused, with the reason, when more than half of the joints are missing or when the trunk is gone: fewer
    than two of shoulders and hips, or of a hand's wrist and knuckles.
 3. Any other missing joint is filled from the visible ones: a linear regression on the sample poses
@@ -29,15 +29,15 @@ from lib.joints.sources import JointSource
 from .samples import sample_poses, sampled_joints
 
 JOINT_SCORE = 0.1  # scores up to this are missing joints, as in the original demo
-_TRUNK = {
+TRUNK = {
     "body": ("L_Shoulder", "R_Shoulder", "L_Hip", "R_Hip"),
     "hand": ("Wrist", "Index_1", "Middle_1", "Ring_1", "Pinky_1"),
 }
-_TRUNK_NEEDED = 2
-_SMALLEST = 2.0  # pixels; a person of that size is a point
-_STRAY = 10.0  # times the median distance to the person's middle; 7.2 is the largest in the open benchmark
-_NEIGHBOURS = 400
-_RIDGE = 0.01
+TRUNK_NEEDED = 2
+SMALLEST = 2.0  # pixels; a person of that size is a point
+STRAY = 10.0  # times the median distance to the person's middle; 7.2 is the largest in the open benchmark
+NEIGHBOURS = 400
+RIDGE = 0.01
 _CHUNK = 128  # people per block; bounds the memory
 _FADE = 0.9  # per frame
 _JUMP = 0.5  # of the person's size
@@ -83,7 +83,7 @@ def missing_joints(
     visible = np.where(missing[..., None], np.nan, points)
     distance = np.linalg.norm(visible - _nan_median(visible, axis=1), axis=2)
     with np.errstate(invalid="ignore"):
-        return missing | (distance > _STRAY * np.maximum(_nan_median(distance, axis=1), 1e-6))
+        return missing | (distance > STRAY * np.maximum(_nan_median(distance, axis=1), 1e-6))
 
 
 def complete(
@@ -133,9 +133,9 @@ def complete(
         points[chosen] = full
     for person in np.flatnonzero(usable):
         size = np.ptp(points[person], axis=0)
-        if size.min() < _SMALLEST:
+        if size.min() < SMALLEST:
             refused[person] = "{:.3g} x {:.3g} in size, joints must be spread over at least {:g} pixels".format(
-                *size, _SMALLEST
+                *size, SMALLEST
             )
             usable[person] = False
     return Completion(points, missing & usable[:, None], refused)
@@ -155,22 +155,22 @@ def _refusal(joints: JointSet, missing: np.ndarray) -> str | None:
             f"{', '.join(unknown)} missing, and no sample pose tells where: {joints.name} defines them by vertices; "
             "data/build/make_pose_samples.py --joint_set would draw samples"
         )
-    trunk = _trunk(joints)
+    trunk = trunk_joints(joints)
     seen = [joint for joint in trunk if not missing[joint]]
-    needed = min(_TRUNK_NEEDED, len(trunk))
+    needed = min(TRUNK_NEEDED, len(trunk))
     if len(seen) < needed:
         names = ", ".join(joints.joints[joint] for joint in trunk)
         return f"only {len(seen)} of {names} visible, {needed} are needed"
     return None
 
 
-def _trunk(joints: JointSet) -> list[int]:
+def trunk_joints(joints: JointSet) -> list[int]:
     """The trunk's joints that a set has, by their names or as the built-in sets' joints that they are defined by."""
     names = [
         {name, *(part.partition(".")[2] for part in source.mean if len(source.mean) == 1)}
         for name, source in zip_longest(joints.joints, joints.sources, fillvalue=JointSource())
     ]
-    places = ([joint for joint, known in enumerate(names) if trunk in known] for trunk in _TRUNK[joints.body])
+    places = ([joint for joint, known in enumerate(names) if trunk in known] for trunk in TRUNK[joints.body])
     return [found[0] for found in places if found]
 
 
@@ -205,7 +205,7 @@ def _regressed(visible: np.ndarray, seen: np.ndarray, hidden: np.ndarray) -> np.
     centre, scale = _frame(visible)
     inputs = ((visible - centre) / scale).reshape(len(visible), -1)
     distance = np.square(inputs).sum(1)[:, None] + np.square(seen).sum(1) - 2 * inputs @ seen.T
-    count = min(_NEIGHBOURS, len(seen))
+    count = min(NEIGHBOURS, len(seen))
     near = np.argpartition(distance, count - 1, axis=1)[:, :count]
     weight = np.take_along_axis(distance, near, axis=1)
     weight = np.exp(-2 * weight / np.maximum(weight.max(axis=1, keepdims=True), 1e-12))[..., None]
@@ -215,7 +215,7 @@ def _regressed(visible: np.ndarray, seen: np.ndarray, hidden: np.ndarray) -> np.
     x, y = x - x_mean, y - y_mean
     weighted = (weight * x).swapaxes(1, 2)
     normal = weighted @ x
-    ridge = _RIDGE * np.trace(normal, axis1=1, axis2=2)[:, None, None] / normal.shape[1]
+    ridge = RIDGE * np.trace(normal, axis1=1, axis2=2)[:, None, None] / normal.shape[1]
     slope = np.linalg.solve(normal + (ridge + 1e-9) * np.eye(normal.shape[1]), weighted @ y)
     estimate = y_mean + (inputs[:, None] - x_mean) @ slope
     return estimate.reshape(len(visible), -1, 2) * scale + centre

@@ -11,9 +11,9 @@ import pytest
 
 from lib.export import Shot, save_html
 from lib.mesh.mesh_model import load_mesh_model
+from tests.helpers import BROWSERS
 
 RED, BLUE = (1.0, 0.25, 0.25), (0.25, 0.35, 1.0)
-BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome")
 FLAGS = (
     "--headless", "--no-sandbox", "--disable-gpu-sandbox", "--use-angle=swiftshader", "--enable-unsafe-swiftshader",
     "--hide-scrollbars", "--window-size=1000,520", "--virtual-time-budget=5000",
