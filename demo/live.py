@@ -85,7 +85,12 @@ def _add_network(add) -> None:
     add("--weights", help="checkpoint file or folder (default: those of the joint set)")
     add("--body", help="mesh model (default: the one the weights were trained for)")
     add("--device", help="cpu, cuda, cuda:<number> or auto (default: cpu)")
-    add("--precision", choices=PRECISIONS, help="see demo/run.py (default: float32)")
+    add(
+        "--precision",
+        choices=PRECISIONS,
+        help="for weights of the published size, see demo/run.py; the open networks are "
+        "too narrow to gain, and stay as they are (default: float32)",
+    )
     add("--root", help="folder with licensed models and weights (default: repository)")
 
 

@@ -16,17 +16,15 @@ from lib import ROOT
 from lib.benchmark.process import Worker
 from lib.live.options import NOTHING, LiveOptions
 from lib.live.running import run_live
-from lib.models.precision import rounding
 from lib.poses import assign_tracks, read_poses
-from lib.predictor import resolve_device
-from lib.settings.setting import FLOAT32, HALF, NETWORK, REFINED
+from lib.settings.setting import NETWORK, REFINED
 
 CASE = "live"
 WIDTH = 640  # pixels that pictures are drawn in
 LEAST_FPS, MOST_LATENCY = 15.0, 0.025  # goals of the network's meshes: frames per second, seconds
 _VIDEO = ROOT / "demo" / "demo_input_video.json"
 FRAMES, QUICK_FRAMES = 300, 40
-ROWS = ((NETWORK, FLOAT32), (NETWORK, HALF), (REFINED, FLOAT32))  # mesh, precision
+MESHES = (NETWORK, REFINED)  # in float32: other precisions round nothing of the open networks, which are narrow
 
 
 def one_person(path: Path) -> None:
@@ -39,12 +37,12 @@ def one_person(path: Path) -> None:
 def live_case(side: str, device: str) -> Callable[..., tuple]:
     """``lib.live`` over poses of a file, of ours alone."""
 
-    def repeat(mesh: str, precision: str, frames: int):
+    def repeat(mesh: str, frames: int):
         with tempfile.TemporaryDirectory(prefix="pose2mesh-benchmark-") as folder:
             path = Path(folder) / "poses.npy"
             one_person(path)
             options = LiveOptions(
-                poses=path, mesh=mesh, precision=precision, frames=frames, every_frame=True, loop=True, width=WIDTH,
+                poses=path, mesh=mesh, frames=frames, every_frame=True, loop=True, width=WIDTH,
                 show=NOTHING, device=device,
             )  # fmt: skip
             with contextlib.redirect_stdout(io.StringIO()):
@@ -58,15 +56,11 @@ def live_case(side: str, device: str) -> Callable[..., tuple]:
 
 
 def measure_live(threads: int, quick: bool, device: str = "cpu") -> list[dict]:
-    """Figures of each row whose precision this processor gains by, times in seconds."""
+    """Figures of each kind of mesh, times in seconds."""
     found = []
     with Worker("ours", "as run", threads, device) as worker:
-        for mesh, precision in ROWS:
-            try:
-                rounding(precision, resolve_device(device))
-            except ValueError:
-                continue
-            arguments = {"mesh": mesh, "precision": precision, "frames": QUICK_FRAMES if quick else FRAMES}
+        for mesh in MESHES:
+            arguments = {"mesh": mesh, "frames": QUICK_FRAMES if quick else FRAMES}
             found.append({**arguments, **worker.run(CASE, arguments)["live"]})
     return found
 
@@ -78,11 +72,8 @@ def live_text(rows: list[dict]) -> str:
         "| --- | --- | --- | --- | --- | --- |",
     ]
     for row in rows:
-        rounded = "" if row["precision"] == FLOAT32 else f", {row['precision']}"
         times = (f"{1e3 * row[key]:.1f} ms" for key in ("mesh_median", "mesh_p95", "drawing_median"))
         met = row["fps"] >= LEAST_FPS and row["mesh_median"] < MOST_LATENCY
-        lines.append(
-            f"| {row['mesh']}{rounded} | {' | '.join(times)} | {row['fps']:.1f} | {'met' if met else 'missed'} |"
-        )
+        lines.append(f"| {row['mesh']} | {' | '.join(times)} | {row['fps']:.1f} | {'met' if met else 'missed'} |")
     goals = f"Goals: {LEAST_FPS:g} frames/s, mesh stage under {1e3 * MOST_LATENCY:g} ms; without the detector's time"
     return "\n".join(["Real time", *lines, goals])

@@ -49,7 +49,8 @@ class Figures:
     def lines(self, people: int, detected: bool) -> list[str]:
         """For the screen: pictures per second, people, medians of the newest times."""
         found = {stage: _MS * float(np.median(list(times)[-_RECENT:])) for stage, times in self._times.items() if times}
-        lines = [f"{self.fps:.1f} frames/s, {people} {'person' if people == 1 else 'people'}"]
+        rate = f"{self.fps:.1f} frames/s, " if self.fps else ""
+        lines = [f"{rate}{people} {'person' if people == 1 else 'people'}"]
         if "mesh" in found:
             lines.append(f"mesh {found['mesh']:.1f} ms")
         if detected and "finding people" in found:
