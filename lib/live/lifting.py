@@ -3,7 +3,6 @@
 from dataclasses import dataclass, field
 
 import numpy as np
-import torch
 
 from lib.demo.lifting import Lifter
 from lib.demo.smoothing import MeshSmoother, PoseSmoother
@@ -71,12 +70,3 @@ def warm_up(predictor: Pose2MeshPredictor, renderer: MeshRenderer) -> None:
         found = predictor.predict(pose)
         picture = np.zeros((size[1], size[0], 3), np.uint8)
         renderer.render(found.mesh[0].numpy(), predictor.mesh_model.faces, picture, found.image_camera(size)[0].numpy())
-
-
-def one_core() -> None:
-    """Have PyTorch compute in the calling thread alone.
-
-    For few people a second thread only costs: it waits for work as busily as the first one computes, and the other
-    core is the detector's.
-    """
-    torch.set_num_threads(1)

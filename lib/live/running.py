@@ -6,6 +6,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 
 import numpy as np
+import torch
 
 from lib.demo.images import canvas_size
 from lib.demo.lifting import Lifter
@@ -16,7 +17,7 @@ from lib.joints.lookup import get_joint_set
 from lib.live.drawing import draw_figures, draw_people, scaled
 from lib.live.figures import Figures
 from lib.live.finding import FilePoses, Finder, Sighting, Watch
-from lib.live.lifting import LiveLifter, one_core, warm_up
+from lib.live.lifting import LiveLifter, warm_up
 from lib.live.options import LIVE_SMOOTHING, SHOWS, LiveOptions
 from lib.live.showing import Recorder, Show, open_show
 from lib.live.sources import CAMERA_FPS, BlackFrames, CameraSource, FilmSource, Source, film_source
@@ -154,13 +155,15 @@ def _source(options: LiveOptions, find: Finder) -> Source:
 def _computing():
     """Memory, threads and their turns as short latency needs them."""
     keep_freed_memory()
-    one_core()
-    before = sys.getswitchinterval()
+    before = sys.getswitchinterval(), torch.get_num_threads()
     sys.setswitchinterval(_SWITCH)
+    # for few people a second thread only waits, as busily as the first one computes: that core is the detector's
+    torch.set_num_threads(1)
     try:
         yield
     finally:
-        sys.setswitchinterval(before)
+        sys.setswitchinterval(before[0])
+        torch.set_num_threads(before[1])
 
 
 @contextmanager

@@ -1,5 +1,6 @@
 """``demo/live.py`` and its parts: what comes late is left out, nothing waits, numbers are the predictor's."""
 
+import sys
 import threading
 import time
 import urllib.error
@@ -226,12 +227,10 @@ def test_a_page_has_several_viewers_and_none_holds_it_up():
 
 def test_a_run_over_poses_of_a_file(tmp_path, capsys):
     film = tmp_path / "live.mp4"
-    threads = torch.get_num_threads()
-    try:
-        words = ["--poses", str(POSES), "--frames", "20", "--every_frame", "--show", "none", "--width", "320"]
-        assert main([*words, "--renderer", "software", "--mirror", "--output", str(film)]) == 0
-    finally:
-        torch.set_num_threads(threads)
+    before = torch.get_num_threads(), sys.getswitchinterval()
+    words = ["--poses", str(POSES), "--frames", "20", "--every_frame", "--show", "none", "--width", "320"]
+    assert main([*words, "--renderer", "software", "--mirror", "--output", str(film)]) == 0
+    assert (torch.get_num_threads(), sys.getswitchinterval()) == before
     text = capsys.readouterr().out
     assert "20 pictures shown" in text
     assert "0 came too fast" in text
