@@ -5,6 +5,7 @@
     python main/benchmark.py --rows inference64 training64
     python main/benchmark.py --growth
     python main/benchmark.py --growth batch vertices --pictures FOLDER
+    python main/benchmark.py --live
     python main/benchmark.py --device cuda
 
 Both sides run in processes of their own, in turns: full-size networks, 6,890 vertices, human36 joints,
@@ -23,6 +24,7 @@ taken; "-" where there is no such limit.
 Takes less than ten minutes on two quiet cores; --quick about one, with small sizes, one or two repeats and only as run.
 --growth measures this project alone, as sizes grow (docs/speed.md): samples per call, vertices, people in an image,
 frames of a film, records of a data set, processes; about ten minutes, with --quick about two.
+--live measures demo/live.py alone: latency of the mesh stage and frames per second, without a detector; a minute.
 --device cuda measures the same tables on a GPU, which finishes its work before a time is taken: networks,
 losses, loading and errors there; the graph, the camera, plain's items and demo on the CPU; peak memory is the GPU's.
 Further rows are of a GPU alone: few poses by a CUDA graph, networks in bfloat16. Targets are for a CPU and left out;
@@ -45,6 +47,7 @@ from lib.benchmark.growth.measure import measure_growth
 from lib.benchmark.growth.pictures import save_growth
 from lib.benchmark.growth.report import growth_text, update_page
 from lib.benchmark.limits import has_limit
+from lib.benchmark.live import live_text, measure_live
 from lib.benchmark.machine import describe
 from lib.benchmark.report import disagreements, distances, limits_text, machine_text, table
 from lib.benchmark.rows import ROWS, available
@@ -68,6 +71,7 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
     kinds = list(KINDS)
     parser.add_argument("--growth", nargs="*", choices=kinds, metavar="KIND", help="measure how time and memory grow "
         f"instead: {', '.join(kinds)} (default: all)")  # fmt: skip
+    parser.add_argument("--live", action="store_true", help="measure real time instead (demo/live.py)")
     parser.add_argument("--pictures", type=Path, help="of --growth: draw it into this folder")
     parser.add_argument("--page", type=Path, help="of --growth: replace the tables of this page, docs/speed.md")
     parser.add_argument("--device", default="cpu", help="auto, cpu, cuda or cuda:<number> (default: cpu)")
@@ -83,6 +87,8 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
         parser.error(f"--rows: {', '.join(sorted(set(args.rows) - set(known)))} need --device cuda")
     if args.growth is None and (args.pictures or args.page):
         parser.error("--pictures and --page are of --growth")
+    if args.live and args.growth is not None:
+        parser.error("--live and --growth exclude each other")
     if args.growth is not None and args.device != "cpu":
         parser.error("--growth measures the CPU; leave out --device")
     return args
@@ -129,7 +135,10 @@ def main() -> None:
         print(f"Warning: the machine is busy (load {machine['load_at_start']}), figures will be off")
     if args.quick:
         print("quick: small sizes and few repeats; the targets are for the full sizes and are not shown")
-    if args.growth is not None:
+    if args.live:
+        report = {"live": measure_live(args.threads, args.quick, args.device)}
+        print(live_text(report["live"]))
+    elif args.growth is not None:
         report = run_growth(args, machine)
     else:
         report = run_table(args)

@@ -14,6 +14,7 @@ import torch
 from lib.benchmark import models
 from lib.benchmark.cases_data import data_case, demo_case, evaluation_case
 from lib.benchmark.cases_scaling import loading_case, processes_case
+from lib.benchmark.live import CASE, live_case
 from lib.benchmark.machine import measure_rates
 from lib.checkpoints.graphs import configured_graph
 from lib.core.loss import Pose2MeshLoss, PoseNetLoss
@@ -234,4 +235,5 @@ CASES: dict[str, Callable[[str, str], Repeat]] = {
     "rates": rates_case,
     "loading": loading_case,
     "processes": processes_case,
+    CASE: live_case,
 }

@@ -7,6 +7,14 @@ the gradient of roma's matrices is off by 1e-4, here by 4e-7.
 
 import torch
 
+from lib.geometry.constants import constant
+
+# Of 4 q_i squared: signs of the matrix's diagonal
+_SIGNS = ((1, 1, 1), (1, -1, -1), (-1, 1, -1), (-1, -1, 1))
+# Where 4 q_i q_j stand among the four squares, nine differences and nine sums of the matrix and its transpose: one
+# look-up, as for the few rotations of a body each operation costs its start
+_CANDIDATES = (0, 11, 6, 7, 11, 1, 16, 15, 6, 16, 2, 20, 7, 15, 20, 3)
+
 
 def axis_angle_to_matrix(axis_angle: torch.Tensor) -> torch.Tensor:
     """Rotation matrices of axis-angle vectors, by the SMPL layer's formula (unit quaternion).
@@ -53,16 +61,14 @@ def matrix_to_quaternion(matrix: torch.Tensor) -> torch.Tensor:
     Returns:
         (..., 4) as w, x, y, z with w >= 0.
     """
-    (m00, m01, m02), (m10, m11, m12), (m20, m21, m22) = (row.unbind(-1) for row in matrix.unbind(-2))
+    signed = matrix.diagonal(dim1=-2, dim2=-1)[..., None, :] * constant(_SIGNS, matrix)
+    squares = 1 + signed[..., 0] + signed[..., 1] + signed[..., 2]
+    transposed = matrix.transpose(-1, -2)
+    parts = [squares, (matrix - transposed).flatten(-2), (matrix + transposed).flatten(-2)]
     # row i is 4 q_i q; the row with the largest q_i is at least 2 long, so that no division is near zero
-    rows = (
-        (1 + m00 + m11 + m22, m21 - m12, m02 - m20, m10 - m01),
-        (m21 - m12, 1 + m00 - m11 - m22, m10 + m01, m02 + m20),
-        (m02 - m20, m10 + m01, 1 - m00 + m11 - m22, m12 + m21),
-        (m10 - m01, m02 + m20, m12 + m21, 1 - m00 - m11 + m22),
-    )
-    candidates = torch.stack([torch.stack(row, dim=-1) for row in rows], dim=-2)
-    best = candidates.diagonal(dim1=-2, dim2=-1).argmax(dim=-1)[..., None, None].expand(*matrix.shape[:-2], 1, 4)
+    places = constant(_CANDIDATES, matrix, torch.int64)
+    candidates = torch.cat(parts, dim=-1).index_select(-1, places).unflatten(-1, (4, 4))
+    best = squares.argmax(dim=-1)[..., None, None].expand(*matrix.shape[:-2], 1, 4)
     quaternion = candidates.gather(-2, best).squeeze(-2)
     quaternion = quaternion / quaternion.norm(dim=-1, keepdim=True)
     return torch.where(quaternion[..., :1] < 0, -quaternion, quaternion)

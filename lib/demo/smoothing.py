@@ -38,6 +38,7 @@ class TrackFilter:
         time = number / self.fps
         known = self._filters.get(track)
         if known is None or time - known.t > _LONGEST_GAP:
+            self._filters = {other: kept for other, kept in self._filters.items() if time - kept.t <= _LONGEST_GAP}
             self._filters[track] = OneEuroFilter(
                 time, values, min_cutoff=MIN_CUTOFF, beta=self.beta, d_cutoff=SPEED_CUTOFF
             )

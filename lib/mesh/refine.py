@@ -142,7 +142,7 @@ class Refiner:
         problem = _Problem(start, view, before, nobody if followed is None else followed)
         for steps, wide in STEPS:
             state = self._descended(state, problem, steps, wide, keep_shape)
-        return state, self._cost(state, problem)[1]
+        return state, self._mean_distance(state, view)
 
     def _descended(self, state: BodyState, problem: "_Problem", steps: int, wide: float, keep_shape: bool) -> BodyState:
         """The best state of some damped steps."""
@@ -154,7 +154,7 @@ class Refiner:
             best, cost = state.where(better, best), torch.where(better, new_cost, cost)
             damping = torch.where(better, damping / 10, damping * 100).clamp_max(_MOST_DAMPING)
             state = self._stepped(state, hessian, descent, damping, posed, keep_shape).where(better, best)
-        return state.where(self._cost(state, problem, wide)[0] < cost, best)
+        return state.where(self._cost(state, problem, wide) < cost, best)
 
     def _placed(self, start: BodyState, view: View) -> torch.Tensor:
         """(B, 3) places at which a body's size and middle agree with the rays."""
@@ -178,10 +178,16 @@ class Refiner:
         seen = place[..., :2] / depth
         return (view.rays - seen) * distance, depth, distance, seen
 
+    def _mean_distance(self, state: BodyState, view: View) -> torch.Tensor:
+        """(B,) metres, of projected and given joints."""
+        apart = self._apart(self.points.pose(state.rotations, state.betas).points, state, view)[0]
+        distance = apart.square().sum(dim=-1).sqrt()
+        return (view.weight * distance).sum(dim=1) / view.weight.sum(dim=1).clamp_min(1e-6)
+
     def _cost(
         self, state: BodyState, problem: "_Problem", wide: float = 1.0, points: torch.Tensor | None = None
-    ) -> tuple[torch.Tensor, torch.Tensor]:
-        """(B,) cost, and mean distance; ``points`` (B, J, 3): the state's, where they are known."""
+    ) -> torch.Tensor:
+        """(B,) cost; ``points`` (B, J, 3): the state's, where they are known."""
         lift, view, before = problem.lift, problem.view, problem.before
         points = self.points.pose(state.rotations, state.betas).points if points is None else points
         apart = self._apart(points, state, view)[0]
@@ -195,7 +201,7 @@ class Refiner:
             turned = matrix_to_axis_angle(before.rotations.mT @ state.rotations).square().sum(dim=(1, 2))
             moved = ((state.trans - before.trans) / before.trans[:, 2:].clamp_min(self.nearest)).square().sum(dim=1)
             cost = cost + problem.followed * (turned / _FILM_TURN**2 + moved / _FILM_PLACE**2)
-        return cost, (view.weight * square.sqrt()).sum(dim=1) / view.weight.sum(dim=1).clamp_min(1e-6)
+        return cost
 
     def _normal_equations(self, state: BodyState, problem: "_Problem", wide: float):
         """Cost (B,), curvature (B, P, P), descent (B, P) of P = 3K + S + 3 unknowns, and the posed points."""
@@ -227,7 +233,7 @@ class Refiner:
             strength = known / (_FILM_PLACE * before.trans[:, 2:].clamp_min(self.nearest)).square()
             hessian.diagonal(dim1=1, dim2=2)[:, -3:] += strength
             descent[:, -3:] += strength * (before.trans - state.trans)
-        return self._cost(state, problem, wide, posed.points)[0], hessian, descent, posed
+        return self._cost(state, problem, wide, posed.points), hessian, descent, posed
 
     def _hold(self, hessian, descent, rotations, wanted, posed: PosedPoints, stiffness) -> None:
         """Add the squared angles (B, K) between rotations and wanted ones, times half their stiffness (B, K or 1)."""

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from .missing import JOINT_SCORE, missing_joints
-from .people import PoseSequence
+from .people import Frame, PoseSequence
 
 _MOMENTUM = 0.6  # share of the newest displacement in a track's velocity
 
@@ -56,30 +56,42 @@ def assign_tracks(
     """
     if all(frame.tracks is not None for frame in sequence.frames):
         return sequence
-    from scipy.optimize import linear_sum_assignment  # slow to import, for videos only
+    tracker = Tracker(max_distance, max_gap, joint_score)
+    return replace(sequence, frames=[tracker(number, frame) for number, frame in enumerate(sequence.frames)])
 
-    active: list[_Track] = []
-    count = 0
-    frames = []
-    for number, frame in enumerate(sequence.frames):
-        active = [track for track in active if number - track.frame <= max_gap]
-        missing = missing_joints(frame.poses, joint_score)
+
+class Tracker:
+    """Follows people from frame to frame; arguments and costs are those of ``assign_tracks``.
+
+    Memory is that of the people of the last ``max_gap`` frames.
+    """
+
+    def __init__(self, max_distance: float = 0.4, max_gap: int = 15, joint_score: float = JOINT_SCORE):
+        self._max_distance, self._max_gap, self._joint_score = max_distance, max_gap, joint_score
+        self._active: list[_Track] = []
+        self._count = 0
+
+    def __call__(self, number: int, frame: Frame) -> Frame:
+        """The frame with track numbers; ``number`` grows from call to call."""
+        from scipy.optimize import linear_sum_assignment  # slow to import, for videos only
+
+        active = self._active = [track for track in self._active if number - track.frame <= self._max_gap]
+        missing = missing_joints(frame.poses, self._joint_score)
         poses = np.where(missing[..., None], np.nan, frame.poses[..., :2].astype(np.float64))
         numbers = np.full(len(poses), -1, dtype=np.int64)
         cost = match_costs(poses, np.array([track.expected(number) for track in active]).reshape(-1, *poses.shape[1:]))
         left = np.zeros(len(poses), bool) if frame.left is None else frame.left
         cost[left[:, None] != np.array([track.left for track in active], bool)] = np.inf
-        for person, place in zip(*linear_sum_assignment(np.minimum(cost, 2 * max_distance))):
-            if cost[person, place] <= max_distance:
+        for person, place in zip(*linear_sum_assignment(np.minimum(cost, 2 * self._max_distance))):
+            if cost[person, place] <= self._max_distance:
                 active[place].update(poses[person], number)
                 numbers[person] = active[place].number
         for person in np.flatnonzero(numbers < 0):
-            numbers[person] = count
+            numbers[person] = self._count
             if not missing[person].all():
-                active.append(_Track(count, bool(left[person]), poses[person], np.zeros(2), number))
-            count += 1
-        frames.append(replace(frame, tracks=numbers))
-    return replace(sequence, frames=frames)
+                active.append(_Track(self._count, bool(left[person]), poses[person], np.zeros(2), number))
+            self._count += 1
+        return replace(frame, tracks=numbers)
 
 
 def match_costs(poses: np.ndarray, others: np.ndarray) -> np.ndarray:

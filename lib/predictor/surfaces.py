@@ -55,6 +55,7 @@ class Film:
 
     def keep(self, frame: int, tracks: list[int], state: BodyState) -> None:
         """Remember the people of a frame; those without a track number are not followed."""
+        self._seen = {track: kept for track, kept in self._seen.items() if frame - kept[0] <= self.longest_gap}
         self._seen |= {track: (frame, state[row]) for row, track in enumerate(tracks) if track >= 0}
 
 

@@ -13,6 +13,7 @@ from lib.benchmark import allocator, cases_data, models, runner
 from lib.benchmark.cases import CASES
 from lib.benchmark.generated import generated_columns
 from lib.benchmark.gpu_rows import GPU_ROWS, rows_for
+from lib.benchmark.live import live_case, live_text
 from lib.benchmark.machine import describe
 from lib.benchmark.process import Worker
 from lib.benchmark.report import disagreements, distances, machine_text, table
@@ -110,6 +111,16 @@ def test_progress_reaches_the_end():
             turns = Turns(measured, "as run", quick, done.append)
             turns.take(FakeWorker("ours", 1.0, [], [0.0, 0.0]), FakeWorker("plain", 100.0, []))
             assert sum(done) == Turns.steps(measured, quick)
+
+
+def test_real_time_is_measured_and_compared_with_its_goals():
+    found = live_case("ours", "cpu")(mesh="network", frames=3)[2]["live"]
+    assert set(found) == {"fps", "mesh_median", "mesh_p95", "drawing_median"}
+    assert all(value > 0 for value in found.values())
+    row = {"mesh": "network", "fps": 15.0, "mesh_median": 0.0249, "mesh_p95": 0.03}
+    text = live_text([{**row, "drawing_median": 0.01}, {**row, "drawing_median": 0.01, "mesh_median": 0.025}])
+    assert "| network | 24.9 ms | 30.0 ms | 10.0 ms | 15.0 | met |" in text
+    assert text.count("missed") == 1
 
 
 def test_results_are_compared():

@@ -1,0 +1,72 @@
+"""From the people of one picture to their meshes, as pictures come: nothing of later pictures is known."""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from lib.demo.lifting import Lifter
+from lib.demo.smoothing import MeshSmoother, PoseSmoother
+from lib.export.people import PeopleArrays
+from lib.joints.joint_set import JointSet
+from lib.poses import Frame, Selection, Source, Tracker
+from lib.predictor import Film, Pose2MeshPredictor
+from lib.render.mesh_renderer import MeshRenderer
+from lib.settings.setting import REFINED
+
+_LONGEST_GAP = 0.5  # seconds without a person, after which following and refinement start anew
+
+
+@dataclass
+class LiveLifter:
+    """The mesh stage: poses of a picture in, vertices and cameras out.
+
+    People without track numbers are followed. Smoothing is causal: it weighs what came before, and waits for nothing.
+
+    Args:
+        lifter: with its predictor.
+        source: whose joints the poses have.
+        fps: of the pictures' numbers.
+        smooth: one of ``lib.live.options.LIVE_SMOOTHING``.
+    """
+
+    lifter: Lifter
+    source: str | JointSet | Source
+    fps: float
+    smooth: str = "none"
+    _before: Selection | None = field(default=None, init=False)
+
+    def __post_init__(self) -> None:
+        gap = max(int(_LONGEST_GAP * self.fps), 1)
+        self._tracker = Tracker(max_gap=gap, joint_score=self.lifter.options.joint_score)
+        self._poses = PoseSmoother(self.fps) if self.smooth in ("input", "both") else None
+        self._meshes = MeshSmoother(self.fps, self.lifter.regress) if self.smooth in ("output", "both") else None
+        self._film = Film(gap) if self.lifter.predictor.mesh == REFINED else None
+
+    def __call__(self, number: int, frame: Frame, image_size: tuple[int, int]) -> PeopleArrays | None:
+        """The people of picture ``number``, which grows from call to call; None: nobody.
+
+        Args:
+            frame: the people who were found, pixels of the picture.
+            image_size: width and height of the picture.
+        """
+        if frame.tracks is None:
+            frame = self._tracker(number, frame)
+        people = self.lifter.select(frame, self.source, image_size, self._before)
+        self._before = people
+        if not len(people):
+            return None
+        if self._poses is not None:
+            people = self._poses(number, people)
+        found = self.lifter([people], [frame.name], image_size, film=self._film, numbers=[number])
+        return found if self._meshes is None else self._meshes(np.full(len(found), number), found)
+
+
+def warm_up(predictor: Pose2MeshPredictor, renderer: MeshRenderer) -> None:
+    """Lift and draw the mesh model's rest pose, as first calls take seconds."""
+    size = 640, 480
+    pose = predictor.template_joints[:, :2] * [1, -1]
+    pose = pose * (0.8 * size[1] / np.ptp(pose, axis=0).max()) + np.array(size) / 2
+    for _ in range(2):
+        found = predictor.predict(pose)
+        picture = np.zeros((size[1], size[0], 3), np.uint8)
+        renderer.render(found.mesh[0].numpy(), predictor.mesh_model.faces, picture, found.image_camera(size)[0].numpy())
