@@ -298,4 +298,18 @@
   const hash = /^#turn=(-?\d+)$/.exec(location.hash);  // page.html#turn=90 opens the side view
   if (hash) camera.turn = Number(hash[1]) * Math.PI / 180;
   show(0);
+
+  // page.html#spin turns by itself until somebody takes hold of it
+  let spinning = location.hash === "#spin" && !matchMedia("(prefers-reduced-motion: reduce)").matches, before = null;
+  const spin = (now) => {
+    if (!spinning) return;
+    if (before !== null) camera.turn += 0.0005 * Math.min(100, now - before);
+    before = now;
+    redraw();
+    requestAnimationFrame(spin);
+  };
+  requestAnimationFrame(spin);
+  for (const name of ["pointerdown", "wheel", "click", "keydown"]) {
+    window.addEventListener(name, () => { spinning = false; }, { capture: true, passive: true });
+  }
 })();
