@@ -165,14 +165,8 @@ def _updates(gr, state: State, names: Sequence[str]) -> list:
             text = views.refusal(state.refused)
         else:
             text += views.messages(state.lines[-_SHOWN_WHILE_WORKING:]) if state.lines else ""
-        nothing = views.hint("Nothing yet")
-        return [
-            text,
-            gr.skip(),
-            gr.skip(),
-            *unchanged,
-            *(messages if name == "Messages" else nothing for name in names),
-        ]
+        contents = [messages if name == "Messages" else views.hint("Nothing yet") for name in names]
+        return [text, gr.skip(), gr.skip(), *contents]
     pictures = state.done.pictures
     film = pictures[0].film is not None
     warnings = sum("Warning:" in line for line in state.lines)
