@@ -4,8 +4,9 @@ import contextlib
 import multiprocessing
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from multiprocessing.connection import Connection
 from pathlib import Path
 
 from lib.app.store import folder_size
@@ -39,11 +40,12 @@ class Jobs:
     Args:
         base: options of the app.
         limits: of every job.
+        work: what the process does.
     """
 
-    def __init__(self, base: DemoOptions, limits: Limits):
+    def __init__(self, base: DemoOptions, limits: Limits, work: Callable[[Connection, DemoOptions], None] = serve):
         self.limits = limits
-        self._base = base
+        self._base, self._work = base, work
         self._queue: list[_Ticket] = []
         self._lock = threading.Lock()
         self._context = multiprocessing.get_context("spawn")  # a fork of a server with threads may hang
@@ -80,7 +82,7 @@ class Jobs:
 
     def _start(self) -> None:
         self._pipe, other = self._context.Pipe()
-        self._process = self._context.Process(target=serve, args=(other, self._base), daemon=True)
+        self._process = self._context.Process(target=self._work, args=(other, self._base), daemon=True)
         self._process.start()
         other.close()
 
