@@ -22,7 +22,7 @@ _WAITING = 64  # jobs in the queue
 
 def build_page(sessions: Sessions):
     """The page as gradio's blocks."""
-    gr: Any = optional("gradio", "app", use="demo/app.py")
+    gr: Any = optional("gradio", extra="app", use="demo/app.py")
     frames = sessions.jobs.limits.frames
     with gr.Blocks(title=TITLE, analytics_enabled=False, fill_width=True) as blocks:
         gr.HTML('<div class="p2m-title"><b>Pose2Mesh</b> 2D human poses to 3D meshes</div>')

@@ -65,7 +65,7 @@ def serve_app(base: DemoOptions, options: ServerOptions, limits: Limits, say: Ca
     Raises:
         ValueError: the packages are not there, or the address cannot be listened at.
     """
-    uvicorn: Any = optional("uvicorn", "app", use="demo/app.py")
+    uvicorn: Any = optional("uvicorn", extra="app", use="demo/app.py")
     with contextlib.ExitStack() as stack:
         listening = stack.enter_context(contextlib.closing(listen(options.host, options.port)))
         store = Store(options.keep)
@@ -87,8 +87,8 @@ def build_app(base: DemoOptions, options: ServerOptions, store: Store, jobs) -> 
     os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
     os.environ["HF_HUB_OFFLINE"] = "1"
     os.environ["GRADIO_TEMP_DIR"] = str(store.uploads)
-    gradio: Any = optional("gradio", "app", use="demo/app.py")
-    fastapi: Any = optional("fastapi", "app", use="demo/app.py")
+    gradio: Any = optional("gradio", extra="app", use="demo/app.py")
+    fastapi: Any = optional("fastapi", extra="app", use="demo/app.py")
     from lib.app.page import STYLE, TITLE, Sessions, build_page
 
     blocks = build_page(Sessions(store, jobs, base, {}))
