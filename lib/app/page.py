@@ -71,6 +71,9 @@ def build_page(sessions: Sessions):
         for button, sample in ((run, ""), *((button, name) for name, button in samples.items())):
             button.click(lift(sample), [files, *fields.values()], outputs, **options)
 
+        def uploaded(request: gr.Request, sent) -> None:
+            sessions.uploads(request.session_hash, sent)  # they go with the page, lifted or not
+
         def stop(request: gr.Request) -> None:
             sessions.jobs.cancel(request.session_hash)
 
@@ -83,6 +86,7 @@ def build_page(sessions: Sessions):
         def close(request: gr.Request) -> None:
             sessions.close(request.session_hash)
 
+        files.upload(uploaded, files, preprocess=False, **quiet)
         cancel.click(stop, queue=False, **quiet)
         four = [shown[name] for name in names[:4]]
         picture.input(choose, picture, four, preprocess=False, **quiet)

@@ -3,7 +3,9 @@
 import contextlib
 import ipaddress
 import os
+import signal
 import socket
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -78,6 +80,8 @@ def serve_app(base: DemoOptions, options: ServerOptions, limits: Limits, say: Ca
         say(f"Pose2Mesh is at {address} (Ctrl-C ends it)")
         if options.open_page:
             _open_soon(address)
+        # uvicorn hands the signal on when it has ended; by default that would end the process before files are removed
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
         uvicorn.Server(config).run(sockets=[listening])
 
 

@@ -86,7 +86,7 @@ class Sessions:
         try:
             form = Form.of(values)
             with self.store.job(session) as (key, results, folder):
-                inputs = SAMPLES[sample] if sample else take_in(self._uploads(session, files), folder)
+                inputs = SAMPLES[sample] if sample else take_in(self.uploads(session, files), folder)
                 places = [f"{place}/" for place in (folder / "poses", folder / "images", folder, results, ROOT)]
                 task = Task(form, inputs, replace(self.base, output=results), self.jobs.limits.frames)
                 yield state
@@ -100,6 +100,7 @@ class Sessions:
         except (ValueError, OSError) as error:
             yield replace(state, refused=one_line(error))
 
-    def _uploads(self, session: str, files: Any) -> list[tuple[str, Path]]:
+    def uploads(self, session: str, files: Any) -> list[tuple[str, Path]]:
+        """Names and places of what gradio says of uploads; from now on they belong to the session."""
         named = ((str(file.get("orig_name") or "file"), file["path"]) for file in files or ())
         return [(name, self.store.uploaded(session, path)) for name, path in named]
