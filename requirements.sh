@@ -3,6 +3,7 @@
 #
 #   sh requirements.sh                           install only
 #   sh requirements.sh python demo/run.py        install if needed, then run the demo
+#   sh requirements.sh --with-app [command]      the same, with what demo/app.py needs: the demo as a page of a browser
 #   sh requirements.sh --with-detector [command] the same, with MediaPipe, which finds poses in photos and videos
 #   sh requirements.sh --with-rtmpose [command]  the same, with rtmlib, which finds everybody in them (models: lib/poses/README.md)
 #   sh requirements.sh --with-onnx [command]     the same, with what main/export.py needs
@@ -19,9 +20,9 @@ supported() { "$1" -c 'import sys; sys.exit(not (3, 10) <= sys.version_info[:2] 
 extras=
 while [ $# -gt 0 ]; do
     case $1 in
-        --with-detector | --with-onnx | --with-rtmpose | --with-tensorboard) extras="$extras ${1#--with-}" ;;
+        --with-app | --with-detector | --with-onnx | --with-rtmpose | --with-tensorboard) extras="$extras ${1#--with-}" ;;
         -*)
-            say "error: unknown option $1; expected --with-detector, --with-onnx, --with-rtmpose or --with-tensorboard, then a command"
+            say "error: unknown option $1; expected --with-app, --with-detector, --with-onnx, --with-rtmpose or --with-tensorboard, then a command"
             exit 2
             ;;
         *) break ;;

@@ -16,7 +16,9 @@ SMPL or MANO files are in place, the open weights with their open models otherwi
 import argparse
 import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import TypeVar
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
@@ -32,6 +34,7 @@ with imports_kept():
     from lib.settings.setting import FLOAT32, PRECISIONS
 
 
+_Number = TypeVar("_Number", int, float)
 # a Path would make "" the folder "."
 _PATHS = ("input_pose", "input_img", "detector_model", "input_pose3d", "output", "weights", "root")
 
@@ -80,6 +83,8 @@ def _add_inputs(group) -> None:
     add("--min_score", dest="joint_score", metavar="SCORE", type=float, default=DemoOptions.joint_score, help="joints "
         "with a score up to this are missing (default: %(default)s)")  # fmt: skip
     add("--no_fill", action="store_true", help="leave people with missing joints out instead of filling the joints")
+    add("--people", metavar="NUMBER,...", help="lift only these, by the numbers in the results' names and messages "
+        "(default: everybody)")  # fmt: skip
     add("--smooth", nargs="?", const="both", default="", choices=SMOOTHING, help="sequences: One-Euro filter on the 2D "
         "poses, on meshes and cameras, or on both")  # fmt: skip
     add("--constant_shape", action="store_true", help="sequences: one body shape for each person")
@@ -133,7 +138,8 @@ def options_from(args: argparse.Namespace) -> DemoOptions:
             values[name] = Path(value)
     gpu = values.pop("gpu")
     values["fill"] = not values.pop("no_fill")
-    values["betas"] = _numbers("--betas", values["betas"])
+    values["betas"] = _numbers("--betas", values["betas"], float)
+    values["people"] = _numbers("--people", values["people"], int)
     values["save"] = tuple(name.strip() for name in values["save"].split(",") if name.strip())
     if gpu is not None:
         from lib.runtime.distributed import usable_gpus
@@ -146,9 +152,9 @@ def options_from(args: argparse.Namespace) -> DemoOptions:
     return DemoOptions(**values)
 
 
-def _numbers(name: str, text: str | None) -> tuple[float, ...]:
+def _numbers(name: str, text: str | None, kind: Callable[[str], _Number]) -> tuple[_Number, ...]:
     try:
-        return () if text is None else tuple(float(part) for part in text.split(","))
+        return () if text is None else tuple(kind(part) for part in text.split(","))
     except ValueError as error:
         raise ValueError(f"{name} {one_line(text, 60)}: expected numbers with commas between them") from error
 

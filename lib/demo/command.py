@@ -1,7 +1,9 @@
 """The demo's course: read, check, lift, draw, write; says what it does and what it wrote."""
 
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from lib.demo.inputs import DemoInput, load_input
 from lib.demo.names import output_stems
@@ -11,6 +13,9 @@ from lib.joints.lookup import get_joint_set
 from lib.messages import naming, one_line, shown_name
 from lib.poses import approximated, describe_mapping, reading_of, select_people, unmapped
 from lib.runtime.startup import imports_kept
+
+if TYPE_CHECKING:
+    from lib.predictor import Pose2MeshPredictor
 
 FEW_FILES = 8  # that are all named
 
@@ -24,7 +29,40 @@ def run_demo(options: DemoOptions) -> list[Path]:
     Raises:
         ValueError, FileNotFoundError: unusable input; the message says what was wanted.
     """
-    source = load_input(options)
+    return lift_input(load_input(options), options)
+
+
+def load_predictor(options: DemoOptions) -> "Pose2MeshPredictor":
+    """The predictor that the options name."""
+    # it brings torch, which takes a second: not before the input is known to be good
+    with imports_kept():
+        from lib.predictor import Pose2MeshPredictor
+
+    return Pose2MeshPredictor(
+        options.joint_set,
+        options.weights,
+        options.device,
+        options.body,
+        options.root,
+        options.mesh,
+        options.precision,
+    )
+
+
+def lift_input(
+    source: DemoInput,
+    options: DemoOptions,
+    load: Callable[[DemoOptions], "Pose2MeshPredictor"] = load_predictor,
+) -> list[Path]:
+    """What ``run_demo`` does with an input that is loaded.
+
+    Args:
+        source: of these options.
+        options: as for ``run_demo``.
+        load: where the predictor comes from, for programs that keep it.
+
+    Returns, raises: see ``run_demo``.
+    """
     _check_sequence_options(options, source.sequence.is_video)
     formats = options.formats(source.sequence.is_video)
     if "amass" in formats and get_joint_set(options.joint_set).body == "hand":
@@ -34,21 +72,10 @@ def run_demo(options: DemoOptions) -> list[Path]:
     if options.check_input:
         return _check_input(source, options)
 
-    # these bring torch, which takes a second: not before the input is known to be good
+    predictor = load(options)
     with imports_kept():
         from lib.demo.lifting import Lifter
         from lib.demo.pictures import lift_pictures
-        from lib.predictor import Pose2MeshPredictor
-
-    predictor = Pose2MeshPredictor(
-        options.joint_set,
-        options.weights,
-        options.device,
-        options.body,
-        options.root,
-        options.mesh,
-        options.precision,
-    )
     for line in predictor.description:
         print(one_line(line))
     lifter = Lifter(predictor, options)

@@ -19,7 +19,7 @@ _LARGEST_SIDE = 16384  # pixels
 _LARGEST_CANVAS = 1 << 25  # pixels of a picture without an image
 _COCO_DIGITS = 12  # COCO's files are called by their padded image id
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff")
-_VIDEO_SUFFIXES = (".mp4", ".avi", ".mov", ".mkv", ".webm", ".m4v", ".gif")
+VIDEO_SUFFIXES = (".mp4", ".avi", ".mov", ".mkv", ".webm", ".m4v", ".gif")
 
 
 def checked_canvas(width: float, height: float) -> tuple[int, int]:
@@ -237,6 +237,6 @@ def open_images(path: str | Path) -> Images:
         return ImageFolder(path)
     if not path.is_file():
         raise FileNotFoundError(f"image {one_line(path, 200)} not found")
-    if path.suffix.lower() in _VIDEO_SUFFIXES:
+    if path.suffix.lower() in VIDEO_SUFFIXES:
         return VideoImages(path)
     return StillImage(read_image(path), str(path))

@@ -1,6 +1,8 @@
 """From a frame's people to everything that is known about them: the predictor's results in plain arrays."""
 
 from collections.abc import Sequence
+from dataclasses import fields, replace
+from typing import Any
 
 import numpy as np
 import torch
@@ -37,6 +39,25 @@ def known_shape(predictor: Pose2MeshPredictor, options: DemoOptions) -> np.ndarr
     ):
         raise ValueError(f"--betas: expected up to {shape_num} numbers from -{_MOST_BETAS:g} to {_MOST_BETAS:g}")
     return np.pad(np.array(options.betas, dtype=np.float32), (0, shape_num - len(options.betas)))
+
+
+def chosen_people(people: Selection, numbers: np.ndarray, wanted: Sequence[int]) -> Selection:
+    """Those of the people whose numbers (B,) are wanted; everybody where none is."""
+    if not wanted:
+        return people
+    rows = np.flatnonzero(np.isin(numbers, wanted))
+    changes: dict[str, Any] = {
+        field.name: value[rows]
+        for field in fields(people)
+        if isinstance(value := getattr(people, field.name), np.ndarray)
+    }
+    if not len(rows):
+        there = ", ".join(map(str, numbers.tolist())) or "nobody"
+        changes["notes"] = (
+            f"--people {','.join(map(str, wanted))}: those who can be lifted are {there}",
+            *people.notes,
+        )
+    return replace(people, **changes)
 
 
 class Lifter:

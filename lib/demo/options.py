@@ -34,6 +34,8 @@ class DemoOptions:
         check_input: draw the named joints and stop.
         joint_score: largest score of a missing joint (``--min_score``).
         fill: fill missing joints; else people who miss some are left out.
+        people: numbers of those to lift, as in the names of the files: of pictures their places in the input, of
+            sequences their tracks; empty: everybody.
         save: formats to write; empty: obj and glb of pictures, mp4 and npz of sequences.
         focal: focal length in pixels; None: the image's diagonal.
         fps: frames per second; None: the video's, or 30.
@@ -64,6 +66,7 @@ class DemoOptions:
     check_input: bool = False
     joint_score: float = JOINT_SCORE
     fill: bool = True
+    people: tuple[int, ...] = ()
     save: tuple[str, ...] = ()
     focal: float | None = None
     fps: float | None = None

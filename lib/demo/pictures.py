@@ -7,7 +7,7 @@ import numpy as np
 
 from lib.demo.fits import BAD_FIT
 from lib.demo.inputs import DemoInput
-from lib.demo.lifting import Lifter
+from lib.demo.lifting import Lifter, chosen_people
 from lib.demo.names import output_stems
 from lib.demo.options import DemoOptions
 from lib.demo.picture_files import PictureResults, earlier_files, write_files
@@ -56,6 +56,7 @@ def lift_pictures(source: DemoInput, lifter: Lifter, options: DemoOptions, forma
                 continue
             size = image.shape[1], image.shape[0]
             people = lifter.select(frame, source.sequence.source, size)
+            people = chosen_people(people, people.kept, options.people)
             where = "" if source.single else f"{shown_name(frame.name)}: "
             reasons += people.notes
             for note in people.notes:

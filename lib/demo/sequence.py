@@ -18,8 +18,13 @@ from lib.body.lbs import lbs
 from lib.demo.carrying import carry_over, longest_carried
 from lib.demo.fits import SequenceFits
 from lib.demo.inputs import DemoInput
+<<<<<<< HEAD
 from lib.demo.lifting import LONGEST_NAME, Lifter
 from lib.demo.options import PARAM_FORMATS, DemoOptions
+=======
+from lib.demo.lifting import LONGEST_NAME, Lifter, chosen_people
+from lib.demo.options import DemoOptions
+>>>>>>> 2f14d59be39f846f4765a5d4126b8bb6df3d3190
 from lib.demo.sequence_files import FrameResult, SequenceFiles, earlier_files
 from lib.demo.smoothing import MeshSmoother, PoseSmoother, with_meshes
 from lib.export.params import mirrored_fit, params_of
@@ -148,6 +153,7 @@ def _select_all(source: DemoInput, lifter: Lifter, size: tuple[int, int], fps: f
     for frame in source.sequence.frames:
         people = lifter.select(frame, source.sequence.source, size, selections[-1] if selections else None)
         left_out += len(frame.poses) - len(people)
+        people = chosen_people(people, people.tracks, lifter.options.people)
         filled += int(people.filled[:, :keypoints].sum())
         selections.append(people)
     if left_out or filled:

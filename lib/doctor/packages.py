@@ -26,8 +26,8 @@ REQUIRED = {
     "filelock": "filelock",
 }
 _INSTALL = "sh requirements.sh"
-_EXTRAS = "detector", "onnx", "rtmpose", "tensorboard"
-_DETECTOR, _ONNX, _RTMPOSE, _TENSORBOARD = (f"{_INSTALL} --with-{extra}" for extra in _EXTRAS)
+_EXTRAS = "app", "detector", "onnx", "rtmpose", "tensorboard"
+_APP, _DETECTOR, _ONNX, _RTMPOSE, _TENSORBOARD = (f"{_INSTALL} --with-{extra}" for extra in _EXTRAS)
 # import name: distribution, how to get it, for what it is needed
 OPTIONAL = {
     "pyrender": ("pyrender", _INSTALL, "pictures with OpenGL, faster in videos; without it NumPy draws them"),
@@ -37,6 +37,9 @@ OPTIONAL = {
     "tensorboard": ("tensorboard", _TENSORBOARD, "training curves, TRAIN.tensorboard"),
     "mediapipe": ("mediapipe", _DETECTOR, "poses of one person in photos and videos, --detect"),
     "rtmlib": ("rtmlib", _RTMPOSE, "poses of several people in photos and videos, --detect"),
+    "gradio": ("gradio", _APP, "demo/app.py"),
+    "fastapi": ("fastapi", _APP, "demo/app.py"),
+    "uvicorn": ("uvicorn", _APP, "demo/app.py"),
     "pytest": ("pytest", _INSTALL, "tests"),
 }
 REQUIREMENTS = tuple(f"requirements{extra}.txt" for extra in ("", *(f"-{extra}" for extra in _EXTRAS)))

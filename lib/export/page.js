@@ -58,5 +58,18 @@
 
   const hash = /^#turn=(-?\d+)$/.exec(location.hash);  // page.html#turn=90 opens the side view
   show(0);
-  if (hash) viewer.turn(Number(hash[1]));
+  if (hash) viewer.turnTo(Number(hash[1]));
+
+  // page.html#spin turns by itself until somebody takes hold of it
+  let spinning = location.hash === "#spin" && !matchMedia("(prefers-reduced-motion: reduce)").matches, before = null;
+  const spin = (now) => {
+    if (!spinning) return;
+    if (before !== null) viewer.turnBy(0.03 * Math.min(100, now - before));
+    before = now;
+    requestAnimationFrame(spin);
+  };
+  requestAnimationFrame(spin);
+  for (const name of ["pointerdown", "wheel", "click", "keydown"]) {
+    window.addEventListener(name, () => { spinning = false; }, { capture: true, passive: true });
+  }
 })();

@@ -18,7 +18,7 @@ function normalsOf(points, faces, [first, count], turned) {
   return normals;
 }
 
-// {setScene, show}, or null where there is no WebGL, which is said in #message.
+// {setScene, show, turnTo, turnBy (degrees)}, or null where there is no WebGL, which is said in #message.
 function createViewer() {
   const canvas = document.getElementById("scene");
   const gl = canvas.getContext("webgl", { antialias: true, preserveDrawingBuffer: true });
@@ -266,5 +266,7 @@ function createViewer() {
   }
   window.addEventListener("resize", redraw);
   setScene([-1, -1, -1], [1, 1, 1], new Uint32Array());
-  return { setScene, show, turn: (degrees) => { camera.turn = degrees * Math.PI / 180; redraw(); } };
+  const turnTo = (degrees) => { camera.turn = degrees * Math.PI / 180; redraw(); };
+  const turnBy = (degrees) => turnTo(camera.turn * 180 / Math.PI + degrees);
+  return { setScene, show, turnTo, turnBy };
 }

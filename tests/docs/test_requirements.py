@@ -51,9 +51,9 @@ def test_a_ready_environment_is_used_at_once(ready_environment, tmp_path):
         assert done.stdout.strip() == f"{ready_environment}|{tmp_path}|a b|c"
         assert done.returncode == 3
         assert "Installing" not in done.stderr
-    for extra in ("detector", "onnx", "rtmpose", "tensorboard"):
+    for extra in ("app", "detector", "onnx", "rtmpose", "tensorboard"):
         shutil.copy(ROOT / f"requirements-{extra}.txt", ready_environment / f".pose2mesh-installed-{extra}")
-    options = ["--with-onnx", "--with-rtmpose", "--with-tensorboard"]
+    options = ["--with-app", "--with-onnx", "--with-rtmpose", "--with-tensorboard"]
     options += ["--with-detector"] * (sys.version_info < (3, 13))
     done = call(*options, "python", script, "--with-x", PWD=str(tmp_path), VIRTUAL_ENV=str(ready_environment))
     assert (done.stdout.strip(), done.returncode) == (f"{ready_environment}|{tmp_path}|--with-x", 3)
@@ -63,7 +63,7 @@ def test_a_ready_environment_is_used_at_once(ready_environment, tmp_path):
 def test_unknown_options_are_refused():
     done = call("--with-detectors", "true")
     assert done.returncode == 2
-    known = "--with-detector, --with-onnx, --with-rtmpose or --with-tensorboard"
+    known = "--with-app, --with-detector, --with-onnx, --with-rtmpose or --with-tensorboard"
     assert f"unknown option --with-detectors; expected {known}" in done.stderr
 
 
