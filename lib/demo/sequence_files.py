@@ -40,10 +40,11 @@ class FrameResult:
     posed: np.ndarray | None = None
 
 
-def earlier_files(folder: Path, stem: str, formats: Sequence[str]) -> list[Path]:
+def earlier_files(folder: Path, stem: str, formats: Sequence[str], turntables: Sequence[str] = ()) -> list[Path]:
     """Files that an earlier run left of a sequence of this name: those that are written again, and all of single
     frames and people, of which there may have been more."""
     names = [f"{stem}_mesh.{kind}" for kind in formats] + ([f"{stem}_params.npz"] if "params" in formats else [])
+    names += [f"{stem}_turntable.{kind}" for kind in turntables]
     found = [folder / name for name in names]
     numbered = (
         ("", re.escape(stem) + r"_person_\d+_poses\.npz"),
