@@ -32,7 +32,7 @@ from lib.checkpoints.finding import find_checkpoint
 from lib.comparison.results import read_metrics
 from lib.core.baselines import BASELINES
 from lib.files import atomic_write, replace_sections
-from lib.settings.agreement import tested_settings
+from lib.settings.agreement import settings_of_test
 from lib.settings.config import Config
 from lib.settings.reading import load_config
 from lib.settings.setting import NETWORK, REFINED
@@ -107,7 +107,7 @@ def fitting_run(folder: Path, test: BenchmarkRow, sha256: str) -> dict | None:
         if not tested:  # written by a version that did not say
             tested = f"baseline {test.model}" if test.key in path.parts else ""
         wanted = ("weights", sha256) if test.model not in BASELINES else (f"baseline {test.model}", "")
-        if (tested, weights) == wanted and result.settings == tested_settings(cfg, result.dataset):
+        if (tested, weights) == wanted and result.settings == settings_of_test(cfg, result.dataset):
             found.append((path.stat().st_mtime, content))
     return max(found, key=lambda entry: entry[0])[1] if found else None
 

@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 from lib import ROOT
 from lib.comparison.figures import check_same_test, other_samples, rows
 from lib.comparison.figures import notes as notes_on
@@ -163,7 +165,7 @@ def _meshes(folder: Path, samples: Sequence[Sample], results: Sequence[Result], 
         for result, found in zip(results, sample.found)
         if found is not None
     }
-    end = scale_end(list(errors.values()))
+    end = scale_end(np.concatenate(list(errors.values())))
     for sample in samples:
         files.append(folder / f"sample_{sample.number}_truth.ply")
         save_mesh(files[-1], sample.truth / MM_PER_M, faces)

@@ -77,7 +77,7 @@ def other_samples(first: Result, other: Result) -> str:
 
 
 def differences(first: Result, other: Result, what: str) -> list[str]:
-    """Settings of a kind (see ``tested_settings``) that differ, as ``KEY: ours, the other's``."""
+    """Settings of a kind (see ``settings_of_test``) that differ, as ``KEY: ours, the other's``."""
     if first.settings is None or other.settings is None:
         return []
     ours, theirs = (result.settings.get(what, {}) for result in (first, other) if result.settings is not None)

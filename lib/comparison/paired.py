@@ -49,7 +49,8 @@ def paired(
     difference = (other[known].astype(np.float64) - first[known]).ravel()
     if not len(difference):
         return None
-    sums, counts = difference, np.ones(len(difference))
+    sums: np.ndarray = difference
+    counts: np.ndarray = np.ones(len(difference))
     if clusters is not None:
         _, index = np.unique(clusters[known], return_inverse=True)
         sums, counts = np.bincount(index, difference), np.bincount(index).astype(np.float64)

@@ -16,7 +16,7 @@ from lib.evaluation.predictions import IDENTITY, Predictions
 from lib.evaluation.report import GROUPS, JOINT_ERRORS, JOINT_NAMES
 from lib.files import read_arrays, read_text
 from lib.messages import naming, one_line, shown
-from lib.settings.agreement import tested_settings
+from lib.settings.agreement import settings_of_test
 from lib.settings.config import Config
 from lib.settings.reading import load_config
 
@@ -59,7 +59,7 @@ class Result:
         figures: by name.
         group_kind: what groups are, e.g. ``action``; empty without.
         joints: joint -> mean error, mm, and the figure that is their mean; empty where unknown.
-        settings: see ``lib.settings.agreement.tested_settings``; None where unknown.
+        settings: see ``lib.settings.agreement.settings_of_test``; None where unknown.
         errors: figure -> (N,) of every sample; empty where they were not kept.
         joint_errors: of every sample; None likewise.
         clusters: (N,) text, the group of every sample; None without groups.
@@ -161,7 +161,7 @@ def read_metrics(path: Path, given: Path, name: str, cfg: Config | None) -> Resu
         raise ValueError(f"{path}: not the metrics.json of a test ({one_line(error, 200)})") from error
     cfg = cfg or _run_settings(path.parent)
     if result.settings is None and cfg is not None:
-        result = replace(result, settings=tested_settings(cfg, result.dataset))
+        result = replace(result, settings=settings_of_test(cfg, result.dataset))
     saved = path.parent / "predictions"
     result = replace(result, cfg=cfg, predictions=saved if saved.is_dir() else None)
     kept = path.parent / "errors.npz"
@@ -218,7 +218,7 @@ def _of_csv(path: Path, name: str, cfg: Config | None) -> Result:
         samples = int(totals[0][2])
     kind = groups[0][0] if groups else ""
     cfg = cfg or _run_settings(path.parent)
-    settings = None if cfg is None else tested_settings(cfg, totals[0][1])
+    settings = None if cfg is None else settings_of_test(cfg, totals[0][1])
     return Result(name, path, totals[0][1], samples, figures=figures, group_kind=kind, settings=settings, cfg=cfg)
 
 

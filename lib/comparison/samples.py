@@ -56,7 +56,7 @@ class SampleSource:
             self._tester = Tester(cfg, options)
         dataset, self.joint_set = self._tester.dataset, self._tester.stage.joint_set
         self._evaluator = self._tester.stage.evaluator(dataset, full=True)
-        ((self._array, points),) = self._tester.stage.evaluated.items()
+        self._array, points = next(iter(self._tester.stage.evaluated.items()))
         self.faces = dataset.mesh_model.faces if self._array == "mesh" else None
         self._arrays = [self._read(result, points) for result in results]
         records = dataset.records
@@ -78,7 +78,8 @@ class SampleSource:
         batch = self._tester.loader.batch(batch_number)
         targets, index = batch.targets, np.array([number])
         true = MM_PER_M * targets["mesh"] if self._array == "mesh" else targets["lift_pose3d"]
-        truth, found = None, []
+        truth: np.ndarray | None = None
+        found: list[np.ndarray | None] = []
         for array in self._arrays:
             if array is None:
                 found.append(None)

@@ -20,7 +20,7 @@ from lib.evaluation.report import write_csv, write_errors, write_json
 from lib.models.precision import rounding
 from lib.models.prepare import prepare
 from lib.runtime import distributed
-from lib.settings.agreement import tested_settings
+from lib.settings.agreement import settings_of_test
 from lib.settings.config import Config
 
 
@@ -178,6 +178,6 @@ class Tester:
             # the last one names the weights, so that it stands for all (complete_report)
             write_errors(folder / "errors.npz", self.dataset, self.evaluator)
             write_csv(folder / "metrics.csv", self.dataset, self.evaluator, self._results)
-            settings = tested_settings(self.cfg, self.dataset.name)
+            settings = settings_of_test(self.cfg, self.dataset.name)
             path = folder / "metrics.json"
             write_json(path, self.dataset, self.evaluator, self._results, weights, settings, predictor)

@@ -1,17 +1,22 @@
 """``--turntable``: a film of everybody in a picture or a sequence, seen from all round."""
 
+from __future__ import annotations
+
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from tqdm import tqdm
 
-from lib.demo.sequence_files import FrameResult
 from lib.export import VideoWriter
 from lib.export.people import PeopleArrays
 from lib.render.mesh_renderer import MeshRenderer
 from lib.render.turntable import Colour, Moment, Stage, playing_angles, still_frames
+
+if TYPE_CHECKING:
+    from lib.demo.sequence_files import FrameResult
 
 FPS = 30.0  # of pictures' turntables
 
@@ -30,8 +35,8 @@ def save_turntable(path: Path, people: PeopleArrays, colours: Sequence[Colour], 
     stage = Stage(lambda: [moment])
     frames = still_frames(moment, fps)
     with VideoWriter(path, fps) as film:
-        for frame in tqdm(frames, "turntable", unit="frame", disable=None):
-            film.write(stage.draw(*frame, renderer))
+        for still, angle in tqdm(frames, "turntable", unit="frame", disable=None):
+            film.write(stage.draw(still, angle, renderer))
 
 
 def _moment(people: PeopleArrays, colours: Sequence[Colour], alone: bool) -> Moment:
@@ -51,7 +56,7 @@ class SequenceTurntable:
         self._faces: dict[bytes, tuple[int, np.ndarray]] = {}
         self._file = tempfile.TemporaryFile()  # noqa: SIM115 (closed at the end of the block)
 
-    def __enter__(self) -> "SequenceTurntable":
+    def __enter__(self) -> SequenceTurntable:
         return self
 
     def __exit__(self, kind, error, trace) -> None:

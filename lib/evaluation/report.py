@@ -51,7 +51,7 @@ def write_json(
         path: file to write.
         dataset, evaluator, results: of the test.
         weights: see ``lib.checkpoints.files.identity``.
-        settings: see ``lib.settings.agreement.tested_settings``.
+        settings: see ``lib.settings.agreement.settings_of_test``.
         predictor: what was tested: ``weights``, a baseline or saved predictions.
     """
     groups = evaluator.groups
@@ -102,11 +102,11 @@ def write_errors(path: Path, dataset, evaluator: Evaluator) -> None:
     ``joint names`` (J,); ``groups`` (N,), the action or video of each sample, where there are any; and the columns
     that say which sample is which (``lib.evaluation.predictions.identity``).
     """
-    arrays = {name: values.astype(np.float32) for name, values in evaluator.columns().items()}
+    arrays: dict[str, Any] = {name: values.astype(np.float32) for name, values in evaluator.columns().items()}
     joints = evaluator.joint_errors
     if joints is not None:
         arrays |= {JOINT_ERRORS: joints.values, JOINT_NAMES: np.array(joints.names)}
     if evaluator.groups is not None:
         arrays[GROUPS] = np.array(evaluator.groups.names)[evaluator.groups.index]
     with atomic_write(path, "wb") as file:
-        np.savez_compressed(file, **arrays, **identity(dataset))
+        np.savez_compressed(file, **(arrays | identity(dataset)))

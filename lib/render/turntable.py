@@ -17,7 +17,7 @@ _TILT = np.deg2rad(8.0)  # the camera looks down by this
 _DISTANCE = 6.0  # of the camera from the middle, in radii of the scene
 _MARGIN = 1.1
 _GROUND = 255
-_PROBED, _EVERY = 24, 5  # directions that a scene is measured from, and which of its vertices
+_PROBED, _POINTS = 24, 400  # directions that a scene is measured from, and about how many vertices of a mesh
 
 Colour = tuple[float, float, float]
 
@@ -57,7 +57,7 @@ class Stage:
         half, low, high = 0.0, np.inf, -np.inf
         for mesh in _meshes(moments):
             for angle in np.arange(_PROBED) / _PROBED * 2 * np.pi:
-                x, y, _ = self.project(mesh[::_EVERY], angle).T
+                x, y, _ = self.project(mesh[:: max(len(mesh) // _POINTS, 1)], angle).T
                 half, low, high = max(half, np.abs(x).max()), min(low, y.min()), max(high, y.max())
         extent = _MARGIN * np.array([2 * half, high - low])  # the axis stays in the middle
         width = np.clip(_HEIGHT * extent[0] / extent[1], _NARROWEST, _WIDEST)

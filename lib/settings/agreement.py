@@ -42,7 +42,7 @@ def followed(ours: Config, trained: Config) -> tuple[Config, list[str]]:
     return ours, lines
 
 
-def tested_settings(cfg: Config, dataset: str) -> dict[str, dict[str, object]]:
+def settings_of_test(cfg: Config, dataset: str) -> dict[str, dict[str, object]]:
     """What decides the figures of a test beside the weights.
 
     Args:
