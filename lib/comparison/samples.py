@@ -56,6 +56,7 @@ class SampleSource:
             self._tester = Tester(cfg, options)
         dataset, self.joint_set = self._tester.dataset, self._tester.stage.joint_set
         self._evaluator = self._tester.stage.evaluator(dataset, full=True)
+        self._array: str
         self._array, points = next(iter(self._tester.stage.evaluated.items()))
         self.faces = dataset.mesh_model.faces if self._array == "mesh" else None
         self._arrays = [self._read(result, points) for result in results]

@@ -58,7 +58,7 @@ class MeshEvaluator(Evaluator):
         self.joint_set = joint_set
         self.annotated_joints = False  # compare the log line's joints with those of the true mesh
         self.align = full
-        self.mesh_root = regressor[joint_set.root]  # (V,), where meshes are aligned for MPVPE
+        self.mesh_root = ("log", joint_set.root)  # part and number of the joint that meshes are aligned at for MPVPE
         self.read_also(log=regressor)
 
     def read_also(self, **regressors: torch.Tensor) -> None:
@@ -114,8 +114,9 @@ class MeshEvaluator(Evaluator):
         return {"MPVPE": surface, **errors, "PA-MPVPE": aligned}, surface
 
     def placed(self, pred, target, indices):
-        root = self.mesh_root.to(pred)
-        return pred - (root @ pred)[:, None], target - (root @ target)[:, None]
+        part, number = self.mesh_root
+        row, regressor = self.joint_parts[part].start + number, self.regressor.to(pred)
+        return pred - (regressor @ pred)[:, row, None], target - (regressor @ target)[:, row, None]
 
     def details(
         self, pair: MeshPair, pred_mesh: torch.Tensor, target_mesh: torch.Tensor, lifted
@@ -152,7 +153,7 @@ class BodyEvaluator(MeshEvaluator):
         self.annotation = annotation
         self.annotated_joints = True
         self.align = full and any(figure.name == "PA-MPVPE" for figure in figures)
-        self.mesh_root = model_regressor[0]
+        self.mesh_root = ("model", 0)
         if full:
             others = {} if human36_regressor is None else {"human36": human36_regressor}
             self.read_also(log=regressor, model=model_regressor, **others)
