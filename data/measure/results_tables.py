@@ -97,6 +97,8 @@ def _regions(rows: Sequence, figures: dict) -> Iterator[str]:
 def _lifted(rows: Sequence, figures: dict) -> Iterator[str]:
     yield from _head("joint set", "PoseNet's joints", "joints of the mesh")
     for row in _exact(rows):
+        if "PoseNet MPJPE" not in figures[row.key]:
+            continue
         pairs = [
             " / ".join(_mm(figures[row.key], f"{net} {name}") for name in _MAIN[:2]) for net in ("PoseNet", "MeshNet")
         ]

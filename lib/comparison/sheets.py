@@ -42,7 +42,7 @@ class Sheet:
         end = scale_end(np.concatenate(errors))
         rows = [self._row(sample, end) for sample in samples]
         picture = cv2.vconcat([self._strip(title, rows[0].shape[1], _TITLE, 0.5), *rows])
-        return add_legend(picture, end, f"{'vertex' if self.source.faces is not None else 'joint'} error, mm")
+        return picture if self.source.faces is None else add_legend(picture, end)
 
     def _row(self, sample: Sample, end: float) -> np.ndarray:
         window = self._window([sample.truth, *(found for found in sample.found if found is not None)])
@@ -66,7 +66,8 @@ class Sheet:
         text = f"sample {number}"
         if self.source.names is not None:
             name = self.source.names[number]
-            text += f" {(name.decode(errors='replace') if isinstance(name, bytes) else str(name))[-self.size // 8 :]}"
+            name = name.decode(errors="replace") if isinstance(name, bytes) else str(name)
+            text += f" {name[-max(self.size // 7 - len(text), 1) :]}"  # the end of a name tells images apart
         return text
 
     def _text(self, result: Result, number: int) -> str:
