@@ -96,8 +96,10 @@ def _add_outputs(group) -> None:
         "have the same names are replaced, which is said")  # fmt: skip
     add("--save", default="", metavar="FORMAT,...", help=f"of pictures: {', '.join(PICTURE_FORMATS)} (default: obj,glb)"
         f"; of sequences: {', '.join(SEQUENCE_FORMATS)} (default: mp4,npz)")  # fmt: skip
+    add("--turntable", action="store_true", help="also a film that shows the meshes from all round, mp4 (or gif with "
+        "--save gif); of sequences the camera turns while they play")  # fmt: skip
     add("--focal", type=float, help="focal length in pixels, places people in space (default: the image's diagonal)")
-    add("--fps", type=float, help="frames per second (default: the video's, or 30)")
+    add("--fps", type=float, help="frames per second, of turntables too (default: the video's, or 30)")
     add("--renderer", default="auto", choices=("auto", *BACKENDS), help="default: the best that works")
     add("--seed", type=int, default=0, help="picks the meshes' colours (default: 0)")
 

@@ -100,7 +100,7 @@ def run_demo(demo_main, tmp_path):
     return call
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def small_config():
     """``small_config(name, joint_set, **sections)``: settings of a tiny network on the open models."""
 

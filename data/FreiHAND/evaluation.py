@@ -9,7 +9,10 @@ import torch
 from lib.datasets.storage.annotations import read_json
 from lib.evaluation.evaluator import START, Evaluator, Figure
 from lib.evaluation.hand_metrics import AUC_LIMIT, AUC_STEPS, hand_joint_scores, hand_mesh_scores
+from lib.evaluation.metrics import point_errors
 from lib.files import atomic_write, hidden_beside
+from lib.geometry.procrustes import rigid_align
+from lib.joints.tables import MANO
 from lib.mesh.joint_regressor import JointRegressor
 from lib.messages import one_line
 from lib.units import MM_PER_M
@@ -120,11 +123,20 @@ class FreiHandEvaluator(Evaluator):
             scores = {}
             joints = pred if self.regressor is None else self.regressor.to(pred) @ pred
             if self.joints is not None:
-                scores |= hand_joint_scores(joints, self._truth(self.joints, indices, pred))
+                truth = self._truth(self.joints, indices, pred)
+                scores |= hand_joint_scores(joints, truth)
+                self.keep_joints("PA-MPJPE", MANO.joints, point_errors(rigid_align(joints, truth, reflect=True), truth))
             if self.meshes is not None:
                 scores |= hand_mesh_scores(pred, self._truth(self.meshes, indices, pred))
             self.samples.add(scores, indices)
         return 0.0 if self.regressor is None else (0.0, 0.0)
+
+    def placed(self, pred, target, indices):
+        known = self.joints if self.regressor is None else self.meshes
+        if known is None:
+            return None
+        truth = self._truth(known, indices, pred)
+        return rigid_align(pred, truth, reflect=True), truth
 
     @staticmethod
     def _truth(values: np.ndarray, indices: np.ndarray, like: torch.Tensor) -> torch.Tensor:

@@ -179,6 +179,13 @@ def test(args: argparse.Namespace) -> None:
     distributed.launch(_test_process, parse_gpus(args.gpu), cfg, args, path, checkpoint)
 
 
+def _predictor(args: argparse.Namespace) -> str:
+    """What a test tests, in words."""
+    if args.predictions:
+        return f"saved predictions {args.predictions}"
+    return f"baseline {args.baseline}" if args.baseline else "weights"
+
+
 def _test_process(
     device: str, cfg: Config, args: argparse.Namespace, path: Path | None, checkpoint: Checkpoint | None
 ) -> None:
@@ -220,4 +227,4 @@ def _test_process(
         else:
             tester.test(0, model.to(device), run)
         if run is not None:
-            tester.report(run / "result", weights)
+            tester.report(run / "result", weights, _predictor(args))

@@ -16,10 +16,11 @@ from lib.datasets.mixing import MultipleDatasets
 from lib.datasets.registry import dataset_class
 from lib.evaluation.outputs import open_outputs
 from lib.evaluation.predictions import Predictions
-from lib.evaluation.report import write_csv, write_json
+from lib.evaluation.report import write_csv, write_errors, write_json
 from lib.models.precision import rounding
 from lib.models.prepare import prepare
 from lib.runtime import distributed
+from lib.settings.agreement import settings_of_test
 from lib.settings.config import Config
 
 
@@ -157,12 +158,15 @@ class Tester:
                 f"finite: the weights are damaged or their training diverged ({error})"
             ) from error
 
-    def report(self, folder: Path | None, weights: dict[str, str | int] | None = None) -> None:
-        """Print the figures of a full evaluation with their protocol; write ``metrics.json`` and ``metrics.csv``.
+    def report(
+        self, folder: Path | None, weights: dict[str, str | int] | None = None, predictor: str = "weights"
+    ) -> None:
+        """Print the figures of a full evaluation with their protocol; write the files of ``lib.evaluation.report``.
 
         Args:
-            folder: of the two files; None writes none.
+            folder: of the files; None writes none.
             weights: which ones were tested (``lib.checkpoints.files.identity``); None where a model has none.
+            predictor: what was tested: ``weights``, a baseline or saved predictions.
         """
         setting = f", {self.evaluator.setting}" if self.evaluator.setting else ""
         print(f"{self.dataset.name}, {len(self.dataset)} samples{setting}. Protocol of each figure:")
@@ -171,6 +175,9 @@ class Tester:
         for line in self.evaluator.lines(self._results):
             print(line)
         if folder is not None:
-            # the second one names the weights, so that it stands for both (complete_report)
+            # the last one names the weights, so that it stands for all (complete_report)
+            write_errors(folder / "errors.npz", self.dataset, self.evaluator)
             write_csv(folder / "metrics.csv", self.dataset, self.evaluator, self._results)
-            write_json(folder / "metrics.json", self.dataset, self.evaluator, self._results, weights)
+            settings = settings_of_test(self.cfg, self.dataset.name)
+            path = folder / "metrics.json"
+            write_json(path, self.dataset, self.evaluator, self._results, weights, settings, predictor)

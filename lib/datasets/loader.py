@@ -62,11 +62,11 @@ class _Batches(TorchDataset):
     def __getitem__(self, step: tuple[tuple[int, ...], Step]):
         keys, parts = step
         try:
-            return [self._made((*keys, number), indices) for number, indices in parts]
+            return [self.made((*keys, number), indices) for number, indices in parts]
         except ValueError as error:
             return error  # raised by the main process; from a loading process torch would wrap it in a traceback
 
-    def _made(self, keys: tuple[int, ...], indices: np.ndarray):
+    def made(self, keys: tuple[int, ...], indices: np.ndarray):
         generator = stream(*keys)
         rows: Any = self.dataset.rows(indices, generator)  # each kind of data set finishes its own
         if self.rows_only:
@@ -201,6 +201,11 @@ class BatchLoader:
             if self.rows_only:
                 items = [self.dataset.finish(rows, generator.manual_seed(seed), self.device) for rows, seed in items]
             yield self._share(items[0] if len(items) == 1 else Batch.joined(items))
+
+    def batch(self, number: int) -> Batch:
+        """One batch of epoch 0, as ``epoch`` yields it on a CPU; of a single data set, not shared out."""
+        batches = dict(self._steps(0, self.shuffle)[number])
+        return _Batches(self.dataset, rows_only=False).made((self.seed, 0, STREAM, number), batches[number])
 
     def _share(self, batch: Batch) -> Batch:
         if self.whole or self.world_size == 1:

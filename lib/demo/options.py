@@ -10,6 +10,7 @@ from lib.settings.setting import FLOAT32
 PICTURE_FORMATS = ("obj", "glb", "ply", "npz", "params", "bvh", "rigged", "html")
 SEQUENCE_FORMATS = ("mp4", "gif", "npz", "params", "amass", "bvh", "rigged", "html", "obj", "glb", "ply", "png")
 PARAM_FORMATS = ("params", "amass", "bvh", "rigged")  # what body parameters are written as
+VIDEO_FORMATS = ("mp4", "gif")  # of them; with a turntable of pictures too
 SMOOTHING = ("input", "output", "both")
 
 
@@ -36,6 +37,7 @@ class DemoOptions:
         fill: fill missing joints; else people who miss some are left out.
         people: numbers of those to lift, as in the names of the files: of pictures their places in the input, of
             sequences their tracks; empty: everybody.
+        turntable: film the meshes from all round.
         save: formats to write; empty: obj and glb of pictures, mp4 and npz of sequences.
         focal: focal length in pixels; None: the image's diagonal.
         fps: frames per second; None: the video's, or 30.
@@ -67,6 +69,7 @@ class DemoOptions:
     joint_score: float = JOINT_SCORE
     fill: bool = True
     people: tuple[int, ...] = ()
+    turntable: bool = False
     save: tuple[str, ...] = ()
     focal: float | None = None
     fps: float | None = None
@@ -91,13 +94,19 @@ class DemoOptions:
             return "the sample scene"
         return str(self.input_pose or self.input_pose3d or self.input_img or "the sample pose")
 
+    @property
+    def turntable_formats(self) -> tuple[str, ...]:
+        """File formats of turntables."""
+        chosen = tuple(kind for kind in VIDEO_FORMATS if kind in self.save) or VIDEO_FORMATS[:1]
+        return chosen if self.turntable else ()
+
     def formats(self, is_video: bool) -> tuple[str, ...]:
-        """What to write.
+        """What to write beside turntables.
 
         Raises:
             ValueError: a format that pictures or sequences do not have.
         """
-        known = SEQUENCE_FORMATS if is_video else PICTURE_FORMATS
+        known = SEQUENCE_FORMATS if is_video else PICTURE_FORMATS + (VIDEO_FORMATS if self.turntable else ())
         if not self.save:
             return ("mp4", "npz") if is_video else ("obj", "glb")
         for name in self.save:
@@ -105,4 +114,4 @@ class DemoOptions:
                 other = "a sequence" if name in SEQUENCE_FORMATS else ""
                 why = f"{name} needs {other} (see --video)" if other and not is_video else f"unknown format {name!r}"
                 raise ValueError(f"--save {','.join(self.save)}: {why}; choose from {', '.join(known)}")
-        return tuple(dict.fromkeys(self.save))
+        return tuple(name for name in dict.fromkeys(self.save) if is_video or name not in VIDEO_FORMATS)

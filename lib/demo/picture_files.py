@@ -14,6 +14,7 @@ import numpy as np
 
 from lib.demo.options import PARAM_FORMATS
 from lib.export.animation import Motion, SkinnedDistance, save_bvh, save_skinned_glb
+from lib.demo.turntables import FPS, save_turntable
 from lib.export.people import PeopleArrays
 from lib.export.png import PngSeries
 from lib.files import staged
@@ -32,12 +33,15 @@ _ENDS = {"params": "params.npz", "rigged": "rigged.glb", "bvh": "person_0.bvh"}
 _STILL = 30.0  # frames per second of a single one
 
 
-def earlier_files(folder: Path, stems: Sequence[str], formats: Sequence[str], single: bool) -> list[Path]:
+def earlier_files(
+    folder: Path, stems: Sequence[str], formats: Sequence[str], single: bool, turntables: Sequence[str] = ()
+) -> list[Path]:
     """Files that an earlier run left of images of these names: those that are written again, and all of single people.
 
     Files in formats that are not among ``formats`` are not meant: asking for one after the other is common.
     """
-    ends = [_ENDS.get(kind, f"mesh.{kind}") for kind in formats if single or kind not in ("obj", "bvh")]
+    ends = [f"turntable.{kind}" for kind in turntables]
+    ends += [_ENDS.get(kind, f"mesh.{kind}") for kind in formats if single or kind not in ("obj", "bvh")]
     if single:
         names = [f"demo_{end}" for end in ("pose2d.png", "mesh.png", "views.png", *ends)]
     else:
@@ -90,6 +94,8 @@ class PictureResults:
         mesh_model: of the meshes.
         formats: see ``lib.demo.options.PICTURE_FORMATS``.
         seed: see ``lib.render.mesh_renderer.person_colour``.
+        turntables: file formats of turntables.
+        fps: their frames per second.
 
     Attributes:
         residuals: (N,) of each image written so far, mean distance of parameters and vertices, metres.
@@ -97,10 +103,17 @@ class PictureResults:
     """
 
     def __init__(
-        self, renderer: MeshRenderer, joint_set: JointSet, mesh_model: MeshModel, formats: tuple[str, ...], seed: int
+        self,
+        renderer: MeshRenderer,
+        joint_set: JointSet,
+        mesh_model: MeshModel,
+        formats: tuple[str, ...],
+        seed: int,
+        turntables: tuple[str, ...] = (),
+        fps: float = FPS,
     ):
         self.renderer, self.joint_set, self.mesh_model = renderer, joint_set, mesh_model
-        self.formats, self.seed = formats, seed
+        self.formats, self.seed, self.turntables, self.fps = formats, seed, turntables, fps
         self.residuals: list[np.ndarray] = []
         self.skinned = SkinnedDistance(mesh_model) if "rigged" in formats else None
 
@@ -123,7 +136,11 @@ class PictureResults:
         colours = [person_colour(row, self.seed) for row in selection.kept]
         pictures = self._single if single else self._several
         posed = yield from pictures(folder, image, people, selection, colours, stem)
-        yield from self._others(folder, "demo" if single else stem, posed, people, selection, colours, single)
+        stem = "demo" if single else stem
+        yield from self._others(folder, stem, posed, people, selection, colours, single)
+        for kind in self.turntables:
+            save_turntable(folder / f"{stem}_turntable.{kind}", people, colours, self.renderer, self.fps)
+            yield f"{stem}_turntable.{kind}"
 
     def _single(self, folder, image, people, selection, colours, stem) -> Generator[str, None, np.ndarray]:
         # filled joints have no score, but are shown like the others: they are what the network was given

@@ -11,11 +11,13 @@ from lib.demo.lifting import Lifter, chosen_people
 from lib.demo.names import output_stems
 from lib.demo.options import DemoOptions
 from lib.demo.picture_files import PictureResults, earlier_files, write_files
+from lib.demo.turntables import FPS
 from lib.export.people import HIGH_RISK, PeopleArrays
 from lib.files import say_replaced
 from lib.messages import one_line, shown_name
 from lib.poses import Selection
 from lib.render.mesh_renderer import MeshRenderer
+from lib.render.turntable import SECONDS
 from lib.units import MM_PER_M
 
 
@@ -38,10 +40,11 @@ def lift_pictures(source: DemoInput, lifter: Lifter, options: DemoOptions, forma
         from tqdm import tqdm
 
         bar, say = tqdm(frames, unit="image", disable=None), tqdm.write
-    with MeshRenderer(options.renderer, pictures=len(frames)) as renderer:
-        results = PictureResults(
-            renderer, lifter.predictor.joint_set, lifter.predictor.mesh_model, formats, options.seed
-        )
+    turntables, fps = options.turntable_formats, options.fps or FPS
+    drawn = len(frames) * (1 + round(SECONDS * fps) * len(turntables))
+    with MeshRenderer(options.renderer, pictures=drawn) as renderer:
+        joint_set, model = lifter.predictor.joint_set, lifter.predictor.mesh_model
+        results = PictureResults(renderer, joint_set, model, formats, options.seed, turntables, fps)
         for number, frame in enumerate(bar):
             if source.images.lacks(frame):
                 continue  # which was said before
@@ -76,7 +79,7 @@ def lift_pictures(source: DemoInput, lifter: Lifter, options: DemoOptions, forma
             )
             if not files:  # the first results take the place of all earlier ones: a killed run leaves no mixture
                 names = [source.stem] if len(frames) == 1 else stems
-                earlier = earlier_files(Path(options.output), names, formats, source.single)
+                earlier = earlier_files(Path(options.output), names, formats, source.single, turntables)
             files += write_files(options.output, write, () if files else earlier)
         if not files:
             where = f"{source.title} on {source.images.title}"

@@ -27,6 +27,7 @@ from lib.demo.options import DemoOptions
 >>>>>>> 2f14d59be39f846f4765a5d4126b8bb6df3d3190
 from lib.demo.sequence_files import FrameResult, SequenceFiles, earlier_files
 from lib.demo.smoothing import MeshSmoother, PoseSmoother, with_meshes
+from lib.demo.turntables import SequenceTurntable
 from lib.export.params import mirrored_fit, params_of
 from lib.export.people import PeopleArrays
 from lib.files import say_replaced, staged
@@ -119,19 +120,27 @@ def lift_sequence(source: DemoInput, lifter: Lifter, options: DemoOptions, forma
     shapes = _track_shapes(job) if fitted else None
     name_length = min(LONGEST_NAME, max(len(frame.name) for frame in sequence.frames))
     output = Path(options.output)
-    earlier = earlier_files(output, source.stem, formats)
+    turntables = options.turntable_formats
+    earlier = earlier_files(output, source.stem, formats, turntables)
     with ExitStack() as stack:
         aside = stack.enter_context(staged(output, earlier))
         renderer = (
-            stack.enter_context(MeshRenderer(options.renderer, pictures=len(sequence.frames))) if job.drawn else None
+            stack.enter_context(MeshRenderer(options.renderer, pictures=len(sequence.frames)))
+            if job.drawn or turntables
+            else None
         )
         files = stack.enter_context(
             SequenceFiles(aside, source.stem, formats, lifter.predictor.mesh_model, fps, name_length)
         )
         fits = SequenceFits()
-        results = fits.watched(_results(job, shapes, renderer))
+        results = fits.watched(_results(job, shapes, renderer if job.drawn else None))
+        circled = [aside / f"{source.stem}_turntable.{kind}" for kind in turntables]
+        turning = stack.enter_context(SequenceTurntable(_people(job) == 1)) if circled else None
+        results = results if turning is None else turning.recorded(results)
         bar = tqdm(results, "lifting", len(sequence.frames), unit="frame", disable=None)
         files.write(bar)
+        if turning is not None and renderer is not None:
+            turning.save(circled, renderer, fps)
     for line in (*fits.lines, *(() if lifter.hands is None else lifter.hands.lines)):
         print(line)
     if renderer is not None:
@@ -141,7 +150,12 @@ def lift_sequence(source: DemoInput, lifter: Lifter, options: DemoOptions, forma
     for line in files.lines:
         print(line)
     say_replaced(earlier)
-    return [output / path.relative_to(aside) for path in files.written]
+    return [output / path.relative_to(aside) for path in (*files.written, *circled)]
+
+
+def _people(job: _Job) -> int:
+    """Number of people in the whole sequence."""
+    return len({track for people in job.selections for track in people.tracks.tolist()})
 
 
 def _select_all(source: DemoInput, lifter: Lifter, size: tuple[int, int], fps: float) -> list[Selection]:

@@ -43,11 +43,12 @@ class FrameResult:
     posed: np.ndarray | None = None
 
 
-def earlier_files(folder: Path, stem: str, formats: Sequence[str]) -> list[Path]:
+def earlier_files(folder: Path, stem: str, formats: Sequence[str], turntables: Sequence[str] = ()) -> list[Path]:
     """Files that an earlier run left of a sequence of this name: those that are written again, and all of single
     frames and people, of which there may have been more."""
     ends = {"params": "params.npz", "rigged": "rigged.glb"}
     found = [folder / f"{stem}_{ends.get(kind, f'mesh.{kind}')}" for kind in formats]
+    found += [folder / f"{stem}_turntable.{kind}" for kind in turntables]
     numbered = (
         ("", re.escape(stem) + r"_person_\d+(?:_poses\.npz|\.bvh)"),
         (f"{stem}_frames", r"\d{6,}\.png"),

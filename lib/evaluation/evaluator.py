@@ -10,6 +10,7 @@ from lib.evaluation.metrics import MetricAccumulator
 from lib.runtime import distributed
 
 START = "Evaluation start..."  # the original's line before published figures
+_JOINTS = "errors of joints"  # name of what is kept of them
 
 
 @dataclass(frozen=True)
@@ -38,6 +39,26 @@ class Figure:
             return self.line % value
         unit, digits = (f" ({self.unit})", 2) if self.unit else ("", 3)
         return f"{self.name}{unit} >> tot: {value:.{digits}f}"
+
+
+@dataclass(frozen=True)
+class JointErrors:
+    """Errors of single joints, whose mean is a figure.
+
+    Attributes:
+        figure: its name.
+        names: (J,) of the joints.
+        values: (N, J) float32 mm.
+    """
+
+    figure: str
+    names: tuple[str, ...]
+    values: np.ndarray
+
+    @property
+    def means(self) -> dict[str, float]:
+        """Joint -> mean over the samples, mm."""
+        return dict(zip(self.names, self.values.mean(axis=0, dtype=np.float64).tolist()))
 
 
 @dataclass(frozen=True)
@@ -185,6 +206,7 @@ class Evaluator:
         self.metrics = MetricAccumulator()
         self.samples = SampleTable()
         self.optional: dict[str, int] = {}
+        self._joints: tuple[str, tuple[str, ...]] = ("", ())
 
     def described(self, setting: str, start: str = START) -> "Evaluator":
         """This evaluator, with a ``setting`` and a ``start``."""
@@ -198,6 +220,31 @@ class Evaluator:
     def next_indices(self, count: int, indices) -> np.ndarray:
         """The samples of a batch: those given, or the ones that follow."""
         return np.arange(len(self.samples), len(self.samples) + count) if indices is None else np.asarray(indices)
+
+    def keep_joints(self, figure: str, names: Sequence[str], errors: torch.Tensor) -> None:
+        """Keep errors (B, J) of single joints, mm, whose mean over J is a figure, of the samples added with it."""
+        self._joints = figure, tuple(names)
+        self.samples.keep(_JOINTS, errors.float())
+
+    @property
+    def joint_errors(self) -> JointErrors | None:
+        """Errors of single joints; None where none are scored."""
+        values = self.samples.kept(_JOINTS)
+        return None if values is None else JointErrors(*self._joints, values)
+
+    def placed(
+        self, pred: torch.Tensor, target: torch.Tensor, indices: np.ndarray
+    ) -> tuple[torch.Tensor, torch.Tensor] | None:
+        """Predictions and truth as the figures compare them, point by point.
+
+        Args:
+            pred, target: (B, n, 3) mm joints (``LiftEvaluator``) or meshes, as a stage predicts them.
+            indices: (B,) sample numbers.
+
+        Returns:
+            (B, n, 3) mm each; None where the truth is not known.
+        """
+        raise NotImplementedError
 
     def gather(self) -> None:
         """Bring what all processes have evaluated to the first one; each of them must call it.

@@ -4,7 +4,7 @@ import numpy as np
 import torch
 
 from lib.evaluation.evaluator import Evaluator, Figure, Groups
-from lib.evaluation.metrics import joint_protocol, mpjpe, scored_joints
+from lib.evaluation.metrics import joint_protocol, mpjpe, point_errors, root_align, scored_joints
 from lib.joints.joint_set import JointSet
 
 PA = "after similarity Procrustes per sample on those joints"
@@ -72,13 +72,22 @@ class LiftEvaluator(Evaluator):
         errors = mpjpe(*scored_joints(pred, target, root, joints))
         self.metrics.update({"MPJPE": errors})
         if self.full:
-            truth = target
-            if self.annotation is not None:
-                truth = torch.from_numpy(np.ascontiguousarray(self.annotation[indices])).to(pred)
+            truth = self._truth(pred, target, indices)
             scores = joint_protocol(pred, truth, root, joints).values()
             named = {figure.name: values for figure, values in zip(self.figures, scores)}
             self.samples.add(named | self.details(pred, truth), indices)
+            scored = point_errors(*scored_joints(pred, truth, root, joints))
+            self.keep_joints(self.figures[0].name, self.joint_set.eval_names, scored)
         return errors.mean()
+
+    def placed(self, pred, target, indices):
+        root = self.joint_set.root
+        return root_align(pred, root), root_align(self._truth(pred, target, indices), root)
+
+    def _truth(self, pred: torch.Tensor, target: torch.Tensor, indices: np.ndarray) -> torch.Tensor:
+        if self.annotation is None:
+            return target
+        return torch.from_numpy(np.ascontiguousarray(self.annotation[indices])).to(pred)
 
     def details(self, pred: torch.Tensor, target: torch.Tensor) -> dict[str, torch.Tensor]:
         """Values (B,) of further figures of a batch, from joints (B, J, 3) mm as they are scored."""

@@ -6,7 +6,7 @@ import torch
 from lib.evaluation.evaluator import Evaluator, Figure, Groups
 from lib.evaluation.lift import PA, joints_text
 from lib.evaluation.mesh_pair import MeshPair, compare
-from lib.evaluation.metrics import joint_protocol, mesh_protocol, mpjpe, scored_joints
+from lib.evaluation.metrics import joint_protocol, mesh_protocol, mpjpe, point_errors, root_align, scored_joints
 from lib.evaluation.video_metrics import Videos, smoothed_errors
 from lib.joints.joint_set import JointSet
 from lib.joints.tables import HUMAN36, SMPL
@@ -58,6 +58,7 @@ class MeshEvaluator(Evaluator):
         self.joint_set = joint_set
         self.annotated_joints = False  # compare the log line's joints with those of the true mesh
         self.align = full
+        self.mesh_root = ("log", joint_set.root)  # part and number of the joint that meshes are aligned at for MPVPE
         self.read_also(log=regressor)
 
     def read_also(self, **regressors: torch.Tensor) -> None:
@@ -108,7 +109,14 @@ class MeshEvaluator(Evaluator):
         joints = pair.joints(self.joint_parts["log"])
         surface, aligned = pair.distances(shift)
         errors = joint_protocol(*joints, self.joint_set.root, self.joint_set.eval_joints)
+        scored = scored_joints(*joints, self.joint_set.root, self.joint_set.eval_joints)
+        self.keep_joints("MPJPE", self.joint_set.eval_names, point_errors(*scored))
         return {"MPVPE": surface, **errors, "PA-MPVPE": aligned}, surface
+
+    def placed(self, pred, target, indices):
+        part, number = self.mesh_root
+        row, regressor = self.joint_parts[part].start + number, self.regressor.to(pred)
+        return pred - (regressor @ pred)[:, row, None], target - (regressor @ target)[:, row, None]
 
     def details(
         self, pair: MeshPair, pred_mesh: torch.Tensor, target_mesh: torch.Tensor, lifted
@@ -145,6 +153,7 @@ class BodyEvaluator(MeshEvaluator):
         self.annotation = annotation
         self.annotated_joints = True
         self.align = full and any(figure.name == "PA-MPVPE" for figure in figures)
+        self.mesh_root = ("model", 0)
         if full:
             others = {} if human36_regressor is None else {"human36": human36_regressor}
             self.read_also(log=regressor, model=model_regressor, **others)
@@ -159,7 +168,13 @@ class BodyEvaluator(MeshEvaluator):
         if self.annotation is not None:
             target = torch.from_numpy(np.ascontiguousarray(self.annotation[indices])).to(shift)
         parts = self.joint_parts
-        return mesh_protocol(pair, parts["model"], parts.get("human36"), target, HUMAN36.eval_joints, shift)
+        errors, others = mesh_protocol(pair, parts["model"], parts.get("human36"), target, HUMAN36.eval_joints, shift)
+        if "pred" in others:
+            self.keep_joints("H36M MPJPE", HUMAN36.eval_names, point_errors(others["pred"], others["target"]))
+        else:
+            scored = (root_align(joints, 0) for joints in pair.joints(parts["model"]))
+            self.keep_joints("SMPL MPJPE", SMPL.joints, point_errors(*scored))
+        return errors, others
 
 
 class VideoEvaluator(BodyEvaluator):

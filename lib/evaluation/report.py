@@ -1,4 +1,4 @@
-"""Result files of an evaluation: ``metrics.json`` and ``metrics.csv``."""
+"""Result files of an evaluation: ``metrics.json``, ``metrics.csv`` and, one row per sample, ``errors.npz``."""
 
 import csv
 import json
@@ -6,8 +6,17 @@ import math
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from lib.evaluation.evaluator import Evaluator
+from lib.evaluation.predictions import identity
 from lib.files import atomic_write
+
+JOINT_ERRORS, JOINT_NAMES, GROUPS = (
+    "joint errors",
+    "joint names",
+    "groups",
+)  # arrays of errors.npz beside those of figures
 
 
 def _number(value: float) -> float | None:
@@ -25,11 +34,25 @@ def complete_report(folder: Path, weights: dict[str, str | int]) -> bool:
 
 
 def write_json(
-    path: Path, dataset, evaluator: Evaluator, results: dict, weights: dict[str, str | int] | None = None
+    path: Path,
+    dataset,
+    evaluator: Evaluator,
+    results: dict,
+    weights: dict[str, str | int] | None = None,
+    settings: dict | None = None,
+    predictor: str = "weights",
 ) -> None:
     """Every figure with its unit, protocol and, where there are groups, their values.
 
-    ``millimetres`` repeats those in millimetres as plain numbers; ``weights`` is left out where there are none.
+    ``millimetres`` repeats those in millimetres as plain numbers; ``joints`` has the mean of each scored joint;
+    ``weights`` is left out where there are none.
+
+    Args:
+        path: file to write.
+        dataset, evaluator, results: of the test.
+        weights: see ``lib.checkpoints.files.identity``.
+        settings: see ``lib.settings.agreement.settings_of_test``.
+        predictor: what was tested: ``weights``, a baseline or saved predictions.
     """
     groups = evaluator.groups
     metrics: dict[str, dict[str, Any]] = {}
@@ -47,6 +70,10 @@ def write_json(
         "millimetres": {name: metric["value"] for name, metric in metrics.items() if metric["unit"] == "mm"},
         "metrics": metrics,
     }
+    joints = evaluator.joint_errors
+    if joints is not None:
+        content["joints"] = {"figure": joints.figure, "unit": "mm", "values": joints.means}
+    content |= {"predictor": predictor, "settings": settings or {}}
     if weights is not None:
         content["weights"] = weights
     with atomic_write(path) as file:
@@ -66,3 +93,20 @@ def write_csv(path: Path, dataset, evaluator: Evaluator, results: dict) -> None:
         writer.writerow(["part", "name", "samples", *header])
         for kind, name, count, *values in rows:
             writer.writerow([kind, name, count, *(f"{value:.6g}" if math.isfinite(value) else "" for value in values)])
+
+
+def write_errors(path: Path, dataset, evaluator: Evaluator) -> None:
+    """Every figure of every sample, for paired comparisons.
+
+    The ``.npz`` file has an array (N,) float32 per figure, under its name; ``joint errors`` (N, J) float32 mm with
+    ``joint names`` (J,); ``groups`` (N,), the action or video of each sample, where there are any; and the columns
+    that say which sample is which (``lib.evaluation.predictions.identity``).
+    """
+    arrays: dict[str, Any] = {name: values.astype(np.float32) for name, values in evaluator.columns().items()}
+    joints = evaluator.joint_errors
+    if joints is not None:
+        arrays |= {JOINT_ERRORS: joints.values, JOINT_NAMES: np.array(joints.names)}
+    if evaluator.groups is not None:
+        arrays[GROUPS] = np.array(evaluator.groups.names)[evaluator.groups.index]
+    with atomic_write(path, "wb") as file:
+        np.savez_compressed(file, **(arrays | identity(dataset)))

@@ -18,7 +18,7 @@ def save_mesh(
     path: str | Path,
     vertices: np.ndarray | Sequence[np.ndarray],
     faces: np.ndarray | Sequence[np.ndarray],
-    colours: Sequence[tuple[float, float, float]] | None = None,
+    colours: Sequence[tuple[float, float, float] | np.ndarray] | None = None,
     names: Sequence[str] | None = None,
 ) -> None:
     """Write meshes in metres; the suffix chooses the format.
@@ -34,7 +34,8 @@ def save_mesh(
             ``lib.export.place_people`` first:
             the network's meshes are all around the origin.
         faces: (F, 3) vertex indices from 0, the same for all; or one such array for each person.
-        colours: (r, g, b) in 0..1 for each person; None: grey. Wavefront files have none.
+        colours: (r, g, b) in 0..1 for each person; None: grey. Wavefront files have none. ``.ply`` also takes (V, 3) of
+            each vertex.
         names: of each person; None: ``person_0``, ``person_1``, ...
 
     Raises:
@@ -49,6 +50,9 @@ def save_mesh(
     names = [f"person_{index}" for index in range(len(people))] if names is None else list(names)
     if len(colours) != len(people) or len(names) != len(people) or len(set(names)) != len(names):
         raise ValueError(f"{path}: {len(people)} meshes need as many colours and different names")
+    for colour, mesh in zip(colours, people):
+        if np.ndim(colour) == 2 and (kind != "ply" or np.shape(colour) != mesh.shape):
+            raise ValueError(f"{path}: colours of vertices are (V, 3) like the vertices, and only .ply files have them")
     if kind == "obj":
         _save_obj(path, people, each, names)
         return
@@ -120,8 +124,8 @@ def _ply(people: list[np.ndarray], faces: list[np.ndarray], colours: list, names
     import trimesh
 
     all_faces = np.concatenate([own + first for own, first in zip(faces, _starts(people))])
-    each = np.array([_bytes(colour) for colour in colours], dtype=np.uint8)
-    vertex_colours = np.repeat(each, [len(vertices) for vertices in people], axis=0)
+    each = [np.broadcast_to(colour, vertices.shape) for colour, vertices in zip(colours, people)]
+    vertex_colours = np.array([_bytes(colour) for colour in np.concatenate(each)], dtype=np.uint8)
     mesh = trimesh.Trimesh(np.concatenate(people), all_faces, vertex_colors=vertex_colours, process=False)
     content = mesh.export(file_type="ply", encoding="binary_little_endian")
     assert isinstance(content, bytes)  # text is another encoding, a dict another file type

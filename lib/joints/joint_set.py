@@ -65,6 +65,11 @@ class JointSet:
         return len(self.joints) - len(self.derived)
 
     @property
+    def eval_names(self) -> tuple[str, ...]:
+        """Names of ``eval_joints``."""
+        return tuple(self.joints[joint] for joint in self.eval_joints)
+
+    @property
     def right_joints(self) -> tuple[int, ...]:
         """Joints of the person's right side (drawn in another colour)."""
         return tuple(i for i in range(self.joint_num) if self.side(i) == "right")

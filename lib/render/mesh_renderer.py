@@ -64,7 +64,7 @@ class MeshRenderer:
         faces: np.ndarray,
         image: np.ndarray,
         camera: np.ndarray,
-        colour: tuple[float, float, float] | None = None,
+        colour: tuple[float, float, float] | np.ndarray | None = None,
     ) -> np.ndarray:
         """Draw a mesh over a picture.
 
@@ -73,7 +73,7 @@ class MeshRenderer:
             faces: (F, 3) vertex indices.
             image: (H, W, 3) uint8, blue-green-red; not modified.
             camera: (4,) sx, sy, tx, ty of the image (``crop_to_image_camera``).
-            colour: (r, g, b) in 0..1; None takes ``person_colour()``.
+            colour: (r, g, b) in 0..1, or (V, 3) of each vertex; None takes ``person_colour()``.
 
         Returns:
             (H, W, 3) uint8, blue-green-red.
@@ -93,7 +93,7 @@ class MeshRenderer:
         faces: np.ndarray | Sequence[np.ndarray],
         image: np.ndarray,
         cameras: np.ndarray,
-        colours: Sequence[tuple[float, float, float]] | None = None,
+        colours: Sequence[tuple[float, float, float] | np.ndarray] | None = None,
         depths: np.ndarray | None = None,
     ) -> np.ndarray:
         """Draw several people over a picture, nearer ones before farther ones.
@@ -103,7 +103,7 @@ class MeshRenderer:
             faces: (F, 3) vertex indices, of everybody or one array for each person.
             image: (H, W, 3) uint8, blue-green-red; not modified.
             cameras: (N, 4) sx, sy, tx, ty of the image (``crop_to_image_camera``).
-            colours: N times (r, g, b) in 0..1; None takes ``person_colour(index)``.
+            colours: N times (r, g, b) in 0..1, or (V, 3) of each vertex; None takes ``person_colour(index)``.
             depths: (N,) metres from the viewer, added to z: what is nearer covers what is farther, in each pixel.
                 None draws in the order given, later people over earlier ones.
 
@@ -133,7 +133,7 @@ class MeshRenderer:
         faces: np.ndarray | Sequence[np.ndarray],
         image: np.ndarray,
         cameras: np.ndarray,
-        colours: Sequence[tuple[float, float, float]] | None = None,
+        colours: Sequence[tuple[float, float, float] | np.ndarray] | None = None,
         depths: np.ndarray | None = None,
     ) -> Iterator[tuple[np.ndarray, slice]]:
         """Add people to a picture one after the other; each is drawn once, in memory that their number does not change.

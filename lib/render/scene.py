@@ -30,7 +30,7 @@ class Scene:
         faces: np.ndarray | Sequence[np.ndarray],
         image: np.ndarray,
         cameras: np.ndarray,
-        colours: Sequence[tuple[float, float, float]] | None,
+        colours: Sequence[tuple[float, float, float] | np.ndarray] | None,
         depths: np.ndarray | None,
     ):
         self._meshes = [mesh if mesh.dtype.kind == "f" else mesh.astype(np.float64) for mesh in map(np.asarray, meshes)]

@@ -12,6 +12,7 @@ import numpy as np
 _LIGHTS = ((np.array([-0.60, -0.60, -0.55]), 0.66), (np.array([0.85, -0.05, -0.35]), 0.16))
 _AMBIENT_TOP, _AMBIENT_BOTTOM = 0.40, 0.22
 _GLOSS, _GLOSS_POWER = 0.16, 24.0
+_PLAIN = 0.65  # share of a vertex's own colour that no shadow takes
 
 
 def person_colour(index: int = 0, seed: int = 0) -> tuple[float, float, float]:
@@ -50,8 +51,11 @@ def vertex_normals(vertices: np.ndarray, faces: np.ndarray) -> np.ndarray:
     return normals / np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-12)
 
 
-def shade(vertices: np.ndarray, faces: np.ndarray, colour: tuple[float, float, float]) -> np.ndarray:
-    """Vertex colours (V, 3) in 0..1 under two lights, sky light from above and a slight gloss."""
+def shade(vertices: np.ndarray, faces: np.ndarray, colour: tuple[float, float, float] | np.ndarray) -> np.ndarray:
+    """Vertex colours (V, 3) in 0..1 under two lights, sky light from above and a slight gloss.
+
+    Colours (V, 3) of single vertices stand for numbers: light changes them by little and without gloss.
+    """
     normals = vertex_normals(vertices, faces)
     up = 0.5 - 0.5 * normals[:, 1]
     light = _AMBIENT_BOTTOM + (_AMBIENT_TOP - _AMBIENT_BOTTOM) * up
@@ -61,4 +65,6 @@ def shade(vertices: np.ndarray, faces: np.ndarray, colour: tuple[float, float, f
         light = light + strength * np.clip(normals @ direction, 0, None)
         halfway = direction + np.array([0.0, 0.0, -1.0])
         gloss += strength * np.clip(normals @ (halfway / np.linalg.norm(halfway)), 0, None) ** _GLOSS_POWER
+    if np.ndim(colour) == 2:
+        return np.clip((_PLAIN + (1 - _PLAIN) * np.clip(light, 0, 1))[:, None] * np.asarray(colour), 0, 1)
     return np.clip(light[:, None] * np.asarray(colour) + _GLOSS * gloss[:, None], 0, 1)

@@ -40,3 +40,26 @@ def followed(ours: Config, trained: Config) -> tuple[Config, list[str]]:
         lines.append(f"{section}.{key}: {value}")
         ours = ours.changed(**{section: {key: value}})
     return ours, lines
+
+
+def settings_of_test(cfg: Config, dataset: str) -> dict[str, dict[str, object]]:
+    """What decides the figures of a test beside the weights.
+
+    Args:
+        cfg: settings of the test.
+        dataset: name of its data set; settings of another one's section do not count.
+
+    Returns:
+        ``samples``, ``input`` and ``method`` (see ``Rules.tested``) -> ``SECTION.key`` -> value.
+    """
+    found: dict[str, dict[str, object]] = {"samples": {}, "input": {}, "method": {}}
+    for section in dataclasses.fields(cfg):
+        if section.name == "SYNTHETIC" and section.name != dataset.upper():
+            continue
+        part = getattr(cfg, section.name)
+        for key in dataclasses.fields(part):
+            decides = key.metadata.get("rules", Rules()).tested
+            if decides:
+                found[decides][f"{section.name}.{key.name}"] = getattr(part, key.name)
+    found["samples"]["DATASET.test_list"] = [dataset]  # the others are not tested
+    return found

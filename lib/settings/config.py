@@ -17,18 +17,20 @@ from lib.settings.setting import BOTH, POSE2MESH, WITH_MESH, setting
 class DatasetConfig:
     # the first one sets mesh model and joint regressor
     train_list: list[str] = setting(["Human36M", "COCO", "MuCo"], resume=True, fits=BOTH)
-    test_list: list[str] = setting(["PW3D"])  # only the first is evaluated
+    test_list: list[str] = setting(["PW3D"], tested="samples")  # only the first is evaluated
     # human36, coco, smpl, mano, or (new) the path of a joint set file, whose content takes the path's place when the
     # settings are read: see lib/joints/files.py. Joints of the 2D input and of PoseNet's output
-    input_joint_set: str | dict = setting("coco", form="joint set", resume=True, fits=BOTH)
+    input_joint_set: str | dict = setting("coco", form="joint set", resume=True, fits=BOTH, tested="method")
     # joints that are regressed from the predicted mesh
-    target_joint_set: str | dict = setting("human36", form="joint set", resume=True, fits=(POSE2MESH,))
+    target_joint_set: str | dict = setting(
+        "human36", form="joint set", resume=True, fits=(POSE2MESH,), tested="samples"
+    )
     workers: int = setting(16, least=0, most=1024)  # data loading processes
     # projected ground truth instead of detections or synthesised errors
-    use_gt_input: bool = setting(True, resume=True)
+    use_gt_input: bool = setting(True, resume=True, tested="input")
     # new: 2 trains on S1, 5, 6, 7, 8 and tests on S9, 11; 1 trains on S9 too, tests on S11
-    human36_protocol: Literal[1, 2] = setting(2, resume=True, fits=BOTH)
-    test_split: Literal["test", "validation"] = setting("test")  # new: of the test sets (PW3D only)
+    human36_protocol: Literal[1, 2] = setting(2, resume=True, fits=BOTH, tested="samples")
+    test_split: Literal["test", "validation"] = setting("test", tested="samples")  # new: of the test sets (PW3D only)
     cache: str = setting("data/.cache")  # new: of parsed annotations (below the data root) and graphs; '' keeps none
     # new: published = MuCo's fits compared as released, which masks all of them in Pose2Mesh training; annotated =
     # compared with the annotated joints, as was meant
@@ -54,7 +56,7 @@ class ModelConfig:
     # file, or folder with final/best
     posenet_path: str = setting("./experiment/posenet_cocoJ_train_human36_coco_muco", fits=())
     # new: auto = licensed files when present, else the open models; see lib/mesh/mesh_model.py
-    body: str = setting("auto", resume=True, fits=BOTH)
+    body: str = setting("auto", resume=True, fits=BOTH, tested="samples")
     lifter: str = setting("mlp", resume=True, fits=BOTH)  # new: network that lifts joints, see lib/models/lifters.py
     posenet_width: int = setting(4096, least=1, most=16384, resume=True, fits=BOTH)  # new
     posenet_stages: int = setting(2, least=1, most=64, resume=True, fits=BOTH)  # new
@@ -131,25 +133,27 @@ class SyntheticConfig:
     prior_share: float = setting(1.0, form="share", resume=True)
     samples_per_epoch: int = setting(64000, least=2, most=100_000_000, resume=True)
     test_samples: int = setting(
-        4000, least=1, most=10_000_000, resume=True
+        4000, least=1, most=10_000_000, resume=True, tested="samples"
     )  # at most this many of the held-out poses, evenly spaced
     mirror: bool = setting(True, resume=True)  # mirror half of the poses
     # probability that a pose takes its upper body from another pose
     mix_limbs: float = setting(0.0, form="share", resume=True)
     mix_parts: float = setting(0.0, form="share", resume=True)  # the same for each arm, leg and the head on its own
     pose_noise: float = setting(0.0, least=0.0, resume=True)  # standard deviation added to joint rotations, radians
-    azimuth: float = setting(180.0, resume=True)  # cameras are drawn in +-azimuth degrees ...
-    elevation: float = setting(20.0, resume=True)  # ... and +-elevation degrees
-    roll: float = setting(0.0, resume=True)
+    azimuth: float = setting(180.0, resume=True, tested="samples")  # cameras are drawn in +-azimuth degrees ...
+    elevation: float = setting(20.0, resume=True, tested="samples")  # ... and +-elevation degrees
+    roll: float = setting(0.0, resume=True, tested="samples")
     # share of samples seen as in photos: elevation uniform in view_elevation, roll normal
-    any_view_share: float = setting(0.0, form="share", resume=True)
-    view_elevation: list[float] = setting([-30.0, 60.0], form="elevations", resume=True)  # low cameras to overhead
-    view_roll: float = setting(15.0, least=0.0, resume=True)  # standard deviation, degrees
-    turned_share: float = setting(0.1, form="share", resume=True)  # of those samples at any roll: lying, upside down
-    distance: list[float] = setting([3.0, 8.0], form="pair", resume=True)  # metres, uniform
-    beta_std: float = setting(1.0, least=0.0, resume=True)
+    any_view_share: float = setting(0.0, form="share", resume=True, tested="samples")
+    # low cameras to overhead
+    view_elevation: list[float] = setting([-30.0, 60.0], form="elevations", resume=True, tested="samples")
+    view_roll: float = setting(15.0, least=0.0, resume=True, tested="samples")  # standard deviation, degrees
+    # of those samples at any roll: lying, upside down
+    turned_share: float = setting(0.1, form="share", resume=True, tested="samples")
+    distance: list[float] = setting([3.0, 8.0], form="pair", resume=True, tested="samples")  # metres, uniform
+    beta_std: float = setting(1.0, least=0.0, resume=True, tested="samples")
     # errors: the joint set's published synthesis; jitter: Gaussian, see lib/datasets/input2d.py
-    noise: Literal["errors", "jitter"] = setting("errors", resume=True)
+    noise: Literal["errors", "jitter"] = setting("errors", resume=True, tested="input")
     clean_share: float = setting(0.0, form="share", resume=True)  # share of training samples free of 2D errors
     jitter_share: float = setting(0.0, form="share", resume=True)  # ... and of those with jitter instead of ``noise``
 
@@ -163,9 +167,10 @@ class TestConfig:
     vis: bool = False
     smooth: bool = False  # new: PW3D: also evaluate after One-Euro smoothing of each person's joints over time
     save_predictions: bool = False  # new: keep predictions in the run's result/, to evaluate again without a model
-    mesh: Literal["network", "fitted", "refined"] = "network"  # new: which mesh is evaluated, see docs/surfaces.md
+    # new: which mesh is evaluated, see docs/surfaces.md
+    mesh: Literal["network", "fitted", "refined"] = setting("network", tested="method")
     # new: of products in the test: bf16 and half round factors, see docs/speed.md
-    precision: Literal["float32", "bf16", "half"] = "float32"
+    precision: Literal["float32", "bf16", "half"] = setting("float32", tested="method")
     freihand_unit: Literal["mm", "m"] = "mm"  # new: of FreiHAND's pred.json: mm as released, m as officially expected
 
 

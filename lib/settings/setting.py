@@ -28,6 +28,8 @@ class Rules:
         fits: stages (``MODEL.name``) whose weights are of use only where the value is the same. None: not said, which
             settings of the section MODEL have to.
         follow: it decides what the numbers of weights mean, not their shapes: whoever uses weights takes it from them.
+        tested: what of a test it decides, for comparisons of figures. ``samples``: which samples these are and what is
+            true of them; ``input``: the 2D poses; ``method``: what is made of them.
     """
 
     least: float | None = None
@@ -36,6 +38,7 @@ class Rules:
     resume: bool = False
     fits: tuple[str, ...] | None = None
     follow: bool = False
+    tested: Literal["", "samples", "input", "method"] = ""
 
     def check(self, name: str, value, source: str) -> None:
         """Raises ValueError when the setting ``name`` cannot have this value."""

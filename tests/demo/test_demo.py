@@ -226,3 +226,23 @@ def test_every_kind_of_file_is_named():
     many = [Path("out") / f"{number}{ending}" for ending in (".png", ".obj") for number in range(9)]
     many.append(Path("out/a.npz"))
     assert wrote(many) == "out/0.png and 8 more .png, out/0.obj and 8 more .obj, out/a.npz"
+
+
+def test_turntables_of_pictures_and_sequences(run, tmp_path, capsys):
+    from lib.files.images import open_film
+
+    def frames(path):
+        return round(open_film(path).get(7))  # cv2.CAP_PROP_FRAME_COUNT
+
+    output = tmp_path / "result"
+    assert run("--turntable", "--fps", 2) == 0
+    assert sorted(path.name for path in output.iterdir()) == sorted((*OUTPUT_NAMES, "demo_turntable.mp4"))
+    assert frames(output / "demo_turntable.mp4") == 10
+    sequence = np.stack([sample("coco")] * 4)
+    np.save(tmp_path / "walk.npy", sequence)
+    film = ("--input_pose", tmp_path / "walk.npy", "--video", "--turntable", "--fps", 2)
+    assert run(*film, "--save", "gif", output=tmp_path / "film") == 0
+    assert {path.name for path in (tmp_path / "film").iterdir()} == {"walk_mesh.gif", "walk_turntable.gif"}
+    assert frames(tmp_path / "film" / "walk_turntable.gif") == 8  # played twice
+    assert run("--save", "gif", output=tmp_path / "none") == 2
+    assert "gif needs a sequence" in capsys.readouterr().err

@@ -4,9 +4,7 @@ from pathlib import Path
 
 from lib.benchmark.growth.kinds import KINDS
 from lib.benchmark.growth.measure import Entries
-from lib.files import atomic_write, read_text
-
-_MOST_PAGE = 1 << 20  # bytes
+from lib.files import replace_sections
 
 
 def number_text(value: float) -> str:
@@ -45,14 +43,5 @@ def update_page(page: Path, machine: str, report: dict[str, Entries]) -> None:
     Raises:
         FileNotFoundError, ValueError: no such file, or no such comments in it.
     """
-    content = read_text(page, _MOST_PAGE)
     parts = {name: growth_table(name, entries) for name, entries in report.items() if entries}
-    for name, part in {"machine": machine, **parts}.items():
-        start, end = f"<!-- growth {name} -->", f"<!-- /growth {name} -->"
-        before, found, rest = content.partition(start)
-        _, ended, after = rest.partition(end)
-        if not (found and ended):
-            raise ValueError(f"{page}: expected {start} and {end}, in which the figures of {name} stand")
-        content = f"{before}{start}\n{part}\n{end}{after}"
-    with atomic_write(page) as stream:
-        stream.write(content)
+    replace_sections(page, "growth", {"machine": machine, **parts})
