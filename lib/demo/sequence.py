@@ -18,13 +18,8 @@ from lib.body.lbs import lbs
 from lib.demo.carrying import carry_over, longest_carried
 from lib.demo.fits import SequenceFits
 from lib.demo.inputs import DemoInput
-<<<<<<< HEAD
-from lib.demo.lifting import LONGEST_NAME, Lifter
-from lib.demo.options import PARAM_FORMATS, DemoOptions
-=======
 from lib.demo.lifting import LONGEST_NAME, Lifter, chosen_people
-from lib.demo.options import DemoOptions
->>>>>>> 2f14d59be39f846f4765a5d4126b8bb6df3d3190
+from lib.demo.options import PARAM_FORMATS, DemoOptions
 from lib.demo.sequence_files import FrameResult, SequenceFiles, earlier_files
 from lib.demo.smoothing import MeshSmoother, PoseSmoother, with_meshes
 from lib.demo.turntables import SequenceTurntable
