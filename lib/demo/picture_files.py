@@ -13,8 +13,8 @@ import cv2
 import numpy as np
 
 from lib.demo.options import PARAM_FORMATS
-from lib.export.animation import Motion, SkinnedDistance, save_bvh, save_skinned_glb
 from lib.demo.turntables import FPS, save_turntable
+from lib.export.animation import Motion, SkinnedDistance, save_bvh, save_skinned_glb
 from lib.export.people import PeopleArrays
 from lib.export.png import PngSeries
 from lib.files import staged
