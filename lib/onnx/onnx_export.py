@@ -115,7 +115,8 @@ def export_onnx(trained: Trained, path: str | Path) -> Path:
     """Write a network as one ONNX file with a free batch size.
 
     Input ``keypoints`` (B, keypoint_num, 2) float32, pixels; outputs ``pose3d`` (B, J, 3), millimetres, and for
-    Pose2Mesh ``mesh`` (B, V, 3), metres. Joint names, units and faces are in the file's metadata.
+    Pose2Mesh ``mesh`` (B, V, 3), metres. Joint names, units, faces and what else ``lib.predictor.onnx_predictor`` reads
+    are in the file's metadata.
 
     Raises:
         ValueError: the package onnx is not installed.
@@ -155,13 +156,25 @@ def _metadata(trained: Trained) -> dict[str, str]:
         "keypoints": json.dumps(joint_set.joints[: joint_set.keypoint_num]),
         "joints": json.dumps(joint_set.joints),
         "root": joint_set.joints[joint_set.root],
+        "derived": json.dumps(joint_set.derived),
+        "bones": json.dumps(joint_set.bones),
+        "input_scale": trained.input_scale,
         "units": json.dumps({"keypoints": "pixels", "pose3d": "mm", "mesh": "m"}),
         "frame": "x right, y down, z away from the camera; relative to the root",
     }
     if trained.mesh_model is not None:
         content["mesh_model"] = trained.mesh_model.name
         content["faces"] = json.dumps(trained.mesh_model.faces.tolist(), separators=(",", ":"))
+        content["joint_regressor"] = _sparse_text(trained.mesh_model.joint_regressor(joint_set))
     return content
+
+
+def _sparse_text(matrix: np.ndarray) -> str:
+    """A matrix (J, V) as its shape, and rows, columns and values of what is not zero."""
+    rows, columns = matrix.nonzero()
+    values = [float(f"{value:.9g}") for value in matrix[rows, columns]]  # so many digits tell each float32
+    content = {"shape": matrix.shape, "rows": rows.tolist(), "columns": columns.tolist(), "values": values}
+    return json.dumps(content, separators=(",", ":"))
 
 
 def sample_keypoints(joint_set: JointSet, count: int) -> np.ndarray:

@@ -11,7 +11,8 @@ from scipy import sparse
 from lib.graph.mesh_graph import MeshGraph
 from lib.joints.lookup import get_joint_set
 from lib.mesh.mesh_model import load_mesh_model
-from lib.models.export.export_form import ExportForm, NeighbourSum
+from lib.models.export.export_form import ExportForm
+from lib.models.export.neighbour_sums import BLOCK_ROWS, NeighbourSum, compact_order
 from lib.models.pose2mesh_net import build_pose2mesh
 from lib.onnx.onnx_export import (
     TOLERANCE,
@@ -55,10 +56,28 @@ def test_graph_of_another_network_is_refused(body, small_config):
 
 @pytest.mark.parametrize("dense_rows", [0, 100])
 def test_neighbour_sums_are_the_matrix_product(dense_rows):
-    matrix = sparse.random(50, 50, 0.1, random_state=0) + sparse.identity(50)
-    x = torch.randn(3, 50, 4)
-    product = NeighbourSum(matrix, dense_rows)(x)
-    np.testing.assert_allclose(product, np.einsum("ij,bjf->bif", matrix.toarray(), x.numpy()), atol=1e-5)
+    rows = 5 * BLOCK_ROWS
+    matrix = sparse.random(rows, 50, 0.1, random_state=0) + sparse.eye(rows, 50)
+    x = torch.randn(50, 3, 4)
+    product = NeighbourSum(matrix, dense_rows)(x.flatten(0, 1)).unflatten(0, (-1, 3))
+    np.testing.assert_allclose(product, np.einsum("ij,jbf->ibf", matrix.toarray(), x.numpy()), atol=1e-5)
+
+
+def test_blocks_of_a_compact_order_read_few_rows(body):
+    graph = MeshGraph.build(body.faces, get_joint_set("coco"), 6)
+    matrix = graph.laplacians[0][graph.reverse][:, graph.reverse]
+    scattered = np.random.default_rng(0).permutation(len(graph.reverse))
+    matrix = matrix[scattered][:, scattered]
+
+    def read(order):
+        ordered = matrix[order][:, order]
+        return [len(np.unique(ordered[row : row + BLOCK_ROWS].indices)) for row in range(0, len(order), BLOCK_ROWS)]
+
+    order = compact_order(matrix, 0)
+    assert sorted(order) == list(range(len(order)))
+    assert np.mean(read(order)) < 3 * BLOCK_ROWS < np.mean(read(scattered)) / 2
+    full = read(order)[: len(order) // BLOCK_ROWS]
+    assert full == sorted(full)
 
 
 @pytest.mark.parametrize("joints", ["coco", "mano"])
