@@ -3,6 +3,7 @@
     python main/benchmark.py
     python main/benchmark.py --quick
     python main/benchmark.py --rows inference64 training64
+    python main/benchmark.py --rows onnx
     python main/benchmark.py --growth
     python main/benchmark.py --growth batch vertices --pictures FOLDER
     python main/benchmark.py --live
@@ -20,6 +21,9 @@ gains nothing by are left out.
 A second table shows what no program avoids (lib/benchmark/limits.py): operations at the rate of dense products and
 bytes at the rate of the memory, both measured in the same run, the least time that follows, and its share of the time
 taken; "-" where there is no such limit.
+
+A third table, where onnxruntime is installed, has ONNX files against the networks in PyTorch: the shipped coco weights
+and, without --quick, the published size.
 
 Takes less than ten minutes on two quiet cores; --quick about one, with small sizes, one or two repeats and only as run.
 --growth measures this project alone, as sizes grow (docs/speed.md): samples per call, vertices, people in an image,
@@ -49,6 +53,8 @@ from lib.benchmark.growth.report import growth_text, update_page
 from lib.benchmark.limits import has_limit
 from lib.benchmark.live import live_text, measure_live
 from lib.benchmark.machine import describe
+from lib.benchmark.onnx_rows import NAME as ONNX
+from lib.benchmark.onnx_rows import measure_onnx, missing_packages, onnx_text
 from lib.benchmark.report import disagreements, distances, limits_text, machine_text, table
 from lib.benchmark.rows import ROWS, available
 from lib.benchmark.runner import Turns, measure, measure_limits
@@ -64,7 +70,7 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
         epilog=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    names = [row.name for row in (*ROWS, *GPU_ROWS)]
+    names = [*(row.name for row in (*ROWS, *GPU_ROWS)), ONNX]
     parser.add_argument("--quick", action="store_true", help="small sizes, about a minute; targets do not apply")
     parser.add_argument("--rows", nargs="+", choices=names, help="lines of the table (default: all of the device)")
     parser.add_argument("--threads", type=int, default=2, help="threads of every measured process (default 2)")
@@ -81,8 +87,10 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
         args.device = str(resolve_device(args.device))
     except ValueError as error:
         parser.error(f"--device: {error}")
-    known = [row.name for row in rows_for(args.device)]
+    known = [*(row.name for row in rows_for(args.device)), *([ONNX] if args.device == "cpu" else [])]
     args.rows = args.rows or known
+    if args.device != "cpu" and ONNX in args.rows:
+        parser.error(f"--rows {ONNX} is of the CPU; leave out --device")
     if not set(args.rows) <= set(known):
         parser.error(f"--rows: {', '.join(sorted(set(args.rows) - set(known)))} need --device cuda")
     if args.growth is None and (args.pictures or args.page):
@@ -95,12 +103,21 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
 
 
 def run_table(args: argparse.Namespace) -> dict:
+    start = time.perf_counter()
+    report: dict = {"rows": {}} if args.rows == [ONNX] else run_rows(args)
+    if ONNX in args.rows:
+        missing = missing_packages()
+        report[ONNX] = [] if missing else measure_onnx(args.threads, args.quick)
+        print(missing or onnx_text(report[ONNX], args.quick))
+    return {**report, "seconds": round(time.perf_counter() - start, 1)}
+
+
+def run_rows(args: argparse.Namespace) -> dict:
     rows, refused = available([row for row in rows_for(args.device) if row.name in args.rows], args.device)
     for line in refused:
         print(line)
     steps = sum(len(row.columns(args.quick)) * Turns.steps(row, args.quick) for row in rows)
     with tqdm(total=steps, desc="benchmark", unit="step", leave=False, dynamic_ncols=True) as progress:
-        start = time.perf_counter()
         results = measure(rows, args.threads, args.quick, progress.update, args.device)
     print(table(rows, results, args.quick))
     for line in distances(rows, results, args.quick):
@@ -111,7 +128,7 @@ def run_table(args: argparse.Namespace) -> dict:
     if any(map(has_limit, rows)):
         report["limits"] = measure_limits(rows, results, args.threads, args.quick, args.device)
         print(limits_text(rows, report["limits"], args.quick))
-    return {**report, "seconds": round(time.perf_counter() - start, 1)}
+    return report
 
 
 def run_growth(args: argparse.Namespace, machine: dict) -> dict:

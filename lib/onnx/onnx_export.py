@@ -26,15 +26,19 @@ from lib.joints.lookup import get_joint_set
 from lib.mesh.mesh_model import MeshModel
 from lib.models.export.export_form import ExportForm
 from lib.models.lifters import build_lifter
+from lib.onnx.half import store_in_half
 from lib.predictor import Pose2MeshPredictor
 from lib.runtime.optional import optional
 from lib.settings.config import Config
+from lib.settings.setting import FLOAT32, HALF
 from lib.units import MM_PER_M
 
 TOLERANCE = 1e-4  # largest difference to PyTorch, relative to the largest number of an output
+WITHIN = 0.3  # mm, largest mean distance to PyTorch of a file whose weights are stored in half precision
+PRECISIONS = (FLOAT32, HALF)
 OPSET = 17
 STAGES = ("pose2mesh", "posenet")
-_INPUT = "keypoints"
+INPUT = "keypoints"
 
 
 @dataclass(frozen=True)
@@ -66,12 +70,14 @@ class Comparison:
 
     Attributes:
         difference: largest difference per output, relative to its largest number.
-        millimetres: the same, mm.
+        millimetres: largest difference of a coordinate per output, mm.
+        mean: mean distance of points per output, mm.
         torch_ms, onnx_ms: milliseconds per pose, by batch size, of the network in the project and of onnxruntime.
     """
 
     difference: dict[str, float]
     millimetres: dict[str, float]
+    mean: dict[str, float]
     torch_ms: dict[int, float]
     onnx_ms: dict[int, float]
 
@@ -111,18 +117,22 @@ def load_trained(
     return Trained(network.eval(), get_joint_set(cfg.DATASET.input_joint_set), None, None, path, scale)
 
 
-def export_onnx(trained: Trained, path: str | Path) -> Path:
+def export_onnx(trained: Trained, path: str | Path, precision: str = FLOAT32) -> Path:
     """Write a network as one ONNX file with a free batch size.
 
     Input ``keypoints`` (B, keypoint_num, 2) float32, pixels; outputs ``pose3d`` (B, J, 3), millimetres, and for
-    Pose2Mesh ``mesh`` (B, V, 3), metres. Joint names, units and faces are in the file's metadata.
+    Pose2Mesh ``mesh`` (B, V, 3), metres. Joint names, units, faces and what else ``lib.predictor.onnx_predictor`` reads
+    are in the file's metadata.
+
+    Args:
+        precision: of the stored weights, one of ``PRECISIONS``; all is computed in float32.
 
     Raises:
         ValueError: the package onnx is not installed.
     """
     onnx = optional("onnx", "onnx", use="main/export.py")
     form = trained.export_form()
-    names = (_INPUT, *trained.outputs)
+    names = (INPUT, *trained.outputs)
     buffer: Any = io.BytesIO()  # the tracing exporter takes files too, which its annotation leaves out
     example = sample_keypoints(trained.joint_set, 2)
     with warnings.catch_warnings():
@@ -134,7 +144,7 @@ def export_onnx(trained: Trained, path: str | Path) -> Path:
             buffer,
             dynamo=False,
             opset_version=OPSET,
-            input_names=[_INPUT],
+            input_names=[INPUT],
             output_names=list(trained.outputs),
             dynamic_axes={name: {0: "batch"} for name in names},
         )
@@ -142,7 +152,9 @@ def export_onnx(trained: Trained, path: str | Path) -> Path:
     for key, value in _metadata(trained).items():
         entry = model.metadata_props.add()
         entry.key, entry.value = key, value
-    onnx.checker.check_model(model)
+    if precision == HALF:
+        store_in_half(model, onnx)
+    onnx.checker.check_model(model, full_check=True)
     with atomic_write(path, "wb") as stream:
         stream.write(model.SerializeToString())
     return Path(path)
@@ -155,13 +167,25 @@ def _metadata(trained: Trained) -> dict[str, str]:
         "keypoints": json.dumps(joint_set.joints[: joint_set.keypoint_num]),
         "joints": json.dumps(joint_set.joints),
         "root": joint_set.joints[joint_set.root],
+        "derived": json.dumps(joint_set.derived),
+        "bones": json.dumps(joint_set.bones),
+        "input_scale": trained.input_scale,
         "units": json.dumps({"keypoints": "pixels", "pose3d": "mm", "mesh": "m"}),
         "frame": "x right, y down, z away from the camera; relative to the root",
     }
     if trained.mesh_model is not None:
         content["mesh_model"] = trained.mesh_model.name
         content["faces"] = json.dumps(trained.mesh_model.faces.tolist(), separators=(",", ":"))
+        content["joint_regressor"] = _sparse_text(trained.mesh_model.joint_regressor(joint_set))
     return content
+
+
+def _sparse_text(matrix: np.ndarray) -> str:
+    """A matrix (J, V) as its shape, and rows, columns and values of what is not zero."""
+    rows, columns = matrix.nonzero()
+    values = [float(f"{value:.9g}") for value in matrix[rows, columns]]  # so many digits tell each float32
+    content = {"shape": matrix.shape, "rows": rows.tolist(), "columns": columns.tolist(), "values": values}
+    return json.dumps(content, separators=(",", ":"))
 
 
 def sample_keypoints(joint_set: JointSet, count: int) -> np.ndarray:
@@ -172,7 +196,13 @@ def sample_keypoints(joint_set: JointSet, count: int) -> np.ndarray:
     return keypoints.astype(np.float32)
 
 
-def compare(trained: Trained, path: str | Path, batches: tuple[int, ...] = (1, 64), threads: int = 0) -> Comparison:
+def compare(
+    trained: Trained,
+    path: str | Path,
+    batches: tuple[int, ...] = (1, 64),
+    threads: int = 0,
+    precision: str = FLOAT32,
+) -> Comparison:
     """Run an ONNX file with onnxruntime and the network with PyTorch, on a CPU.
 
     Args:
@@ -180,35 +210,48 @@ def compare(trained: Trained, path: str | Path, batches: tuple[int, ...] = (1, 6
         path: the file.
         batches: batch sizes; results are compared and timed for each.
         threads: processor threads; 0: onnxruntime's and PyTorch's own choice.
+        precision: of the file.
 
     Raises:
-        ValueError: onnxruntime is not installed, or the results differ by more than ``TOLERANCE``.
+        ValueError: onnxruntime is not installed, or the results differ by more than ``TOLERANCE``; in half precision by
+            more than ``WITHIN``.
     """
-    runtime = optional("onnxruntime", "onnx", use="the check of main/export.py")
-    options = runtime.SessionOptions()
-    options.intra_op_num_threads = threads
-    session = runtime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    session = open_session(path, threads)
     if threads:
         torch.set_num_threads(threads)
-    difference, millimetres = dict.fromkeys(trained.outputs, 0.0), dict.fromkeys(trained.outputs, 0.0)
+    difference, millimetres, mean = (dict.fromkeys(trained.outputs, 0.0) for _ in range(3))
     torch_ms, onnx_ms = {}, {}
     for batch in batches:
         keypoints = sample_keypoints(trained.joint_set, batch)
-        expected = _run_torch(trained, keypoints)
-        found = session.run(list(trained.outputs), {_INPUT: keypoints})
+        expected = run_torch(trained, keypoints)
+        found = session.run(list(trained.outputs), {INPUT: keypoints})
         for name, a, b in zip(trained.outputs, found, expected):
-            error, size = float(np.abs(a - b).max()), float(np.abs(b).max())
-            difference[name] = max(difference[name], error / size)
-            millimetres[name] = max(millimetres[name], error * (MM_PER_M if name == "mesh" else 1))
-        torch_ms[batch] = _milliseconds(lambda poses=keypoints: _run_torch(trained, poses)) / batch
-        onnx_ms[batch] = _milliseconds(lambda poses=keypoints: session.run(None, {_INPUT: poses})) / batch
-    if not max(difference.values()) <= TOLERANCE:
+            error, size, unit = np.abs(a - b).max(), np.abs(b).max(), MM_PER_M if name == "mesh" else 1.0
+            difference[name] = max(difference[name], float(error / size))
+            millimetres[name] = max(millimetres[name], float(error * unit))
+            mean[name] = max(mean[name], float(np.linalg.norm(a - b, axis=2).mean() * unit))
+    if precision == HALF and not max(mean.values()) <= WITHIN:
+        raise ValueError(f"{path} differs from the network by {mean} mm on average, allowed is {WITHIN}: use {FLOAT32}")
+    if precision == FLOAT32 and not max(difference.values()) <= TOLERANCE:
         raise ValueError(f"{path} differs from the network: {difference}, allowed is {TOLERANCE}")
-    return Comparison(difference, millimetres, torch_ms, onnx_ms)
+    for batch in batches:
+        keypoints = sample_keypoints(trained.joint_set, batch)
+        torch_ms[batch] = _milliseconds(lambda poses=keypoints: run_torch(trained, poses)) / batch
+        onnx_ms[batch] = _milliseconds(lambda poses=keypoints: session.run(None, {INPUT: poses})) / batch
+    return Comparison(difference, millimetres, mean, torch_ms, onnx_ms)
+
+
+def open_session(path: str | Path, threads: int = 0) -> Any:
+    """An ONNX file in onnxruntime on a CPU, whose threads do not wait busily between calls, beside PyTorch's."""
+    runtime = optional("onnxruntime", "onnx", use="the check of main/export.py")
+    options = runtime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.add_session_config_entry("session.force_spinning_stop", "1")
+    return runtime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
 
 
 @torch.inference_mode()
-def _run_torch(trained: Trained, keypoints: np.ndarray) -> list[np.ndarray]:
+def run_torch(trained: Trained, keypoints: np.ndarray) -> list[np.ndarray]:
     """The network in its own form, outputs in the order of the file's."""
     pose2d = trained.joint_set.add_derived(torch.from_numpy(keypoints).double())
     pose2d = standardise(pose2d, trained.input_scale).float()

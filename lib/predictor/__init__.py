@@ -16,17 +16,35 @@ Usage::
             person.mesh                                        # (V, 3) of person ``number`` in the frame
 
     predictor.predict_pose3d(joints)                           # (B, 17 or 19, 3) millimetres, MeshNet alone
+
+What needs PyTorch is imported when it is asked for: ``lib.predictor.onnx_predictor`` does without.
 """
 
-from .crop import camera_crop
-from .device import resolve_device
+from importlib import import_module
+from typing import TYPE_CHECKING
+
 from .inputs import VIEW_SIZE, check_poses
-from .predictor import Pose2MeshPredictor
-from .results import MeshPrediction, PeoplePrediction
-from .surfaces import Circumstances, Film
-from .weights import find_weights
+
+if TYPE_CHECKING:
+    from .crop import camera_crop
+    from .device import resolve_device
+    from .predictor import Pose2MeshPredictor
+    from .results import MeshPrediction, PeoplePrediction
+    from .surfaces import Circumstances, Film
+    from .weights import find_weights
 
 __all__ = [
     "VIEW_SIZE", "Circumstances", "Film", "MeshPrediction", "PeoplePrediction", "Pose2MeshPredictor", "camera_crop",
     "check_poses", "find_weights", "resolve_device",
 ]  # fmt: skip
+
+_MODULES = {
+    "Circumstances": "surfaces", "Film": "surfaces", "MeshPrediction": "results", "PeoplePrediction": "results",
+    "Pose2MeshPredictor": "predictor", "camera_crop": "crop", "find_weights": "weights", "resolve_device": "device",
+}  # fmt: skip
+
+
+def __getattr__(name: str):
+    if name not in _MODULES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)

@@ -210,7 +210,7 @@ def test_a_gpu_is_named_and_its_absence_told(monkeypatch, capsys):
             parse_arguments(arguments)
         assert words in capsys.readouterr().err
     assert parse_arguments([]).device == "cpu"
-    assert parse_arguments([]).rows == [measured.name for measured in ROWS]
+    assert parse_arguments([]).rows == [*(measured.name for measured in ROWS), "onnx"]
 
 
 def test_rows_of_a_gpu():

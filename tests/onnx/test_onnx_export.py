@@ -11,14 +11,17 @@ from scipy import sparse
 from lib.graph.mesh_graph import MeshGraph
 from lib.joints.lookup import get_joint_set
 from lib.mesh.mesh_model import load_mesh_model
-from lib.models.export.export_form import ExportForm, NeighbourSum
+from lib.models.export.export_form import ExportForm
+from lib.models.export.neighbour_sums import BLOCK_ROWS, NeighbourSum, compact_order
 from lib.models.pose2mesh_net import build_pose2mesh
+from lib.onnx.half import LEAST, store_in_half
 from lib.onnx.onnx_export import (
     TOLERANCE,
     Trained,
     compare,
     export_onnx,
     load_trained,
+    open_session,
     sample_keypoints,
 )
 from main.export import main
@@ -55,10 +58,28 @@ def test_graph_of_another_network_is_refused(body, small_config):
 
 @pytest.mark.parametrize("dense_rows", [0, 100])
 def test_neighbour_sums_are_the_matrix_product(dense_rows):
-    matrix = sparse.random(50, 50, 0.1, random_state=0) + sparse.identity(50)
-    x = torch.randn(3, 50, 4)
-    product = NeighbourSum(matrix, dense_rows)(x)
-    np.testing.assert_allclose(product, np.einsum("ij,bjf->bif", matrix.toarray(), x.numpy()), atol=1e-5)
+    rows = 5 * BLOCK_ROWS
+    matrix = sparse.random(rows, 50, 0.1, random_state=0) + sparse.eye(rows, 50)
+    x = torch.randn(50, 3, 4)
+    product = NeighbourSum(matrix, dense_rows)(x.flatten(0, 1)).unflatten(0, (-1, 3))
+    np.testing.assert_allclose(product, np.einsum("ij,jbf->ibf", matrix.toarray(), x.numpy()), atol=1e-5)
+
+
+def test_blocks_of_a_compact_order_read_few_rows(body):
+    graph = MeshGraph.build(body.faces, get_joint_set("coco"), 6)
+    matrix = graph.laplacians[0][graph.reverse][:, graph.reverse]
+    scattered = np.random.default_rng(0).permutation(len(graph.reverse))
+    matrix = matrix[scattered][:, scattered]
+
+    def read(order):
+        ordered = matrix[order][:, order]
+        return [len(np.unique(ordered[row : row + BLOCK_ROWS].indices)) for row in range(0, len(order), BLOCK_ROWS)]
+
+    order = compact_order(matrix, 0)
+    assert sorted(order) == list(range(len(order)))
+    assert np.mean(read(order)) < 3 * BLOCK_ROWS < np.mean(read(scattered)) / 2
+    full = read(order)[: len(order) // BLOCK_ROWS]
+    assert full == sorted(full)
 
 
 @pytest.mark.parametrize("joints", ["coco", "mano"])
@@ -96,6 +117,56 @@ def test_onnx_file_of_a_network_with_base_mirror_and_common_scale(stage, body, s
         trained = Trained(network.pose_lifter, joint_set, None, None, tmp_path, "common")
     path = export_onnx(trained, tmp_path / "net.onnx")
     assert max(compare(trained, path, batches=(1, 5)).difference.values()) < TOLERANCE
+
+
+def test_weights_in_half_precision(weights, tmp_path, monkeypatch, capsys):
+    require_onnx()
+    trained = load_trained(weights["coco"])
+    whole, path = export_onnx(trained, tmp_path / "whole.onnx"), tmp_path / "half.onnx"
+    monkeypatch.setattr("lib.onnx.onnx_export._milliseconds", lambda run: 1.0)
+    monkeypatch.setattr(
+        "sys.argv",
+        ["export.py", "--weights", str(weights["coco"]), "--precision", "half", "--output", str(path)],
+    )
+    main()
+    assert "mm on average (allowed 0.3)" in capsys.readouterr().out
+    assert path.stat().st_size < 0.7 * whole.stat().st_size
+    import onnx
+
+    model = onnx.load(path)
+    assert max(np.prod(w.dims) for w in model.graph.initializer if w.data_type == onnx.TensorProto.FLOAT) < LEAST
+    keypoints = sample_keypoints(trained.joint_set, 3)
+    a, b = (open_session(file).run(["mesh"], {"keypoints": keypoints})[0] for file in (whole, path))
+    assert 0 < np.linalg.norm(a - b, axis=2).mean() < 3e-4
+
+
+def test_too_large_errors_are_refused(weights, tmp_path):
+    require_onnx()
+    trained = load_trained(weights["coco"])
+    path = export_onnx(trained, tmp_path / "net.onnx")
+    for parameter in trained.network.parameters():
+        parameter.mul_(1.01)
+    for precision, bound in ("float32", "allowed is 0.0001"), ("half", "allowed is 0.3"):
+        with pytest.raises(ValueError, match=bound):
+            compare(trained, path, batches=(1,), precision=precision)
+
+
+def test_numbers_that_half_precision_does_not_hold_stay():
+    require_onnx()
+    import onnx
+
+    weights = {"large": np.full((40, 40), 1e6, np.float32), "plain": np.ones((40, 40), np.float32)}
+    nodes = [
+        onnx.helper.make_node("MatMul", ["x", "large"], ["h"]),
+        onnx.helper.make_node("MatMul", ["h", "plain"], ["y"]),
+    ]
+    x, y = (onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, ["batch", 40]) for name in "xy")
+    held = [onnx.numpy_helper.from_array(values, name) for name, values in weights.items()]
+    model = onnx.helper.make_model(onnx.helper.make_graph(nodes, "graph", [x], [y], held))
+    store_in_half(model, onnx)
+    onnx.checker.check_model(model, full_check=True)
+    kinds = {weight.name: weight.data_type for weight in model.graph.initializer}
+    assert kinds == {"large": onnx.TensorProto.FLOAT, "plain.half": onnx.TensorProto.FLOAT16}
 
 
 def test_posenet_inside_a_pose2mesh(weights, tmp_path, monkeypatch, capsys):
