@@ -44,12 +44,14 @@ def test_other_pages_have_the_same_figures():
             if match and model != "fitted":
                 found += check(BenchmarkRow(joint_set, given, model), match.groups())
     assert found > 15
-    models = {"Pose2Mesh": "network", "mean mesh": "mean", "linear": "linear", "nearest neighbour": "nearest"}
-    for line in (ROOT / "README.md").read_text(encoding="utf-8").splitlines():  # as far as tables are still there
-        joint_set, given, model, *values = [*cells(line), "", ""]
-        if model in models and all(re.fullmatch(rf"\**{FIGURE}\**", value) for value in values[:3]):
-            row = BenchmarkRow(joint_set.split()[0], given, models[model])
-            check(row, [value.strip("*") for value in values[:3]])
+    inputs = {"exact": "exact", "with a detector's jitter": "jitter"}
+    found = 0
+    for line in (ROOT / "README.md").read_text(encoding="utf-8").splitlines():
+        given, *triples = cells(line)
+        if given in inputs:
+            for joint_set, triple in zip(("coco", "human36", "smpl", "mano"), triples, strict=True):
+                found += check(BenchmarkRow(joint_set, inputs[given], "refined"), TRIPLE.match(triple).groups())
+    assert found == 8
 
 
 def test_rows_are_the_benchmarks_configs():
