@@ -38,6 +38,8 @@ OPTIONAL = {
     "mediapipe": ("mediapipe", _DETECTOR, "poses of one person in photos and videos, --detect"),
     "rtmlib": ("rtmlib", _RTMPOSE, "poses of several people in photos and videos, --detect"),
     "pytest": ("pytest", _INSTALL, "tests"),
+    "nbclient": ("nbclient", _INSTALL, "the test of demo/tour.ipynb"),
+    "nbformat": ("nbformat", _INSTALL, "the same, and stripping its outputs"),
 }
 REQUIREMENTS = tuple(f"requirements{extra}.txt" for extra in ("", *(f"-{extra}" for extra in _EXTRAS)))
 _TIMEOUT = 120  # seconds that one import may take
