@@ -107,31 +107,50 @@ def _options(args: argparse.Namespace, device: str) -> Options:
 
 
 def _train_process(device: str, cfg: Config, args: argparse.Namespace) -> None:
-    seed_everything(args.seed)
-    options = _options(args, device)
+    run_training(cfg, _options(args, device), args.resume_training, args.name)
+
+
+def run_training(cfg: Config, options: Options, resume: bool = False, name: str = "") -> Path | None:
+    """Train in this process on ``options.device``: main/train.py for programs and notebooks.
+
+    Args:
+        cfg: settings (``lib.settings.reading.load_config``).
+        options: seed, device, ``experiment``, where the run folder goes, and ``root``.
+        resume: go on with the newest run of these settings, where there is one.
+        name: added to a new run folder's name.
+
+    Returns:
+        the run folder: checkpoint/, log.csv, result/metrics.json, ...; None in all processes of a job but the first.
+
+    Raises:
+        ValueError, FileNotFoundError: settings, data or weights that do not do.
+        OSError: the disk, a loading process or the like ended it; says what is kept.
+    """
+    seed_everything(options.seed)
     checkpoint = run = None
     with contextlib.ExitStack() as stack:
         if distributed.is_main():
-            print(f"Work on device:  {device}")
+            print(f"Work on device:  {options.device}")
             remove_leftovers(options.experiment)
-            checkpoint = _resumed(cfg, options, stack) if args.resume_training else None
-            if cfg.TRAIN.resume_path and not args.resume_training:
+            checkpoint = _resumed(cfg, options, stack) if resume else None
+            if cfg.TRAIN.resume_path and not resume:
                 print("TRAIN.resume_path is set but --resume_training is not given: starting at the first epoch")
         path = distributed.broadcast_object(checkpoint and checkpoint.source)
         if path is not None and checkpoint is None:
             checkpoint = load_checkpoint(path)
         trainer = Trainer(cfg, options, checkpoint)
         # the same initial weights everywhere, other dropout masks
-        seed_everything(distributed.rank_seed(args.seed))
+        seed_everything(distributed.rank_seed(options.seed))
         trainer.begin()
         if distributed.is_main():
             run = path and run_of(path)
             if run is None:
                 # made last, so that a run that cannot start leaves no folder behind
-                run = create_run(options.experiment, trainer.cfg, name=args.name)
+                run = create_run(options.experiment, trainer.cfg, name=name)
                 stack.enter_context(sole_use(run))
             print(f"Experiment Data on {run}")
         _fit(trainer, run)
+    return run
 
 
 def _resumed(cfg: Config, options: Options, stack: contextlib.ExitStack) -> Checkpoint | None:
@@ -169,49 +188,73 @@ def test(args: argparse.Namespace) -> None:
 
     ``--weights`` without ``--cfg`` are tested with the settings of their training.
     """
-    path = checkpoint = trained = None
+    checkpoint = trained = None
     if args.weights and not args.cfg:
         path = find_checkpoint(args.weights, Path(args.experiment), Path(args.root), "--weights")
         checkpoint = load_checkpoint(path)
         trained = checkpoint.trained
     cfg = load_config(args.cfg, args.set, trained)
     _check_seed(args.seed)
-    distributed.launch(_test_process, parse_gpus(args.gpu), cfg, args, path, checkpoint)
+    distributed.launch(_test_process, parse_gpus(args.gpu), cfg, args, checkpoint)
 
 
-def _predictor(args: argparse.Namespace) -> str:
+def _predictor(baseline: str | None, predictions: str | Path | None) -> str:
     """What a test tests, in words."""
-    if args.predictions:
-        return f"saved predictions {args.predictions}"
-    return f"baseline {args.baseline}" if args.baseline else "weights"
+    if predictions:
+        return f"saved predictions {predictions}"
+    return f"baseline {baseline}" if baseline else "weights"
 
 
-def _test_process(
-    device: str, cfg: Config, args: argparse.Namespace, path: Path | None, checkpoint: Checkpoint | None
-) -> None:
-    seed_everything(args.seed)
-    options, main = _options(args, device), distributed.is_main()
-    weights = None
+def _test_process(device: str, cfg: Config, args: argparse.Namespace, checkpoint: Checkpoint | None) -> None:
+    run_test(cfg, _options(args, device), checkpoint or args.weights, args.baseline, args.predictions)
+
+
+def run_test(
+    cfg: Config,
+    options: Options,
+    weights: str | Path | Checkpoint | None = None,
+    baseline: str | None = None,
+    predictions: str | Path | None = None,
+) -> Path | None:
+    """Evaluate on the first test set in this process on ``options.device``: main/test.py for programs and notebooks.
+
+    Args:
+        cfg, options: as for ``run_training``.
+        weights: checkpoint file or folder, or what was read from one; None takes ``TEST.weight_path``.
+        baseline: a key of ``lib.core.baselines.BASELINES``, instead of weights.
+        predictions: saved ones (``TEST.save_predictions``), instead of weights.
+
+    Returns:
+        the run folder with result/metrics.json and metrics.csv; None in all processes of a job but the first.
+
+    Raises:
+        ValueError, FileNotFoundError: settings, data, weights or predictions that do not do.
+    """
+    seed_everything(options.seed)
+    main = distributed.is_main()
+    checkpoint = weights if isinstance(weights, Checkpoint) else None
+    tested = None
     if main:
-        print(f"Work on device:  {device}")
+        print(f"Work on device:  {options.device}")
         remove_leftovers(options.experiment)
-    if main and not (args.predictions or args.baseline):
+    if main and not (predictions or baseline):
         # before the data are read, which may take minutes
+        path = None if checkpoint is None else checkpoint.source
         if path is None:
-            configured = args.weights or cfg.TEST.weight_path
+            configured = str(weights or cfg.TEST.weight_path)
             path = weights_path(configured, cfg, cfg.MODEL.name, "TEST.weight_path", options.experiment, options.root)
         print(f"Fetch model weight from {one_line(path)}")
         checkpoint = checkpoint or load_checkpoint(path)
-        weights = identity(path, checkpoint.epoch, options.root)
+        tested = identity(path, checkpoint.epoch, options.root)
         cfg = checkpoint.adapted(cfg)
     # the file may be replaced in the meantime
     cfg, checkpoint = distributed.broadcast_object((cfg, checkpoint))
     tester = Tester(cfg, options)
     model: torch.nn.Module
-    if args.predictions:
-        tester.check_predictions(args.predictions)
-    elif args.baseline:
-        model = fit_baseline(args.baseline, cfg, options)
+    if predictions:
+        tester.check_predictions(predictions)
+    elif baseline:
+        model = fit_baseline(baseline, cfg, options)
     else:
         assert checkpoint is not None  # neither predictions nor a baseline
         model = tester.stage.trained_model(checkpoint)
@@ -222,9 +265,10 @@ def _test_process(
             stack.enter_context(sole_use(run))
             print(f"Experiment Data on {run}")
             print("===> Start testing...")
-        if args.predictions:
-            tester.test_predictions(args.predictions, run)
+        if predictions:
+            tester.test_predictions(predictions, run)
         else:
-            tester.test(0, model.to(device), run)
+            tester.test(0, model.to(options.device), run)
         if run is not None:
-            tester.report(run / "result", weights, _predictor(args))
+            tester.report(run / "result", tested, _predictor(baseline, predictions))
+    return run

@@ -25,7 +25,7 @@ from lib.poses import Selection
 from lib.render.marks import mark_risks
 from lib.render.mesh_renderer import MeshRenderer, person_colour
 from lib.render.poses import add_hands, add_skeleton, draw_pose
-from lib.render.views import draw_views
+from lib.render.views import draw_people, draw_views
 
 _OF_A_PERSON = re.compile(r"(.+)_(?:(?:pose2d|mesh)_\d+\.(?:png|obj)|person_\d+\.bvh)")
 # ends of names that are not ``mesh.`` and the format
@@ -147,9 +147,7 @@ class PictureResults:
         posed = draw_pose(image, selection.poses[0], self.joint_set, np.ones(len(selection.poses[0])))
         if people.hands is not None:
             add_hands(posed, people.hands.hand_pose2d[0], JOINT_SETS["mano"])
-        cameras, depths = people.camera_image, people.translation[:, 2]
-        scene = self.renderer.render_people(people.drawn, people.row_faces, image, cameras, colours, depths)
-        scene = mark_risks(scene, people)
+        scene = draw_people(image, people, colours, self.renderer)
         views = draw_views(image, selection.poses, self.joint_set, scene, people, colours, self.renderer)
         pictures = {"demo_pose2d.png": posed, "demo_mesh.png": scene, "demo_views.png": views}
         yield from save_pictures(folder, pictures)

@@ -32,9 +32,10 @@ from lib.mesh.fit_params import fit_params
 from lib.messages import shown_name
 from lib.poses import Selection, assign_tracks
 from lib.predictor import Film
-from lib.render.marks import mark_carried, mark_risks
+from lib.render.marks import mark_carried
 from lib.render.mesh_renderer import MeshRenderer, person_colour
 from lib.render.poses import add_hands, draw_pose
+from lib.render.views import draw_people
 from lib.settings.setting import NETWORK
 from lib.units import MM_PER_M
 
@@ -276,10 +277,7 @@ def _frame_result(job: _Job, number: int, people, fit, renderer: MeshRenderer | 
         )
     picture = posed = image
     if people is not None and renderer is not None:
-        picture = renderer.render_people(
-            people.drawn, people.row_faces, image, people.camera_image, colours, depths=people.translation[:, 2]
-        )
-        picture = mark_carried(mark_risks(picture, people), people)
+        picture = mark_carried(draw_people(image, people, colours, renderer), people)
     if "html" in job.formats:
         for pose in selection.poses:
             posed = draw_pose(posed, pose, job.lifter.predictor.joint_set)

@@ -41,6 +41,8 @@ OPTIONAL = {
     "fastapi": ("fastapi", _APP, "demo/app.py"),
     "uvicorn": ("uvicorn", _APP, "demo/app.py"),
     "pytest": ("pytest", _INSTALL, "tests"),
+    "nbclient": ("nbclient", _INSTALL, "the test of demo/tour.ipynb"),
+    "nbformat": ("nbformat", _INSTALL, "the same, and stripping its outputs"),
 }
 REQUIREMENTS = tuple(f"requirements{extra}.txt" for extra in ("", *(f"-{extra}" for extra in _EXTRAS)))
 _TIMEOUT = 120  # seconds that one import may take

@@ -1,4 +1,4 @@
 """Pictures of meshes: shading, two ways to rasterise (NumPy, OpenGL), and pictures side by side.
 
-``lib.render.mesh_renderer.MeshRenderer`` is the way in.
+``lib.render.views.draw_people`` draws people over their picture, ``lib.render.mesh_renderer.MeshRenderer`` any meshes.
 """

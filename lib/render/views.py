@@ -1,4 +1,4 @@
-"""Input pose, mesh over the image, and the meshes from the side, next to each other in one picture."""
+"""Pictures of people: meshes over the image, and input pose, overlay and side view next to each other."""
 
 from __future__ import annotations
 
@@ -10,12 +10,13 @@ import numpy as np
 
 from lib.joints.joint_set import JointSet
 from lib.joints.tables import JOINT_SETS
+from lib.render.marks import mark_risks
+from lib.render.mesh_renderer import MeshRenderer
 from lib.render.poses import add_hands, draw_pose
 from lib.render.shading import rotate_view
 
 if TYPE_CHECKING:
     from lib.export.people import Meshes, PeopleArrays
-    from lib.render.mesh_renderer import MeshRenderer
 
 _HEIGHT = 720  # pixels of the panels
 _LARGEST_WIDTH = 1280
@@ -24,14 +25,37 @@ _GAP, _GAP_COLOUR = 6, (255, 255, 255)
 _SIDE_GROUND = (58, 52, 48)  # blue, green, red
 
 
+def draw_people(
+    image: np.ndarray,
+    people: PeopleArrays,
+    colours: Sequence[tuple[float, float, float]] | None = None,
+    renderer: MeshRenderer | None = None,
+) -> np.ndarray:
+    """Meshes over their picture, nearer people before farther ones, with a triangle over those who may be far off.
+
+    Args:
+        image: (H, W, 3) uint8, blue-green-red, of the size ``people.image_size``; not modified.
+        people: N people, 0 too.
+        colours: N times (r, g, b) in 0..1; None: ``person_colour`` of each row.
+        renderer: draws; None takes one for a single picture.
+
+    Returns:
+        (H, W, 3) uint8.
+    """
+    renderer = renderer or MeshRenderer()
+    cameras, depths = people.camera_image, people.translation[:, 2]
+    picture = renderer.render_people(people.drawn, people.row_faces, image, cameras, colours, depths)
+    return mark_risks(picture, people)
+
+
 def draw_views(
     image: np.ndarray,
     poses: np.ndarray,
     joint_set: JointSet,
     overlay: np.ndarray,
     people: PeopleArrays,
-    colours: Sequence[tuple[float, float, float]],
-    renderer: MeshRenderer,
+    colours: Sequence[tuple[float, float, float]] | None = None,
+    renderer: MeshRenderer | None = None,
 ) -> np.ndarray:
     """Three panels, cut to the people: input pose | overlay | side view.
 
@@ -42,14 +66,15 @@ def draw_views(
         image: (H, W, 3) uint8, blue-green-red.
         poses: (N, J, 2) pixels, at least one.
         joint_set: of the poses.
-        overlay: (H, W, 3) uint8, the image with the meshes.
+        overlay: (H, W, 3) uint8, the image with the meshes (``draw_people``).
         people: the N people's ``whole``, ``drawn``, ``row_faces`` and ``hands``, ``camera_image`` and ``translation``.
-        colours: N times (r, g, b) in 0..1.
-        renderer: draws the side view.
+        colours: N times (r, g, b) in 0..1; None: ``person_colour`` of each row.
+        renderer: draws the side view; None takes one for a single picture.
 
     Returns:
         (h, w, 3) uint8.
     """
+    renderer = renderer or MeshRenderer()
     size = np.array([image.shape[1], image.shape[0]], dtype=np.float64)
     turned = [rotate_view(mesh.astype(np.float64)) for mesh in people.whole]
     cameras = np.asarray(people.camera_image, dtype=np.float64)

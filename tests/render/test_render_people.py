@@ -11,7 +11,7 @@ from lib.mesh.mesh_model import load_mesh_model
 from lib.render import opengl, software
 from lib.render.marks import mark_carried, mark_risks
 from lib.render.mesh_renderer import MeshRenderer
-from lib.render.views import draw_views
+from lib.render.views import draw_people, draw_views
 from tests.support.meshes import sphere
 from tests.support.pictures import SIZE, black
 
@@ -164,6 +164,22 @@ def test_open_body_is_closed_and_the_hand_is_not():
     body, hand = load_mesh_model("body", "open_1723"), load_mesh_model("hand", "open_hand")
     assert software._is_closed(body.faces, body.vertex_num)
     assert not software._is_closed(hand.faces, hand.vertex_num)
+
+
+def test_people_are_drawn_over_their_picture_with_a_mark_over_doubtful_ones():
+    vertices, faces = sphere(0.3, (0, 0, 0), rings=8)
+    meshes = np.stack([vertices, vertices]).astype(np.float32)
+    cameras = np.array([[0.4, 0.6, 0.0, 0.0]] * 2)
+    people = SimpleNamespace(
+        drawn=meshes, row_faces=[faces] * 2, camera_image=cameras, translation=np.array([[0, 0, 3.0], [0, 0, 5.0]]),
+        risk=np.array([np.nan, 0.0]),
+    )  # fmt: skip
+    image = np.full((200, 300, 3), 90, dtype=np.uint8)
+    picture = draw_people(image, people, [RED, GREEN])
+    assert is_red(picture[100, 150])  # the nearer one
+    assert (image == 90).all()
+    people.risk = np.array([0.5, 0.0])
+    assert (draw_people(image, people, [RED, GREEN]) == (0, 200, 255)).all(axis=2).any()
 
 
 def test_views_show_pose_overlay_and_side_cut_to_the_people():
