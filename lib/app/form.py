@@ -23,8 +23,8 @@ CHOICES: dict[str, tuple[str, ...]] = {
     "detector": ("auto", *TOOLS),
 }
 # meshes of every frame of a film are many files, so that they are a choice of their own
-PICTURE_FILES = ("obj", "glb", "ply", "npz", "params")
-FILM_FILES = ("npz", "params", "amass", "gif", "png", "obj", "glb", "ply")
+PICTURE_FILES = ("obj", "glb", "ply", "npz", "params", "bvh", "rigged")
+FILM_FILES = ("npz", "params", "amass", "bvh", "rigged", "gif", "png", "obj", "glb", "ply")
 _LONGEST_TEXT = 200  # characters
 _LARGEST = 1e6
 _MOST_PEOPLE = 1000
@@ -47,6 +47,7 @@ class Form:
     people: str = ""
     smooth: str = ""
     constant_shape: bool = False
+    turntable: bool = False
     picture_files: tuple[str, ...] = ("obj", "glb", "npz", "params")
     film_files: tuple[str, ...] = ("npz", "params")
     frames: str = AUTO
@@ -112,6 +113,7 @@ class Form:
             fps=self.fps,
             mesh=self.mesh,
             height=self.height,
+            turntable=self.turntable,
         )
 
     def saved(self, options: DemoOptions, is_video: bool, scene: bool) -> DemoOptions:
@@ -154,7 +156,8 @@ def _checked(name: str, value: Any, usual: Any) -> Any:
         if not isinstance(value, str) or len(value) > _LONGEST_TEXT:
             raise ValueError(f"{name}: expected a short text, found {shown(value)}")
         return value.strip()
-    if value is None or value == "":
+    # a browser shows an empty field of numbers as 0, which none of them can be
+    if value is None or value == "" or (usual is None and value == 0 and not isinstance(value, bool)):
         return usual
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         raise ValueError(f"{shown_name(name)}: expected a number, found {shown(value)}")

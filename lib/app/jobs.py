@@ -15,7 +15,7 @@ from lib.demo.options import DemoOptions
 
 _PULSE = 0.25  # seconds between two looks
 WAITING = "waiting"  # what ``Progress`` says of those who wait; ``done`` is the number of jobs before
-_CANCELLED = "cancelled"
+_CANCELLED = "Cancelled"
 _WEIGHED = 2.0  # seconds between two looks at the results' size
 
 

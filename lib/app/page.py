@@ -1,6 +1,5 @@
 """The page itself: what is on it, and what its buttons do."""
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +8,7 @@ from lib.app.form import AUTO, FILM, FILM_FILES, MESHES, PHOTOS, PICTURE_FILES, 
 from lib.app.sessions import Sessions, State
 from lib.app.uploads import SAMPLES
 from lib.app.work import Done, Picture
+from lib.demo.options import DemoOptions
 from lib.joints.tables import JOINT_SETS
 from lib.poses.detectors import TOOLS
 from lib.poses.formats.table import FORMATS
@@ -18,6 +18,12 @@ TITLE = "Pose2Mesh"
 STYLE = Path(__file__).with_suffix(".css")
 _SHOWN_WHILE_WORKING = 4  # of the last lines
 _WAITING = 64  # jobs in the queue
+_TABS = ("Overlay", "2D joints", "3D", "Messages", "Files")
+# on small screens it lies below the form
+_TO_THE_RESULT = (
+    "() => { if (innerWidth < 900) document.getElementById('p2m-status').scrollIntoView({behavior: 'smooth'}); }"
+)
+_OF_PICTURES = 3  # first tabs, which show one picture of several
 
 
 def build_page(sessions: Sessions):
@@ -29,13 +35,13 @@ def build_page(sessions: Sessions):
         with gr.Row(equal_height=False):
             with gr.Column(scale=2, min_width=330):
                 files = gr.File(
-                    label="Poses, photo or video; or poses with theirs",
+                    label="Photo, video or file of 2D poses, or poses with theirs",
                     file_count="multiple",
                     height=150,
                     elem_id="p2m-files",
                 )
                 with gr.Row():
-                    run = gr.Button("Lift", variant="primary", min_width=120, elem_id="p2m-run")
+                    run = gr.Button("Lift to 3D", variant="primary", min_width=120, elem_id="p2m-run")
                     cancel = gr.Button("Cancel", variant="secondary", min_width=120, elem_id="p2m-cancel")
                 with gr.Row(elem_classes="p2m-samples"):
                     samples = {
@@ -44,18 +50,20 @@ def build_page(sessions: Sessions):
                     }
                 fields = _fields(gr)
             with gr.Column(scale=5, min_width=500):
-                status = gr.HTML(views.hint("Drop files and press Lift, or try a sample"), elem_id="p2m-status")
+                status = gr.HTML(elem_id="p2m-status")
                 picture = gr.Dropdown(label="Picture", choices=[], visible=False, interactive=True)
                 with gr.Tabs() as tabs:
-                    names = ("Overlay", "2D joints", "3D", "Film", "Messages", "Files")
                     shown = {}
-                    for name in names:
+                    for name in _TABS:
+                        first = (
+                            views.welcome(_detector(sessions.base)) if name == _TABS[0] else views.hint("Nothing yet")
+                        )
                         with gr.Tab(name, id=name):
-                            shown[name] = gr.HTML(views.hint("Nothing yet"), elem_id=f"p2m-{name.lower()}"[:8])
+                            shown[name] = gr.HTML(first)
         outputs = [status, picture, tabs, *shown.values()]
 
         def show(state: State) -> list:
-            return _updates(gr, state, names)
+            return _updates(gr, state)
 
         def lift(sample: str):
             def start(request: gr.Request, files, *values):
@@ -70,6 +78,7 @@ def build_page(sessions: Sessions):
         options = {"preprocess": False, "concurrency_limit": _WAITING, **quiet}
         for button, sample in ((run, ""), *((button, name) for name, button in samples.items())):
             button.click(lift(sample), [files, *fields.values()], outputs, **options)
+            button.click(None, js=_TO_THE_RESULT, **quiet)
 
         def uploaded(request: gr.Request, sent) -> None:
             sessions.uploads(request.session_hash, sent)  # they go with the page, lifted or not
@@ -80,7 +89,7 @@ def build_page(sessions: Sessions):
         def choose(request: gr.Request, number):
             key, done = sessions.results.get(request.session_hash, ("", Done((), ())))
             if not isinstance(number, int) or not 0 <= number < len(done.pictures):
-                return [gr.skip()] * 4
+                return [gr.skip()] * _OF_PICTURES
             return _of_picture(key, done.pictures[number])
 
         def close(request: gr.Request) -> None:
@@ -88,15 +97,20 @@ def build_page(sessions: Sessions):
 
         files.upload(uploaded, files, preprocess=False, **quiet)
         cancel.click(stop, queue=False, **quiet)
-        four = [shown[name] for name in names[:4]]
-        picture.input(choose, picture, four, preprocess=False, **quiet)
+        of_picture = [shown[name] for name in _TABS[:_OF_PICTURES]]
+        picture.input(choose, picture, of_picture, preprocess=False, **quiet)
         blocks.unload(close)
         gr.HTML(
             f'<div class="p2m-foot">Films of up to {frames} frames. Files are removed when the page is closed. '
-            " Names behind the dots are those of demo/run.py, which messages use.</div>"
+            "Names behind the dots are those of demo/run.py, which messages use.</div>"
         )
     blocks.queue(max_size=_WAITING)
     return blocks
+
+
+def _detector(base: DemoOptions) -> bool:
+    """Poses can be found in photos and videos."""
+    return any(tool.lacking("body", base.detector_model) is None for tool in TOOLS.values())
 
 
 def _fields(gr) -> dict[str, Any]:
@@ -131,15 +145,18 @@ def _fields(gr) -> dict[str, Any]:
             fields["joint_score"] = gr.Number(
                 usual.joint_score, label="Joints are missing up to score · --min_score", min_width=140, step=0.05
             )
-            fields["fps"] = gr.Number(None, label="Frames per second · --fps", min_width=140)
+            fields["fps"] = gr.Number(0, label="Frames per second, 0: as the files say · --fps", min_width=140)
         fields["fill"] = gr.Checkbox(usual.fill, label="Fill missing joints (else: --no_fill)", container=False)
         fields["hands"] = gr.Checkbox(usual.hands, label="Hands of the hand network · --hands", container=False)
     with gr.Accordion("More about the result", open=False):
         with gr.Row():
-            fields["height"] = gr.Number(None, label="Height in metres · --height", min_width=140, step=0.01)
-            fields["focal"] = gr.Number(None, label="Focal length in pixels · --focal", min_width=140)
+            fields["height"] = gr.Number(0, label="Height in metres, 0: unknown · --height", min_width=140, step=0.01)
+            fields["focal"] = gr.Number(0, label="Focal length in pixels, 0: unknown · --focal", min_width=140)
         fields["constant_shape"] = gr.Checkbox(
             usual.constant_shape, label="One shape per person of films · --constant_shape", container=False
+        )
+        fields["turntable"] = gr.Checkbox(
+            usual.turntable, label="Film of the meshes from all round · --turntable", container=False
         )
         fields["picture_files"] = gr.CheckboxGroup(
             list(PICTURE_FILES), value=list(usual.picture_files), label="Files of pictures · --save"
@@ -151,33 +168,29 @@ def _fields(gr) -> dict[str, Any]:
 
 
 def _of_picture(key: str, picture: Picture) -> list[str]:
+    """What is in the first tabs."""
     legend = views.people(picture)
-    return [
-        legend + views.image(key, picture.overlay, "Meshes over the picture", "of a film: see Film"),
-        legend + views.image(key, picture.joints, "2D joints", "of a film: see 3D, where they play beside the meshes"),
-        legend + views.scene(key, picture.scene),
-        legend + views.film(key, picture.film),
-    ]
+    joints = views.image(key, picture.joints, "2D joints", "of a film: see 3D, where they play beside the meshes")
+    return [legend + shown for shown in (views.overlay(key, picture), joints, views.scene(key, picture.scene))]
 
 
-def _updates(gr, state: State, names: Sequence[str]) -> list:
+def _updates(gr, state: State) -> list:
     """Values of status, picture, tabs and what is in each tab."""
     messages = views.messages(state.lines)
     if state.done is None:
-        text = views.status(state.progress, state.seconds)
+        text = views.status(state.progress, state.seconds, "Lifting" if state.lines else "Reading")
         if state.refused:
             text = views.refusal(state.refused)
         else:
             text += views.messages(state.lines[-_SHOWN_WHILE_WORKING:]) if state.lines else ""
-        contents = [messages if name == "Messages" else views.hint("Nothing yet") for name in names]
+        contents = [messages if name == "Messages" else views.hint("Nothing yet") for name in _TABS]
         return [text, gr.skip(), gr.skip(), *contents]
     pictures = state.done.pictures
-    film = pictures[0].film is not None
     warnings = sum("Warning:" in line for line in state.lines)
     contents = [*_of_picture(state.key, pictures[0]), messages, views.files(state.key, state.done)]
     return [
         views.finished(state.seconds, warnings),
         gr.update(choices=views.choices(pictures), value=0, visible=len(pictures) > 1),
-        gr.Tabs(selected="Film" if film else "Overlay"),
+        gr.Tabs(selected=_TABS[0]),
         *contents,
     ]

@@ -13,9 +13,10 @@ from pathlib import PurePosixPath
 from typing import Any
 from urllib.parse import urlsplit
 
+from lib import ROOT
 from lib.app.jobs import Limits, jobs_of
 from lib.app.store import Store
-from lib.app.views import RESULTS
+from lib.app.views import RESULTS, SAMPLE
 from lib.demo.options import DemoOptions
 from lib.runtime.optional import optional
 
@@ -99,6 +100,10 @@ def build_app(base: DemoOptions, options: ServerOptions, store: Store, jobs) -> 
     blocks.has_launched = True  # gradio takes files of its upload folder alone only of blocks that were launched
     app = fastapi.FastAPI(title=TITLE, docs_url=None, redoc_url=None, openapi_url=None)
 
+    @app.get(SAMPLE)
+    def sample():
+        return fastapi.responses.FileResponse(ROOT / "asset" / "pictures" / "demo.jpg")
+
     @app.get(RESULTS + "/{key}/{name:path}")
     def result(key: str, name: str, download: str | None = None):
         path = store.path(key, name)
@@ -119,6 +124,7 @@ def build_app(base: DemoOptions, options: ServerOptions, store: Store, jobs) -> 
         app, blocks, "/", server_name=options.host, footer_links=[], run_history=False, show_error=True,
         max_file_size=options.upload_bytes, ssr_mode=False, pwa=False, mcp_server=False, enable_monitoring=False,
         theme=theme, css_paths=[STYLE], app_kwargs={"docs_url": None, "redoc_url": None, "openapi_url": None},
+        i18n=gradio.I18n(en={"common.upload": "Add files"}),  # which gradio has no word for
     )  # fmt: skip
     return Guard(app, options, store)
 

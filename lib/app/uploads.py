@@ -60,6 +60,12 @@ def take_in(files: Sequence[tuple[str, Path]], folder: Path) -> Inputs:
     videos = [name for name in pictures if name.lower().endswith(VIDEO_SUFFIXES)]
     if not named:
         raise ValueError("drop a file of poses, a photo or a video first, or take a sample")
+    kinds = {PurePosixPath(name).suffix.lower() for name in poses}
+    if len(poses) > 1 and kinds not in ({".json"}, {_LABELS}):
+        raise ValueError(
+            f"several files of poses are a tool's folder, all .json or all .txt; found {shown_names(poses)}: drop one "
+            "of them"
+        )
     if videos and len(pictures) > 1:
         raise ValueError(f"one video at a time, without images beside it; found {shown_names(pictures)}")
     return Inputs(

@@ -11,6 +11,7 @@ from lib.app.work import ALL, Done, Picture, Progress
 from lib.render.shading import person_colour
 
 RESULTS = "/results"
+SAMPLE = "/sample.jpg"
 _UNITS = ("B", "kB", "MB", "GB")
 _LISTED = 60  # files, the others are in the archive
 _NAMED_PEOPLE = 40
@@ -18,11 +19,15 @@ _KINDS = {
     "_views.png": "picture, joints, mesh and side view beside each other",
     "_params.npz": "body parameters (pose, shape, translation)",
     "_poses.npz": "motion for AMASS tools",
+    "_rigged.glb": "meshes on skeletons that move them",
+    "_turntable.mp4": "film from all round",
+    "_turntable.gif": "film from all round",
     "_pose2d.png": "2D joints",
     "_mesh.png": "meshes over the picture",
     ".obj": "mesh",
     ".glb": "meshes, coloured, in one scene",
     ".ply": "meshes",
+    ".bvh": "skeleton in motion",
     ".npz": "all numbers: vertices, joints, cameras",
     ".html": "page to turn the meshes in, works without network",
     ".mp4": "film",
@@ -30,7 +35,13 @@ _KINDS = {
     ".png": "picture",
     ".zip": "everything below",
 }
-_WORDS = {WAITING: "Waiting", "lifting": "Lifting", "detecting": "Looking for people", "body shapes": "Body shapes"}
+_WORDS = {
+    WAITING: "Waiting",
+    "lifting": "Lifting",
+    "detecting": "Looking for people",
+    "body shapes": "Body shapes",
+    "turntable": "Turntable",
+}
 
 
 def url(key: str, name: str) -> str:
@@ -38,9 +49,26 @@ def url(key: str, name: str) -> str:
     return f"{RESULTS}/{key}/{quote(name)}"
 
 
-def status(progress: Progress | None, seconds: float) -> str:
-    """How far a job is."""
-    share, text = None, "Reading"
+def welcome(detector: bool) -> str:
+    """What there is before the first result.
+
+    Args:
+        detector: poses can be found in photos.
+    """
+    what = "a photo, a video or a file of 2D poses" if detector else "a file of 2D poses"
+    lacking = "" if detector else "<p>Photos and videos alone need a detector, which is not installed here.</p>"
+    return (
+        f'<div class="p2m-welcome"><ol><li>Drop {what}</li><li>Press <b>Lift to 3D</b></li>'
+        f"<li>Turn the meshes and download them</li></ol>{lacking}"
+        """<button type="button" onclick="document.getElementById('p2m-scene').click()">"""
+        f'<img src="{SAMPLE}" alt="2D joints, meshes over the photo, and the meshes from the side">'
+        "<span>Try the sample scene</span></button></div>"
+    )
+
+
+def status(progress: Progress | None, seconds: float, doing: str = "Reading") -> str:
+    """How far a job is; ``doing`` something where it does not say what."""
+    share, text = None, doing
     if progress is not None and progress.what == WAITING:
         text = f"Waiting, {progress.done} {'job' if progress.done == 1 else 'jobs'} before this one"
     elif progress is not None:
@@ -81,11 +109,12 @@ def image(key: str, name: str | None, what: str, elsewhere: str) -> str:
     return f'<a href="{place}" target="_blank" rel="noopener">{shown}</a>'
 
 
-def film(key: str, name: str | None) -> str:
-    """A film."""
-    if name is None:
-        return hint("Films come of sequences: a video, or poses of frames that follow each other")
-    return f'<video class="p2m-shown" src="{url(key, name)}" controls autoplay loop muted playsinline></video>'
+def overlay(key: str, picture: Picture) -> str:
+    """Meshes over the picture, or over the film."""
+    if picture.film is None:
+        return image(key, picture.overlay, "Meshes over the picture", "")
+    place = url(key, picture.film)
+    return f'<video class="p2m-shown" src="{place}" controls autoplay loop muted playsinline></video>'
 
 
 def scene(key: str, name: str | None) -> str:

@@ -4,6 +4,7 @@ import io
 import re
 import signal
 import sys
+import threading
 import traceback
 import zipfile
 from collections.abc import Callable, Iterator, Sequence
@@ -12,6 +13,8 @@ from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from tqdm import tqdm
 
 from lib.app.form import Form
 from lib.app.uploads import Inputs
@@ -114,6 +117,8 @@ Report = Line | Progress | Refused | Done
 def serve(pipe: Connection, base: DemoOptions) -> None:
     """Do the tasks that come through a pipe and report on them, until it is closed."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the server, which ends this process
+    # the lock that tqdm would take otherwise is a semaphore of the system, left behind when this process is killed
+    tqdm.set_lock(threading.RLock())
     loaded = Predictors()
     with suppress(*REFUSALS), redirect_stdout(io.StringIO()):
         loaded(base)  # what is wrong is told to whoever asks for it

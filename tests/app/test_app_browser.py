@@ -61,6 +61,9 @@ def lift(page, name: str, content: bytes) -> str:
 
 
 def test_a_dropped_file_becomes_a_mesh(page, address, tmp_path):
+    shown = page.locator(".p2m-welcome img")
+    assert shown.evaluate("image => image.decode().then(() => image.naturalWidth)") > 100
+    page.click("text=More about the result")  # whose empty numbers gradio sends as 0
     said = lift(page, NASTY, (ROOT / "demo" / "sample_pose_coco.npy").read_bytes())
     assert said.startswith("Done in"), said
     assert page.locator("img.p2m-shown").first.evaluate("image => image.decode().then(() => image.naturalWidth)") > 100

@@ -17,10 +17,12 @@ NASTY = '"><img src=x onerror=alert(1)>'
 
 def test_choices_become_options(tmp_path):
     values = {"joint_set": "mano", "hand_side": "left", "people": "2, 0", "joint_score": 0.3, "height": 1.8,
+              "turntable": True, "fps": 0,
               "frames": "film", "smooth": "both", "film_files": ["npz"], "picture_files": []}  # fmt: skip
     form = Form.of(values)
     options = form.options(Inputs(tmp_path / "a.json"), DemoOptions(device="cpu"))
     assert (options.joint_set, options.hand_side, options.people, options.height) == ("mano", "left", (2, 0), 1.8)
+    assert (options.turntable, options.fps) == (True, None)
     assert (options.joint_score, options.video, options.detect, options.device) == (0.3, True, False, "cpu")
     assert form.saved(options, True, True).save == ("mp4", "html", "npz")
     assert form.saved(options, True, False).smooth == "both"
@@ -67,7 +69,12 @@ def test_files_are_sorted_by_kind(tmp_path):
     assert sorted_("a.jpg", "b.png") == [None, "images"]
     assert sorted_("labels.txt") == ["poses", None]
     assert sorted_("../../x y(1).json")[0] == "poses/x y(1).json"
-    for names, words in (((), "drop a file"), (("a.json", "b/a.json"), "two files"), (("a.mp4", "b.jpg"), "one video")):
+    for names, words in (
+        ((), "drop a file"),
+        (("a.json", "b/a.json"), "two files"),
+        (("a.mp4", "b.jpg"), "one video"),
+        (("a.npy", "b.json"), "one of them"),
+    ):
         with pytest.raises(ValueError, match=words):
             sorted_(*names)
 
@@ -87,7 +94,7 @@ def test_texts_of_files_are_never_markup():
     done = Done((picture,), ((ALL, 5), (NASTY, 123_456)))
     made = [
         views.messages([NASTY, f"Warning: {NASTY}"]), views.refusal(NASTY), views.files("key", done),
-        views.image("key", NASTY, NASTY, NASTY), views.film("key", NASTY), views.scene("key", NASTY),
+        views.image("key", NASTY, NASTY, NASTY), views.overlay("key", picture), views.scene("key", NASTY),
         views.status(Progress(NASTY, 1, 2), 1), views.image("key", None, NASTY, NASTY),
     ]  # fmt: skip
     assert not any("<img src=x" in text or NASTY in text for text in made)

@@ -64,7 +64,7 @@ def test_jobs_share_a_process_until_one_of_them_fails(jobs, tmp_path):
     other = jobs.run("b", task(tmp_path))  # waits, and is not cancelled with the first one's
     assert next(other) == Progress("waiting", 1, None)
     jobs.cancel("a")
-    assert Refused("cancelled") in list(stalled)
+    assert Refused("Cancelled") in list(stalled)
     assert list(other)[-1] == Done((), ())
     jobs.cancel("b")  # too late, and no harm to the next
     assert list(jobs.run("b", task(tmp_path)))[-1] == Done((), ())
