@@ -120,6 +120,8 @@ def _check(options: LiveOptions) -> None:
         raise ValueError("--loop, --every_frame and --fps are for --video and --poses; a camera has its own time")
     if options.output is not None and options.output.suffix.lower() not in (".mp4", ".gif"):
         raise ValueError(f"--output {options.output}: give a film, .mp4 or .gif")
+    if options.output is not None and options.video is not None and options.output.resolve() == options.video.resolve():
+        raise ValueError(f"--output {options.output} is --video itself, which it would replace; give another name")
 
 
 def _finder(options: LiveOptions, stack: ExitStack) -> tuple[str | JointSet | Joints, Finder]:

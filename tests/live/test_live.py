@@ -250,6 +250,7 @@ def test_a_run_over_poses_of_a_file(tmp_path, capsys):
         (["--loop"], "a camera has its own time"),
         (["--poses", str(POSES), "--output", "live.avi"], "give a film"),
         (["--poses", str(POSES), "--port", "70000"], "--port is 0"),
+        (["--video", "a/../film.mp4", "--output", "film.mp4"], "is --video itself"),
     ],
 )
 def test_what_cannot_be_is_said(words, problem, capsys):
