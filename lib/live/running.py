@@ -26,6 +26,7 @@ from lib.poses import Source as Joints
 from lib.poses import read_poses
 from lib.predictor import Pose2MeshPredictor
 from lib.render.mesh_renderer import MeshRenderer
+from lib.runtime.failures import terminable
 from lib.runtime.memory import keep_freed_memory
 
 _MANY = 1000  # pictures, for the renderer's choice
@@ -170,8 +171,9 @@ def _computing():
 
 @contextmanager
 def _until_interrupted():
-    """Ctrl-C ends the block and nothing else."""
+    """Ctrl-C and SIGTERM end the block and nothing else."""
     try:
-        yield
+        with terminable():
+            yield
     except KeyboardInterrupt:
         print("\nStopped")

@@ -1,5 +1,6 @@
 """``demo/live.py`` and its parts: what comes late is left out, nothing waits, numbers are the predictor's."""
 
+import signal
 import sys
 import threading
 import time
@@ -240,6 +241,28 @@ def test_a_run_over_poses_of_a_file(tmp_path, capsys):
     assert not stream.read()[0]
     body = np.argwhere(pictures[0][60:].max(axis=2) > 60)
     assert body[:, 1].mean() > 160  # the first person comes from the left: in a mirror from the right
+
+
+@pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM])
+def test_a_film_is_complete_when_the_run_is_stopped(stop, tmp_path, capsys, monkeypatch):
+    """The signal comes while the third picture is drawn."""
+    drawn = []
+
+    def draw(picture, lines):
+        drawn.append(lines)
+        if len(drawn) == 3:
+            signal.raise_signal(stop)
+        return picture
+
+    monkeypatch.setattr("lib.live.running.draw_figures", draw)
+    film, before = tmp_path / "live.mp4", signal.getsignal(signal.SIGTERM)
+    words = ["--poses", str(POSES), "--every_frame", "--show", "none", "--width", "160", "--renderer", "software"]
+    assert main([*words, "--loop", "--output", str(film)]) == 0
+    assert "Stopped" in capsys.readouterr().out
+    assert signal.getsignal(signal.SIGTERM) == before
+    stream = cv2.VideoCapture(str(film))
+    assert [stream.read()[0] for _ in range(3)] == [True, True, False]
+    assert [path.name for path in tmp_path.iterdir()] == ["live.mp4"]
 
 
 @pytest.mark.parametrize(
