@@ -68,7 +68,6 @@ def run_live(options: LiveOptions) -> Figures:
             warm_up(predictor, renderer)
             watch = stack.enter_context(Watch(source, find, options.every_frame))
             _loop(options, watch, lifter, renderer, show, recorder, figures)
-            figures.left_out = watch.newest.replaced
     print("\n".join(figures.summary()))
     if recorder is not None and options.output is not None and figures.pictures:
         print(f"Wrote {options.output}")
@@ -77,7 +76,7 @@ def run_live(options: LiveOptions) -> Figures:
 
 def _loop(options, watch: Watch, lifter: LiveLifter, renderer, show: Show | None, recorder, figures: Figures) -> None:
     """Picture after picture until there are no more, enough, or the user stops."""
-    start = time.perf_counter()
+    start, first = time.perf_counter(), None
     while options.frames is None or figures.pictures < options.frames:
         if options.seconds is not None and time.perf_counter() - start > options.seconds:
             return
@@ -87,6 +86,8 @@ def _loop(options, watch: Watch, lifter: LiveLifter, renderer, show: Show | None
                 return
             continue
         picture = _shown(options, sighting, lifter, renderer, figures)
+        first = sighting.shot.number if first is None else first
+        figures.left_out = sighting.shot.number - first + 1 - figures.pictures
         if recorder is not None:
             recorder.write(sighting.shot.number, picture)
         if show is not None and not show.show(picture):
