@@ -5,7 +5,8 @@
     python demo/live.py --video video.mp4 --output live.mp4          a film played as a camera
     python demo/live.py --poses demo/demo_input_video.json --loop    without detector: poses of a file, before black
 
-Pictures that come too fast are left out, none is queued. Ctrl-C stops, files are complete then. More: demo/README.md
+Pictures that come too fast are left out, none is queued. Ctrl-C or SIGTERM stops, films are complete then.
+More: demo/README.md
 """
 
 import argparse

@@ -1,4 +1,4 @@
-"""People whom the detector lost for a moment: their poses between the frames before and behind."""
+"""People whom the detector lost for a moment: between the frames before and behind, or where they were last."""
 
 from collections.abc import Sequence
 from dataclasses import fields, replace
@@ -50,6 +50,37 @@ def carry_over(selections: Sequence[Selection], fps: float) -> list[Selection]:
                         result[place] = _with(result[place], people, row, pose, scores)
             seen[track] = number, row
     return result
+
+
+class LastSeen:
+    """The same while pictures come, of which the next is not known: lost people stay where they were seen last.
+
+    They stay for as long as ``carry_over`` makes up for, or for two pictures where most are left out. Memory is that of
+    the people of these pictures.
+
+    Args:
+        fps: of the pictures' numbers.
+        longest_gap: in numbers, after which nobody is kept, however few pictures there were.
+    """
+
+    def __init__(self, fps: float, longest_gap: int):
+        self._longest, self._longest_gap = longest_carried(fps), longest_gap
+        self._seen: dict[int, tuple[int, int, Selection, int]] = {}  # track: number, pictures since, people, row
+
+    def __call__(self, number: int, people: Selection) -> Selection:
+        """The people of picture ``number``, which grows, and behind them those who were lost, ``carried``."""
+        result, kept = people, {}
+        for track, (last, missed, before, row) in self._seen.items():
+            if track in people.tracks:
+                continue
+            missed, gap = missed + 1, number - last
+            if gap <= self._longest or (missed <= _SHORTEST and gap <= self._longest_gap):
+                kept[track] = last, missed, before, row
+                if not duplicates(before.poses[row], result.poses):
+                    result = _with(result, before, row, before.poses[row], before.scores[row])
+        seen = {track: (number, 0, people, row) for row, track in enumerate(people.tracks.tolist()) if track >= 0}
+        self._seen = seen | kept  # the newest first: of one person under two numbers it stays
+        return result
 
 
 def _with(people: Selection, others: Selection, row: int, pose: np.ndarray, scores: np.ndarray) -> Selection:

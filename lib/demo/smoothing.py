@@ -33,17 +33,21 @@ class TrackFilter:
         self.fps, self.beta = fps, beta
         self._filters: dict[int, OneEuroFilter] = {}
 
+    def follows(self, track: int, number: int) -> bool:
+        """Whether the track's filter goes on in the frame of this number; else it starts anew."""
+        known = self._filters.get(track)
+        return known is not None and number / self.fps - known.t <= _LONGEST_GAP
+
     def __call__(self, track: int, number: int, values: np.ndarray) -> np.ndarray:
         """The filtered values of a track in the frame of this number."""
         time = number / self.fps
-        known = self._filters.get(track)
-        if known is None or time - known.t > _LONGEST_GAP:
-            self._filters = {other: kept for other, kept in self._filters.items() if time - kept.t <= _LONGEST_GAP}
+        if not self.follows(track, number):
+            self._filters = {other: kept for other, kept in self._filters.items() if self.follows(other, number)}
             self._filters[track] = OneEuroFilter(
                 time, values, min_cutoff=MIN_CUTOFF, beta=self.beta, d_cutoff=SPEED_CUTOFF
             )
             return values
-        return known(time, values)
+        return self._filters[track](time, values)
 
 
 class PoseSmoother:
@@ -58,8 +62,13 @@ class PoseSmoother:
         poses = people.poses.copy()
         for row, track in enumerate(people.tracks.tolist()):
             if track >= 0:
-                # of the track's first pose: another size in each frame would shake the signal itself
-                size = self._sizes.setdefault(track, float(np.ptp(poses[row], axis=0).max()))
+                if not self._filter.follows(track, number):
+                    self._sizes = {
+                        other: kept for other, kept in self._sizes.items() if self._filter.follows(other, number)
+                    }
+                    # of the pose it starts with: another size in each frame would shake the signal itself
+                    self._sizes[track] = float(np.ptp(poses[row], axis=0).max())
+                size = self._sizes[track]
                 poses[row] = self._filter(track, number, poses[row] / size) * size
         return replace(people, poses=poses)
 

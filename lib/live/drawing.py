@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 
 from lib.export.people import PeopleArrays
-from lib.render.marks import mark_risks
+from lib.render.marks import mark_carried, mark_risks
 from lib.render.mesh_renderer import MeshRenderer, person_colour
 
 _LINE = 0.045  # of the picture's height
@@ -28,7 +28,7 @@ def draw_people(renderer: MeshRenderer, picture: np.ndarray, people: PeopleArray
     colours = [person_colour(track) for track in people.track.tolist()]
     depths = people.translation[:, 2]
     drawn = renderer.render_people(people.drawn, people.row_faces, picture, people.camera_image, colours, depths)
-    return mark_risks(drawn, people)
+    return mark_carried(mark_risks(drawn, people), people)
 
 
 def draw_figures(picture: np.ndarray, lines: list[str]) -> np.ndarray:

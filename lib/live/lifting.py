@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from lib.demo.carrying import LastSeen
 from lib.demo.lifting import Lifter
 from lib.demo.smoothing import MeshSmoother, PoseSmoother
 from lib.export.people import PeopleArrays
@@ -20,7 +21,8 @@ _LONGEST_GAP = 0.5  # seconds without a person, after which following and refine
 class LiveLifter:
     """The mesh stage: poses of a picture in, vertices and cameras out.
 
-    People without track numbers are followed. Smoothing is causal: it weighs what came before, and waits for nothing.
+    People without track numbers are followed. Smoothing is causal: it weighs what came before, and waits for nothing;
+    people whom the detector loses for a moment stay where they were last, unless ``smooth`` is ``none``.
 
     Args:
         lifter: with its predictor.
@@ -40,6 +42,7 @@ class LiveLifter:
         self._tracker = Tracker(max_gap=gap, joint_score=self.lifter.options.joint_score)
         self._poses = PoseSmoother(self.fps) if self.smooth in ("input", "both") else None
         self._meshes = MeshSmoother(self.fps, self.lifter.regress) if self.smooth in ("output", "both") else None
+        self._last_seen = LastSeen(self.fps, gap) if self.smooth != "none" else None
         self._film = Film(gap) if self.lifter.predictor.mesh == REFINED else None
 
     def __call__(self, number: int, frame: Frame, image_size: tuple[int, int]) -> PeopleArrays | None:
@@ -52,6 +55,8 @@ class LiveLifter:
         if frame.tracks is None:
             frame = self._tracker(number, frame)
         people = self.lifter.select(frame, self.source, image_size, self._before)
+        if self._last_seen is not None:
+            people = self._last_seen(number, people)
         self._before = people
         if not len(people):
             return None

@@ -39,6 +39,7 @@ class LivePage:
     def __init__(self, host: str = "127.0.0.1", port: int = 0):
         self._changed = threading.Condition()
         self._jpeg, self._number, self._closed, self._viewers = b"", 0, False, 0
+        self._picture: np.ndarray | None = None
         self._names = {host, "localhost"}
         page = self
 
@@ -57,13 +58,22 @@ class LivePage:
     def show(self, picture: np.ndarray) -> bool:
         """The newest picture (H, W, 3); packed only where somebody looks. True: go on."""
         with self._changed:
-            wanted = self._viewers > 0 or not self._number
+            self._picture = picture
+            wanted = self._viewers > 0
         if wanted:
-            packed = cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, _QUALITY])[1].tobytes()
-            with self._changed:
+            self._pack()
+        return True
+
+    def _pack(self) -> None:
+        with self._changed:
+            picture = self._picture
+        if picture is None:
+            return
+        packed = cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, _QUALITY])[1].tobytes()
+        with self._changed:
+            if picture is self._picture:  # else a newer one is on its way
                 self._jpeg, self._number = packed, self._number + 1
                 self._changed.notify_all()
-        return True
 
     def close(self) -> None:
         """End all streams and free the address."""
@@ -87,7 +97,10 @@ class LivePage:
             if self._viewers >= _MOST_VIEWERS:
                 return False
             self._viewers += 1
-            return True
+            first = self._viewers == 1
+        if first:  # what was packed last is as old as the last viewer
+            self._pack()
+        return True
 
     def leave(self) -> None:
         with self._changed:

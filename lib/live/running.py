@@ -26,6 +26,7 @@ from lib.poses import Source as Joints
 from lib.poses import read_poses
 from lib.predictor import Pose2MeshPredictor
 from lib.render.mesh_renderer import MeshRenderer
+from lib.runtime.failures import terminable
 from lib.runtime.memory import keep_freed_memory
 
 _MANY = 1000  # pictures, for the renderer's choice
@@ -67,7 +68,6 @@ def run_live(options: LiveOptions) -> Figures:
             warm_up(predictor, renderer)
             watch = stack.enter_context(Watch(source, find, options.every_frame))
             _loop(options, watch, lifter, renderer, show, recorder, figures)
-            figures.left_out = watch.newest.replaced
     print("\n".join(figures.summary()))
     if recorder is not None and options.output is not None and figures.pictures:
         print(f"Wrote {options.output}")
@@ -76,7 +76,7 @@ def run_live(options: LiveOptions) -> Figures:
 
 def _loop(options, watch: Watch, lifter: LiveLifter, renderer, show: Show | None, recorder, figures: Figures) -> None:
     """Picture after picture until there are no more, enough, or the user stops."""
-    start = time.perf_counter()
+    start, first = time.perf_counter(), None
     while options.frames is None or figures.pictures < options.frames:
         if options.seconds is not None and time.perf_counter() - start > options.seconds:
             return
@@ -86,6 +86,8 @@ def _loop(options, watch: Watch, lifter: LiveLifter, renderer, show: Show | None
                 return
             continue
         picture = _shown(options, sighting, lifter, renderer, figures)
+        first = sighting.shot.number if first is None else first
+        figures.left_out = sighting.shot.number - first + 1 - figures.pictures
         if recorder is not None:
             recorder.write(sighting.shot.number, picture)
         if show is not None and not show.show(picture):
@@ -120,6 +122,8 @@ def _check(options: LiveOptions) -> None:
         raise ValueError("--loop, --every_frame and --fps are for --video and --poses; a camera has its own time")
     if options.output is not None and options.output.suffix.lower() not in (".mp4", ".gif"):
         raise ValueError(f"--output {options.output}: give a film, .mp4 or .gif")
+    if options.output is not None and options.video is not None and options.output.resolve() == options.video.resolve():
+        raise ValueError(f"--output {options.output} is --video itself, which it would replace; give another name")
 
 
 def _finder(options: LiveOptions, stack: ExitStack) -> tuple[str | JointSet | Joints, Finder]:
@@ -168,8 +172,9 @@ def _computing():
 
 @contextmanager
 def _until_interrupted():
-    """Ctrl-C ends the block and nothing else."""
+    """Ctrl-C and SIGTERM end the block and nothing else."""
     try:
-        yield
+        with terminable():
+            yield
     except KeyboardInterrupt:
         print("\nStopped")

@@ -1,10 +1,10 @@
 """``demo/live.py`` and its parts: what comes late is left out, nothing waits, numbers are the predictor's."""
 
+import re
+import signal
 import sys
 import threading
 import time
-import urllib.error
-import urllib.request
 
 import cv2
 import numpy as np
@@ -17,7 +17,6 @@ from lib.demo.options import DemoOptions
 from lib.live.finding import FilePoses, Watch
 from lib.live.latest import Latest
 from lib.live.lifting import LiveLifter
-from lib.live.page import LivePage
 from lib.live.sources import BlackFrames, CameraSource, FilmSource, film_source
 from lib.poses import Frame, assign_tracks, read_poses
 from lib.predictor import Circumstances, Pose2MeshPredictor
@@ -182,49 +181,6 @@ def test_smoothing_knows_nothing_of_what_comes(predictor):
     assert np.abs(np.diff(one, axis=0)).mean() < 0.8 * np.abs(np.diff(rough, axis=0)).mean()
 
 
-def read(url, host=None):
-    request = urllib.request.Request(url, headers={} if host is None else {"Host": host})
-    return urllib.request.urlopen(request, timeout=WAIT)
-
-
-def next_jpeg(stream):
-    length = 0
-    while (line := stream.readline().strip()) or not length:
-        if line.lower().startswith(b"content-length:"):
-            length = int(line.split(b":")[1])
-    picture = cv2.imdecode(np.frombuffer(stream.read(length), np.uint8), cv2.IMREAD_COLOR)
-    stream.readline()
-    return int(picture.mean().round())
-
-
-def test_a_page_has_several_viewers_and_none_holds_it_up():
-    page = LivePage()
-    try:
-        page.show(np.full((8, 8, 3), 10, np.uint8))
-        assert b"stream.mjpg" in read(page.url).read()
-        first, second = (read(f"{page.url}stream.mjpg") for _ in range(2))
-        assert (next_jpeg(first), next_jpeg(second)) == (10, 10)
-        large = np.random.default_rng(0).integers(0, 255, (900, 1200, 3), np.uint8)
-        start = time.perf_counter()
-        for _ in range(20):  # 10 MB that ``second`` does not read
-            page.show(large)
-        assert time.perf_counter() - start < WAIT
-        first.close()
-        page.show(np.full((8, 8, 3), 90, np.uint8))
-        assert read(f"{page.url}newest.jpg").headers["Content-Type"] == "image/jpeg"
-        third = read(f"{page.url}stream.mjpg")
-        assert next_jpeg(third) == 90  # of others' ends and slowness it sees nothing
-        for path, host, code in (("nothing", None, 404), ("newest.jpg", "evil.example", 403)):
-            with pytest.raises(urllib.error.HTTPError) as error:
-                read(page.url + path, host)
-            assert error.value.code == code
-        with pytest.raises(OSError, match="cannot be had at 127.0.0.1"):
-            LivePage(port=int(page.url.rsplit(":")[-1].strip("/")))
-    finally:
-        page.close()
-    assert third.read() == b""  # streams end with the page
-
-
 def test_a_run_over_poses_of_a_file(tmp_path, capsys):
     film = tmp_path / "live.mp4"
     before = torch.get_num_threads(), sys.getswitchinterval()
@@ -242,6 +198,32 @@ def test_a_run_over_poses_of_a_file(tmp_path, capsys):
     assert body[:, 1].mean() > 160  # the first person comes from the left: in a mirror from the right
 
 
+@pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM])
+def test_a_film_is_complete_when_the_run_is_stopped(stop, tmp_path, capsys, monkeypatch):
+    """The signal comes while the third picture is drawn."""
+    drawn = []
+
+    def draw(picture, lines):
+        drawn.append(lines)
+        time.sleep(0.02)  # ten frames of the film
+        if len(drawn) == 3:
+            signal.raise_signal(stop)
+        return picture
+
+    monkeypatch.setattr("lib.live.running.draw_figures", draw)
+    film, before = tmp_path / "live.mp4", signal.getsignal(signal.SIGTERM)
+    words = ["--poses", str(POSES), "--fps", "500", "--show", "none", "--width", "160", "--renderer", "software"]
+    assert main([*words, "--loop", "--output", str(film)]) == 0
+    text = capsys.readouterr().out
+    assert "Stopped" in text
+    left_out = int(re.search(r"(\d+) came too fast", text)[1])
+    assert left_out > 5
+    assert signal.getsignal(signal.SIGTERM) == before
+    stream = cv2.VideoCapture(str(film))
+    assert 1 < sum(stream.read()[0] for _ in range(1000)) <= 3 + left_out
+    assert [path.name for path in tmp_path.iterdir()] == ["live.mp4"]
+
+
 @pytest.mark.parametrize(
     ("words", "problem"),
     [
@@ -250,6 +232,7 @@ def test_a_run_over_poses_of_a_file(tmp_path, capsys):
         (["--loop"], "a camera has its own time"),
         (["--poses", str(POSES), "--output", "live.avi"], "give a film"),
         (["--poses", str(POSES), "--port", "70000"], "--port is 0"),
+        (["--video", "a/../film.mp4", "--output", "film.mp4"], "is --video itself"),
     ],
 )
 def test_what_cannot_be_is_said(words, problem, capsys):
