@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 
 from lib.render.mesh_renderer import MeshRenderer
+from lib.render.shading import NumberColours
 from lib.units import MM_PER_M
 
 _INK = (40, 40, 40)
@@ -98,5 +99,5 @@ def draw_mesh(
     (centre, scale), shape = window, np.array(size)
     camera = np.concatenate([2 * MM_PER_M * scale / shape, -np.asarray(centre) / MM_PER_M])
     ground = np.full((size[1], size[0], 3), 255, dtype=np.uint8)
-    colour = (0.78, 0.78, 0.78) if errors is None else error_colours(errors, largest)
+    colour = (0.78, 0.78, 0.78) if errors is None else NumberColours(error_colours(errors, largest))
     return renderer.render(np.asarray(mesh, np.float64) / MM_PER_M, faces, ground, camera, colour)

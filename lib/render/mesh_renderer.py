@@ -16,7 +16,7 @@ import numpy as np
 
 from lib.render import opengl, software
 from lib.render.scene import Scene
-from lib.render.shading import person_colour, rotate_view, shade, vertex_normals
+from lib.render.shading import Colour, person_colour, rotate_view, shade, vertex_normals
 
 __all__ = ["BACKENDS", "MeshRenderer", "person_colour", "render_mesh", "rotate_view", "shade", "vertex_normals"]
 
@@ -64,7 +64,7 @@ class MeshRenderer:
         faces: np.ndarray,
         image: np.ndarray,
         camera: np.ndarray,
-        colour: tuple[float, float, float] | np.ndarray | None = None,
+        colour: Colour | None = None,
     ) -> np.ndarray:
         """Draw a mesh over a picture.
 
@@ -93,7 +93,7 @@ class MeshRenderer:
         faces: np.ndarray | Sequence[np.ndarray],
         image: np.ndarray,
         cameras: np.ndarray,
-        colours: Sequence[tuple[float, float, float] | np.ndarray] | None = None,
+        colours: Sequence[Colour] | None = None,
         depths: np.ndarray | None = None,
     ) -> np.ndarray:
         """Draw several people over a picture, nearer ones before farther ones.
@@ -133,7 +133,7 @@ class MeshRenderer:
         faces: np.ndarray | Sequence[np.ndarray],
         image: np.ndarray,
         cameras: np.ndarray,
-        colours: Sequence[tuple[float, float, float] | np.ndarray] | None = None,
+        colours: Sequence[Colour] | None = None,
         depths: np.ndarray | None = None,
     ) -> Iterator[tuple[np.ndarray, slice]]:
         """Add people to a picture one after the other; each is drawn once, in memory that their number does not change.

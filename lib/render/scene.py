@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from lib.render.shading import person_colour, shade
+from lib.render.shading import Colour, person_colour, shade
 from lib.render.software import Area, faces_of_each, pixel_area
 
 _DEPTH = 0.9  # z of the farthest point; of the nearest one -0.9
@@ -30,7 +30,7 @@ class Scene:
         faces: np.ndarray | Sequence[np.ndarray],
         image: np.ndarray,
         cameras: np.ndarray,
-        colours: Sequence[tuple[float, float, float] | np.ndarray] | None,
+        colours: Sequence[Colour] | None,
         depths: np.ndarray | None,
     ):
         self._meshes = [mesh if mesh.dtype.kind == "f" else mesh.astype(np.float64) for mesh in map(np.asarray, meshes)]

@@ -5,6 +5,7 @@ Frame: x right, y down, z away from the viewer. Colours are (red, green, blue) i
 
 import colorsys
 import random
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -12,7 +13,17 @@ import numpy as np
 _LIGHTS = ((np.array([-0.60, -0.60, -0.55]), 0.66), (np.array([0.85, -0.05, -0.35]), 0.16))
 _AMBIENT_TOP, _AMBIENT_BOTTOM = 0.40, 0.22
 _GLOSS, _GLOSS_POWER = 0.16, 24.0
-_PLAIN = 0.65  # share of a vertex's own colour that no shadow takes
+_PLAIN = 0.65  # share of a number's colour that no shadow takes
+
+
+@dataclass(frozen=True)
+class NumberColours:
+    """Colours (V, 3), red, green, blue in 0..1, of vertices that stand for numbers: light changes them by little."""
+
+    values: np.ndarray
+
+
+Colour = tuple[float, float, float] | np.ndarray | NumberColours  # of a mesh, or of its vertices (V, 3)
 
 
 def person_colour(index: int = 0, seed: int = 0) -> tuple[float, float, float]:
@@ -51,11 +62,8 @@ def vertex_normals(vertices: np.ndarray, faces: np.ndarray) -> np.ndarray:
     return normals / np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-12)
 
 
-def shade(vertices: np.ndarray, faces: np.ndarray, colour: tuple[float, float, float] | np.ndarray) -> np.ndarray:
-    """Vertex colours (V, 3) in 0..1 under two lights, sky light from above and a slight gloss.
-
-    Colours (V, 3) of single vertices stand for numbers: light changes them by little and without gloss.
-    """
+def shade(vertices: np.ndarray, faces: np.ndarray, colour: Colour) -> np.ndarray:
+    """Vertex colours (V, 3) in 0..1 under two lights, sky light from above and a slight gloss, which numbers lack."""
     normals = vertex_normals(vertices, faces)
     up = 0.5 - 0.5 * normals[:, 1]
     light = _AMBIENT_BOTTOM + (_AMBIENT_TOP - _AMBIENT_BOTTOM) * up
@@ -65,6 +73,6 @@ def shade(vertices: np.ndarray, faces: np.ndarray, colour: tuple[float, float, f
         light = light + strength * np.clip(normals @ direction, 0, None)
         halfway = direction + np.array([0.0, 0.0, -1.0])
         gloss += strength * np.clip(normals @ (halfway / np.linalg.norm(halfway)), 0, None) ** _GLOSS_POWER
-    if np.ndim(colour) == 2:
-        return np.clip((_PLAIN + (1 - _PLAIN) * np.clip(light, 0, 1))[:, None] * np.asarray(colour), 0, 1)
+    if isinstance(colour, NumberColours):
+        return np.clip((_PLAIN + (1 - _PLAIN) * np.clip(light, 0, 1))[:, None] * colour.values, 0, 1)
     return np.clip(light[:, None] * np.asarray(colour) + _GLOSS * gloss[:, None], 0, 1)

@@ -85,9 +85,10 @@ def test_tester_follows_the_weights(pose2mesh, settings, tmp_path, capsys):
     assert "DATASET.input_scale: common, as" in capsys.readouterr().out
     own, found = (json.loads((path / "result" / "metrics.json").read_text()) for path in (pose2mesh, tested))
     assert found["millimetres"] == pytest.approx(own["millimetres"], rel=1e-5)
-    # both say which weights these are of, and nothing else more than before
+    # both say which weights these are of, and the test what was tested and how
     assert found["weights"] == own["weights"] == identity(pose2mesh / "checkpoint" / "final.pth.tar", 1)
-    assert set(found) == {"dataset", "samples", "setting", "millimetres", "metrics", "weights"}
+    more = {"joints", "predictor", "settings"}
+    assert set(found) == {"dataset", "samples", "setting", "millimetres", "metrics", "weights"} | more
     # without following it would be another number
     tester = base.Tester(cfg, Options(experiment=tmp_path))
     tester.test(0, tester.stage.trained_model(load_checkpoint(pose2mesh)))
