@@ -95,10 +95,12 @@ def build_page(sessions: Sessions):
         def close(request: gr.Request) -> None:
             sessions.close(request.session_hash)
 
-        files.upload(uploaded, files, preprocess=False, **quiet)
-        cancel.click(stop, queue=False, **quiet)
+        # past the queue: where a queued event ends as "Lift" is pressed, gradio's page misses all that follows
+        beside = {"queue": False, **quiet}
+        files.upload(uploaded, files, preprocess=False, **beside)
+        cancel.click(stop, **beside)
         of_picture = [shown[name] for name in _TABS[:_OF_PICTURES]]
-        picture.input(choose, picture, of_picture, preprocess=False, **quiet)
+        picture.input(choose, picture, of_picture, preprocess=False, **beside)
         blocks.unload(close)
         gr.HTML(
             f'<div class="p2m-foot">Films of up to {frames} frames. Files are removed when the page is closed. '
