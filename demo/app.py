@@ -8,7 +8,6 @@ Listens on this machine alone, and needs no network. demo/README.md has more.
 
 import argparse
 import functools
-import os
 import sys
 from pathlib import Path
 
@@ -17,8 +16,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from lib.app.jobs import Limits
 from lib.app.server import ServerOptions, serve_app
 from lib.demo.options import DemoOptions
-from lib.messages import one_line
 from lib.render.mesh_renderer import BACKENDS
+from lib.runtime.startup import exit_code
 from lib.settings.setting import FLOAT32, PRECISIONS
 
 
@@ -63,16 +62,8 @@ def main(arguments: list[str] | None = None) -> int:
     )
     options = ServerOptions(args.host, args.port, int(1e6 * args.max_upload), 60 * args.keep, args.open)
     limits = Limits(int(args.max_frames), 60 * args.max_minutes, 1e6 * args.max_results)
-    try:
-        serve_app(base, options, limits, functools.partial(print, flush=True))
-    except (ValueError, OSError) as error:
-        if os.environ.get("POSE2MESH_TRACEBACK"):
-            raise
-        print(f"error: {one_line(error)}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        pass
-    return 0
+    code = exit_code(lambda: serve_app(base, options, limits, functools.partial(print, flush=True)))
+    return 0 if code == 130 else code  # Ctrl-C is how it ends
 
 
 if __name__ == "__main__":

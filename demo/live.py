@@ -10,18 +10,16 @@ More: demo/README.md
 """
 
 import argparse
-import os
 import sys
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from lib.runtime.startup import imports_kept
+from lib.runtime.startup import exit_code, imports_kept
 
 with imports_kept():
     from lib.joints.tables import JOINT_SETS
     from lib.live.options import LIVE_SMOOTHING, SHOWS, LiveOptions
-    from lib.messages import one_line
     from lib.poses.detectors import TOOLS
     from lib.render.mesh_renderer import BACKENDS
     from lib.settings.setting import PRECISIONS, SURFACES
@@ -97,19 +95,13 @@ def _add_network(add) -> None:
 
 def main(arguments: list[str] | None = None) -> int:
     options = parse_arguments(arguments)
-    try:
+
+    def run() -> None:
         with imports_kept():
             from lib.live.running import run_live
         run_live(options)
-    except KeyboardInterrupt:
-        print("\nStopped", file=sys.stderr)
-        return 130
-    except (ValueError, OSError, RuntimeError, MemoryError, OverflowError) as error:
-        if os.environ.get("POSE2MESH_TRACEBACK"):
-            raise
-        print(f"error: {one_line(error) or type(error).__name__}", file=sys.stderr)
-        return 2
-    return 0
+
+    return exit_code(run)
 
 
 if __name__ == "__main__":

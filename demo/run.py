@@ -14,7 +14,6 @@ SMPL or MANO files are in place, the open weights with their open models otherwi
 """
 
 import argparse
-import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -22,7 +21,7 @@ from typing import TypeVar
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from lib.runtime.startup import imports_kept
+from lib.runtime.startup import exit_code, imports_kept
 
 with imports_kept():
     from lib.demo.options import PICTURE_FORMATS, SEQUENCE_FORMATS, SMOOTHING, DemoOptions
@@ -163,16 +162,13 @@ def _numbers(name: str, text: str | None, kind: Callable[[str], _Number]) -> tup
 
 def main(arguments: list[str] | None = None) -> int:
     args = parse_arguments(arguments)
-    try:
+
+    def run() -> None:
         from lib.demo.command import run_demo
 
         run_demo(options_from(args))
-    except (ValueError, OSError, RuntimeError, MemoryError, OverflowError) as error:
-        if os.environ.get("POSE2MESH_TRACEBACK"):
-            raise
-        print(f"error: {one_line(error) or type(error).__name__}", file=sys.stderr)
-        return 2
-    return 0
+
+    return exit_code(run)
 
 
 if __name__ == "__main__":

@@ -32,6 +32,7 @@ from lib.joints.lookup import get_joint_set
 from lib.mesh.mesh_model import load_mesh_model
 from lib.render.mesh_renderer import MeshRenderer
 from lib.render.poses import draw_pose
+from lib.render.shading import vertical_turn
 
 SIZE, FILLED = 1000, 0.86  # pixels of the pictures, and the share of them that the motion takes
 DISTANCE, ELEVATION = 5.0, 5.0  # metres and degrees
@@ -89,8 +90,7 @@ def panels(joints: np.ndarray, found: np.ndarray, true: np.ndarray, faces: np.nd
     paper = np.full((PANEL, PANEL, 3), PAPER, np.uint8)
     joint_set = get_joint_set("coco")
     drawn = [draw_pose(paper, joint_set.add_derived(joints) * PANEL / SIZE, joint_set)]
-    angle = np.deg2rad(SIDE)
-    turn = np.array([[np.cos(angle), 0, np.sin(angle)], [0, 1, 0], [-np.sin(angle), 0, np.cos(angle)]])
+    turn = vertical_turn(SIDE)
     centre, camera = np.array([0.0, 0.0, DISTANCE]), np.array([2 * focal / SIZE, 2 * focal / SIZE, 0, 0])
     for body, turned, colour in ((found, False, 0), (found, True, 0), (true, True, 1)):
         scene = (body - centre) @ turn.T + centre if turned else body

@@ -12,7 +12,6 @@ are not filled in, people not selected by their scores, left hands not mirrored,
 """
 
 import json
-from collections.abc import Iterator
 from dataclasses import dataclass, fields
 from pathlib import Path
 
@@ -25,10 +24,11 @@ from lib.units import MM_PER_M
 
 from .array_camera import camera_crop, crop_to_image_camera, fit_weak_perspective
 from .inputs import check_poses
+from .of_people import OfPeople
 
 
 @dataclass(frozen=True)
-class ArrayPrediction:
+class ArrayPrediction(OfPeople):
     """Results for B poses, float32 arrays: the attributes of ``MeshPrediction`` that a network alone gives.
 
     ``len``, indices, masks and loops are people, as there; an item of a loop is one person, without the first axis.
@@ -42,18 +42,8 @@ class ArrayPrediction:
     box: np.ndarray
     residual: np.ndarray
 
-    def __len__(self) -> int:
-        if self.mesh.ndim == 2:
-            raise TypeError("the prediction of one person has no length")
-        return len(self.mesh)
-
-    def __getitem__(self, people) -> "ArrayPrediction":
-        if self.mesh.ndim == 2:
-            raise TypeError("the prediction of one person cannot be indexed; index the one of all people")
+    def _chosen(self, people) -> "ArrayPrediction":
         return ArrayPrediction(*(values[people] for values in self.to_numpy().values()))
-
-    def __iter__(self) -> Iterator["ArrayPrediction"]:
-        return (self[person] for person in range(len(self)))
 
     def to_numpy(self) -> dict[str, np.ndarray]:
         """The attributes by name, e.g. for ``numpy.savez(path, **prediction.to_numpy())``."""

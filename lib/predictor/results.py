@@ -1,6 +1,5 @@
 """What the predictor gives back."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass, fields
 
 import numpy as np
@@ -8,9 +7,11 @@ import torch
 
 from lib.geometry.camera_fit import crop_to_image_camera
 
+from .of_people import OfPeople
+
 
 @dataclass(frozen=True)
-class MeshPrediction:
+class MeshPrediction(OfPeople):
     """Results for B poses: float32 tensors on the CPU. Frame: x right, y down, z away from the camera.
 
     As in files and in ``lib.export.PeopleArrays``, joints are millimetres, meshes and cameras metres.
@@ -56,19 +57,9 @@ class MeshPrediction:
     principal: torch.Tensor
     left: torch.Tensor
 
-    def __len__(self) -> int:
-        if self.mesh.ndim == 2:
-            raise TypeError("the prediction of one person has no length")
-        return len(self.mesh)
-
-    def __getitem__(self, people) -> "MeshPrediction":
-        if self.mesh.ndim == 2:
-            raise TypeError("the prediction of one person cannot be indexed; index the one of all people")
+    def _chosen(self, people) -> "MeshPrediction":
         people = torch.as_tensor(people) if isinstance(people, list | np.ndarray) else people
         return MeshPrediction(*(getattr(self, field.name)[people] for field in fields(self)))
-
-    def __iter__(self) -> Iterator["MeshPrediction"]:
-        return (self[person] for person in range(len(self)))
 
     def to_numpy(self) -> dict[str, np.ndarray]:
         """The attributes as arrays by name, e.g. for ``numpy.savez(path, **prediction.to_numpy())``."""

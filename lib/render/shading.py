@@ -47,9 +47,13 @@ def rotate_view(vertices: np.ndarray, degrees: float = 90.0) -> np.ndarray:
         (V, 3); drawn under the same camera it stands at the same place.
     """
     centre = (vertices.min(axis=0) + vertices.max(axis=0)) / 2
-    angle = np.deg2rad(degrees)
-    rotation = np.array([[np.cos(angle), 0, np.sin(angle)], [0, 1, 0], [-np.sin(angle), 0, np.cos(angle)]])
-    return (vertices - centre) @ rotation.T + centre
+    return (vertices - centre) @ vertical_turn(degrees).T + centre
+
+
+def vertical_turn(degrees: float) -> np.ndarray:
+    """The rotation (3, 3) about the vertical axis that brings what was at the right of the picture to the viewer."""
+    cos, sin = np.cos(np.deg2rad(degrees)), np.sin(np.deg2rad(degrees))
+    return np.array([[cos, 0, sin], [0, 1, 0], [-sin, 0, cos]])
 
 
 def vertex_normals(vertices: np.ndarray, faces: np.ndarray) -> np.ndarray:

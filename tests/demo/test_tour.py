@@ -2,6 +2,7 @@
 
 import ast
 import re
+import runpy
 import sys
 
 import nbformat
@@ -44,11 +45,12 @@ def test_links_lead_somewhere():
 
 
 @pytest.mark.parametrize("folder", [ROOT, ROOT / "demo"])
-def test_starts_in_either_folder(folder, monkeypatch):
+def test_starts_in_either_folder(folder, monkeypatch, tmp_path):
     monkeypatch.chdir(folder)
     monkeypatch.setattr("sys.path", list(sys.path))
-    found = {}
-    exec(nbformat.reads(TEXT, as_version=4).cells[1].source, found)
+    cell = tmp_path / "cell.py"
+    cell.write_text(nbformat.reads(TEXT, as_version=4).cells[1].source, encoding="utf-8")
+    found = runpy.run_path(str(cell))
     assert found["ROOT"] == ROOT
     assert sys.path[0] == str(ROOT)
 
