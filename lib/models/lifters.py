@@ -9,6 +9,9 @@ have
 
 Its builder reads from the settings what it likes: MODEL.posenet_width, _stages and _dropout are those of ``mlp``.
 Names in its state dict start neither with ``module.`` nor with ``pose_lifter.``, which mean something else in files.
+``temporal`` alone is another kind: it takes sequences (`lib.models.temporal`), and MODEL.name posenet with
+DATASET.window trains and tests it (`lib.core.sequence_stage`).
+
 For ONNX it is taken as it is (``lib.models.export.export_form``), so its operators have to be exportable, with any
 batch size: ``torch.nn.MultiheadAttention`` is not, ``scaled_dot_product_attention`` is.
 """
@@ -18,10 +21,13 @@ from collections.abc import Callable
 from torch import nn
 
 from lib.models.posenet import build_posenet
+from lib.models.temporal import build_temporal
 from lib.settings.config import Config
+from lib.settings.setting import TEMPORAL
 
 LIFTERS: dict[str, Callable[[Config], nn.Module]] = {
     "mlp": build_posenet,
+    TEMPORAL: build_temporal,
 }
 
 

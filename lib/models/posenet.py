@@ -124,11 +124,15 @@ class PoseNet(nn.Module):
             return self.mirror.averaged(self._lift, pose2d)
         return self._lift(pose2d)
 
-    def _lift(self, pose2d: Tensor) -> Tensor:
+    def hidden(self, pose2d: Tensor) -> Tensor:
+        """The units (B, width) in front of the last layer, of standardised 2D joints (B, 2J)."""
         x = self.w1(pose2d)
         for stage in self.linear_stages:
             x = stage(x)
-        return self.w2(x)
+        return x
+
+    def _lift(self, pose2d: Tensor) -> Tensor:
+        return self.w2(self.hidden(pose2d))
 
 
 def build_posenet(cfg: Config) -> PoseNet:

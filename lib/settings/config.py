@@ -38,6 +38,9 @@ class DatasetConfig:
     # new: pelvis and neck of noisy training input from noisy joints, as in tests, instead of clean ones (COCO joints)
     derive_noisy: bool = setting(False, resume=True)
     zero_hands: bool = setting(False, resume=True)  # new: AMASS: hand joints at rest, not at SMPL+H's finger angles
+    # new: frames, at 30 per second, of the windows that training samples are; tests take whole clips. 0, as published:
+    # samples are single frames
+    window: int = setting(0, least=0, most=4096, resume=True, tested="samples")
     # new: how 2D input is normalised: axis = x and y each by their own spread, as published; common = both by one
     # number, which keeps the pose's proportions
     input_scale: Literal["axis", "common"] = setting("axis", resume=True, fits=BOTH, follow=True)
@@ -58,6 +61,11 @@ class ModelConfig:
     # new: auto = licensed files when present, else the open models; see lib/mesh/mesh_model.py
     body: str = setting("auto", resume=True, fits=BOTH, tested="samples")
     lifter: str = setting("mlp", resume=True, fits=BOTH)  # new: network that lifts joints, see lib/models/lifters.py
+    # new: of the temporal lifter: features, blocks, heads of the attention, and the longest sequence of one call, frames
+    temporal_width: int = setting(256, least=8, most=4096, resume=True, fits=BOTH)
+    temporal_blocks: int = setting(5, least=1, most=64, resume=True, fits=BOTH)
+    temporal_heads: int = setting(4, least=1, most=64, resume=True, fits=BOTH)
+    temporal_frames: int = setting(81, least=2, most=4096, resume=True, fits=BOTH)
     posenet_width: int = setting(4096, least=1, most=16384, resume=True, fits=BOTH)  # new
     posenet_stages: int = setting(2, least=1, most=64, resume=True, fits=BOTH)  # new
     posenet_dropout: float = setting(0.5, form="share", fits=())  # new

@@ -10,6 +10,8 @@ POSENET, POSE2MESH = "posenet", "pose2mesh_net"
 BOTH = (POSENET, POSE2MESH)
 # whether a stage makes meshes: all that others than lib/core/stages.py know of what its name means
 WITH_MESH = {POSENET: False, POSE2MESH: True}
+# the lifter that takes sequences, see lib/models/temporal.py
+TEMPORAL = "temporal"
 # which mesh comes out: the network's vertices, the body model's surface fitted to them, that refined to the 2D joints
 NETWORK, FITTED, REFINED = SURFACES = ("network", "fitted", "refined")
 # what products round their factors to in predictions, see lib/models/precision.py
