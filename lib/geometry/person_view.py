@@ -14,8 +14,8 @@ from torch.nn import functional as F
 
 from lib.geometry.crops import standardise
 
-# Standard deviations in frames, at 30 per second, of the Gaussians that direction and size are smoothed with: slow enough
-# not to carry a detector's jitter into what is turned and scaled by them.
+# Standard deviations in frames, at 30 per second, of the Gaussians that direction and size are smoothed with: slow
+# enough not to carry a detector's jitter into what is turned and scaled by them.
 _DIRECTION, _SIZE = 4.0, 6.0
 _TAIL = 2.0  # standard deviations that a Gaussian reaches to either side
 _NEAREST = 0.05  # least cosine of an angle to the line of sight: who is seen further from it is behind the camera

@@ -2,8 +2,8 @@
 
 A small transformer over time corrects what a single-frame lifter says of each frame, whose pose and hidden units it is
 given. Not of the paper; the idea of many frames is VideoPose3D's (CVPR 2019), attention over time PoseFormer's (ICCV
-2021), the learned bias of relative places in time that of T5. Time enters by these biases alone, so a sequence may begin
-anywhere and be shorter than the lifter's reach.
+2021), the learned bias of relative places in time that of T5. Time enters by these biases alone, so a sequence may
+begin anywhere and be shorter than the lifter's reach.
 """
 
 from typing import NamedTuple
@@ -118,7 +118,7 @@ class TemporalLifter(nn.Module):
         return self._placed(view, single.float(), self.head(self.norm(x)).float())
 
     def _placed(self, view: PersonView, single: Tensor, change: Tensor) -> LiftedFrames:
-        """The single frames' joints (B, T, 3J), metres, with the transformer's output, in the picture's camera frame."""
+        """The single frames' joints (B, T, 3J), metres, with the transformer's output, in the camera frame."""
         joints, place = change.split([3 * self.joint_num, 3], dim=2)
         joints = (single + _JOINTS_UNIT * joints).unflatten(2, (-1, 3))
         joints = view.to_camera(joints - joints[:, :, self.root, None])

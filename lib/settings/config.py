@@ -61,7 +61,7 @@ class ModelConfig:
     # new: auto = licensed files when present, else the open models; see lib/mesh/mesh_model.py
     body: str = setting("auto", resume=True, fits=BOTH, tested="samples")
     lifter: str = setting("mlp", resume=True, fits=BOTH)  # new: network that lifts joints, see lib/models/lifters.py
-    # new: of the temporal lifter: features, blocks, heads of the attention, and the longest sequence of one call, frames
+    # new: of the temporal lifter: features, blocks, heads of the attention, and the most frames of one call
     temporal_width: int = setting(256, least=8, most=4096, resume=True, fits=BOTH)
     temporal_blocks: int = setting(5, least=1, most=64, resume=True, fits=BOTH)
     temporal_heads: int = setting(4, least=1, most=64, resume=True, fits=BOTH)
