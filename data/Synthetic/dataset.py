@@ -6,46 +6,41 @@ The test split of the body is the open benchmark: real motion of held-out CMU su
 seeded camera and shape per pose. The hand's test split is a seeded draw from its prior.
 """
 
-import math
+from pathlib import Path
 
 import numpy as np
 import torch
 
 from data.Synthetic.benchmark import read_benchmark
+from data.Synthetic.limbs import PARTS, UPPER_BODY, mix_parts
 from data.Synthetic.split import HELDOUT_SUBJECTS
+from data.Synthetic.views import FOCAL, PRINCPT, TEST_STREAM, draw_views, look_at_rotations
 from lib import ROOT
 from lib.body.hand_prior import HandPosePrior
 from lib.body.pose_prior import PosePrior, mirror_pose
 from lib.datasets.input2d import Sources2D
 from lib.datasets.pose_dataset import PoseDataset, stream
 from lib.datasets.storage.motion_files import SMPL_POSE, find_motion, read_motion
-from lib.settings.config import Config
-
-FOCAL, PRINCPT = 1500.0, 500.0  # pixels; only perspective distortion survives the normalisation of the input
-LATERAL = 0.15  # the person stands up to this share of the distance beside the optical axis
-BETAS = 10
-TEST_STREAM = 2020  # the benchmark's cameras and shapes never depend on --seed
-UPPER_BODY = (3, 6, 9, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23)  # spine, head and arms in SMPL's order
-PARTS = ((13, 16, 18, 20, 22), (14, 17, 19, 21, 23), (1, 4, 7, 10), (2, 5, 8, 11), (12, 15))  # arms, legs, head
+from lib.settings.config import Config, SyntheticConfig
 
 
-def look_at_rotations(azimuth: torch.Tensor, elevation: torch.Tensor, roll: torch.Tensor) -> torch.Tensor:
-    """World-to-camera rotations of cameras that look at the origin.
+def motion_files(settings: SyntheticConfig) -> list[Path]:
+    """The files that SYNTHETIC.motion names; those of held-out subjects are left out.
 
-    Args:
-        azimuth, elevation, roll: (B,) radians; the world is z up, elevation 0 is level.
-
-    Returns:
-        (B, 3, 3), rows right, down, forward.
+    Raises:
+        FileNotFoundError: an entry names none.
     """
-    cos_e = elevation.cos()
-    forward = -torch.stack([cos_e * azimuth.cos(), cos_e * azimuth.sin(), elevation.sin()], dim=-1)
-    up = torch.zeros_like(forward)
-    up[:, 2] = 1.0
-    right = torch.nn.functional.normalize(torch.linalg.cross(forward, up), dim=-1)
-    down = torch.linalg.cross(forward, right)
-    cos_r, sin_r = roll.cos()[:, None], roll.sin()[:, None]
-    return torch.stack([cos_r * right + sin_r * down, cos_r * down - sin_r * right, forward], dim=1)
+    files = []
+    for entry in settings.motion:
+        path = ROOT / entry
+        found = find_motion(path) if path.is_dir() else [path]
+        if not found or not path.exists():
+            raise FileNotFoundError(
+                f"SYNTHETIC.motion: no *_poses.npz in {path}; data/README.md says how to convert CMU clips, "
+                "or leave the list empty to train on the pose prior alone"
+            )
+        files += [file for file in found if file.parent.name not in HELDOUT_SUBJECTS]
+    return files
 
 
 class Synthetic(PoseDataset):
@@ -75,16 +70,7 @@ class Synthetic(PoseDataset):
 
     def _load_motion(self) -> torch.Tensor | None:
         """Training poses (N, 72) of the motion files; held-out subjects are left out."""
-        files = []
-        for entry in self.settings.motion:
-            path = ROOT / entry
-            found = find_motion(path) if path.is_dir() else [path]
-            if not found or not path.exists():
-                raise FileNotFoundError(
-                    f"SYNTHETIC.motion: no *_poses.npz in {path}; data/README.md says how to convert CMU clips, "
-                    "or leave the list empty to train on the pose prior alone"
-                )
-            files += [file for file in found if file.parent.name not in HELDOUT_SUBJECTS]
+        files = motion_files(self.settings)
         if not files:
             return None
         return torch.from_numpy(np.concatenate([read_motion(file).poses for file in files]))
@@ -112,14 +98,12 @@ class Synthetic(PoseDataset):
             chosen = torch.randint(len(self.motion), (count,), generator=generator)
             from_prior = torch.rand(count, generator=generator) < self.prior_share
             pose = torch.where(from_prior[:, None], pose, self.motion[chosen])
+        joints = pose.view(count, -1, 3)
         if settings.mix_limbs > 0:
-            other = pose[torch.randperm(count, generator=generator)].view(count, -1, 3)
-            mixed = pose.view(count, -1, 3).clone()
-            mixed[:, UPPER_BODY] = other[:, UPPER_BODY]
-            use = torch.rand(count, generator=generator) < settings.mix_limbs
-            pose = torch.where(use[:, None], mixed.flatten(1), pose)
+            joints = mix_parts(joints, (UPPER_BODY,), settings.mix_limbs, generator)
         if settings.mix_parts > 0:
-            pose = self._mix_parts(pose, generator)
+            joints = mix_parts(joints, PARTS, settings.mix_parts, generator)
+        pose = joints.flatten(1)
         if settings.pose_noise > 0:
             pose = pose + settings.pose_noise * torch.randn(pose.shape, generator=generator)
         if settings.mirror:
@@ -127,46 +111,17 @@ class Synthetic(PoseDataset):
             pose = torch.where(mirror[:, None], mirror_pose(pose), pose)
         return pose
 
-    def _mix_parts(self, pose: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
-        """Poses (B, 72) whose arms, legs and heads come, each with a probability of its own, from another pose."""
-        joints = pose.view(len(pose), -1, 3)
-        mixed = joints.clone()
-        for part in PARTS:
-            other = joints[torch.randperm(len(pose), generator=generator)]
-            use = torch.rand(len(pose), generator=generator) < self.settings.mix_parts
-            mixed[:, part] = torch.where(use[:, None, None], other[:, part], joints[:, part])
-        return mixed.flatten(1)
-
     def _draw_views(self, count: int, generator: torch.Generator) -> dict[str, torch.Tensor]:
         """Shapes and cameras."""
-        settings = self.settings
-
-        def uniform(low, high):
-            return low + (high - low) * torch.rand(count, generator=generator)
-
-        def angle(degrees):
-            return uniform(-math.radians(degrees), math.radians(degrees))
-
-        azimuth, elevation, roll = angle(settings.azimuth), angle(settings.elevation), angle(settings.roll)
-        distance = uniform(*settings.distance)
-        trans = torch.stack([distance * uniform(-LATERAL, LATERAL), distance * uniform(-LATERAL, LATERAL), distance], 1)
-        betas = settings.beta_std * torch.randn(count, BETAS, generator=generator)
-        if settings.any_view_share > 0:
-            # drawn last, so that shapes, distances and azimuths are those of the same seed without it
-            wide = torch.rand(count, generator=generator) < settings.any_view_share
-            low, high = map(math.radians, settings.view_elevation)
-            elevation = torch.where(wide, uniform(low, high), elevation)
-            turned = torch.rand(count, generator=generator) < settings.turned_share
-            tilt = math.radians(settings.view_roll) * torch.randn(count, generator=generator)
-            roll = torch.where(wide, torch.where(turned, angle(180.0), tilt), roll)
-        rotation = look_at_rotations(azimuth, elevation, roll)
+        views = draw_views(self.settings, count, generator)
+        rotation = look_at_rotations(views.azimuth, views.elevation, views.roll)
         if self.hand:
             # hands are drawn in the camera frame, within arm's reach of it
             rotation = torch.eye(3).expand(count, 3, 3)
         return {
-            "betas": betas,
+            "betas": views.betas,
             "cam_R": rotation,
-            "trans": trans,
+            "trans": views.trans,
             "focal": torch.full((count, 2), FOCAL),
             "princpt": torch.full((count, 2), PRINCPT),
         }

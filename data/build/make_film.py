@@ -20,7 +20,7 @@ import torch
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from data.Synthetic.dataset import look_at_rotations
+from data.Synthetic.views import look_at_rotations
 from lib import ROOT
 from lib.body.lbs import lbs
 from lib.demo.command import run_demo

@@ -22,7 +22,7 @@ from scipy.spatial.transform import Rotation
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from data.Synthetic.benchmark import read_benchmark
-from data.Synthetic.dataset import BETAS, FOCAL, PRINCPT, look_at_rotations
+from data.Synthetic.views import BETAS, FOCAL, PRINCPT, look_at_rotations
 from lib.body.hand_prior import HandPosePrior
 from lib.datasets.pose_dataset import stream
 from lib.datasets.posed import Posed, PosedBodies

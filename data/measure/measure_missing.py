@@ -17,7 +17,8 @@ import torch
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from data.Synthetic.dataset import FOCAL, PRINCPT, Synthetic
+from data.Synthetic.dataset import Synthetic
+from data.Synthetic.views import FOCAL, PRINCPT
 from lib.datasets.pose_dataset import stream
 from lib.datasets.posed import Posed, PosedBodies
 from lib.joints.joint_set import JointSet

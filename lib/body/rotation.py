@@ -91,6 +91,29 @@ def matrix_to_axis_angle(matrix: torch.Tensor) -> torch.Tensor:
     return torch.where(tiny, torch.full_like(sine, 2.0), 2.0 * torch.atan2(sine, w) / sine) * vector
 
 
+def axis_angle_between(start: torch.Tensor, end: torch.Tensor, share: torch.Tensor) -> torch.Tensor:
+    """Rotations on the way from one to another: normalised linear interpolation of quaternions, the short way.
+
+    Args:
+        start, end: (..., 3) axis-angle, radians, not more than half a turn apart.
+        share: (..., 1) from 0, the start, to 1, the end.
+
+    Returns:
+        (..., 3) axis-angle, angle in [0, pi].
+    """
+    quaternions = []
+    for turn in (start, end):
+        half = turn.norm(dim=-1, keepdim=True) / 2
+        quaternions.append(torch.cat([half.cos(), 0.5 * torch.special.sinc(half / torch.pi) * turn], dim=-1))
+    first, second = quaternions
+    second = torch.where((first * second).sum(dim=-1, keepdim=True) < 0, -second, second)
+    between = torch.lerp(first, second, share)
+    between = torch.where(between[..., :1] < 0, -between, between)
+    w, vector = between[..., :1], between[..., 1:]
+    sine = vector.norm(dim=-1, keepdim=True)
+    return vector * torch.where(sine > 1e-9, 2 * torch.atan2(sine, w) / sine.clamp_min(1e-9), 2.0)
+
+
 def rotate_root(rotation: torch.Tensor, axis_angle: torch.Tensor) -> torch.Tensor:
     """A root rotation seen after turning the world: axis-angle of ``rotation @ matrix(axis_angle)``.
 

@@ -7,7 +7,7 @@ from lib.checkpoints.checkpoint import Checkpoint
 from lib.checkpoints.files import load_checkpoint
 from lib.checkpoints.finding import find_checkpoint, weights_path
 from lib.settings.config import Config
-from lib.settings.setting import POSENET
+from lib.settings.setting import POSENET, TEMPORAL
 
 
 def starting_weights(
@@ -26,7 +26,7 @@ def starting_weights(
     if cfg.TRAIN.init_path:
         initial = load_checkpoint(find_checkpoint(cfg.TRAIN.init_path, experiment, root, "TRAIN.init_path"))
         cfg = initial.adapted(cfg)
-    if cfg.MODEL.with_mesh and cfg.MODEL.posenet_pretrained:
+    if (cfg.MODEL.with_mesh or cfg.MODEL.lifter == TEMPORAL) and cfg.MODEL.posenet_pretrained:
         path = weights_path(cfg.MODEL.posenet_path, cfg, POSENET, "MODEL.posenet_path", experiment, root)
         posenet = load_checkpoint(path).posenet
         cfg = posenet.adapted(cfg)

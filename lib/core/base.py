@@ -15,7 +15,8 @@ from lib.checkpoints.starting import starting_weights
 from lib.core.epoch_log import TensorBoardLog, log_epoch, restore_rows
 from lib.core.optim import build_optimizer, build_scheduler, current_lr, resume_optimizer, resume_text, step_scheduler
 from lib.core.plots import save_plot
-from lib.core.stages import NO_SURFACE_ERROR, STAGES
+from lib.core.stage_choice import build_stage
+from lib.core.stages import NO_SURFACE_ERROR
 from lib.core.tester import Options, Tester, build_dataset
 from lib.datasets.batch import Batch
 from lib.datasets.loader import BatchLoader
@@ -47,7 +48,7 @@ class Trainer:
         self.dataset = build_dataset(cfg, options, "train")
         if len(self.dataset) < 2:
             raise ValueError(f"training needs at least two samples, the data set has {len(self.dataset)}")
-        self.stage = STAGES[cfg.MODEL.name](cfg, self.dataset.mesh_model)
+        self.stage = build_stage(cfg, self.dataset.mesh_model)
         if distributed.is_main():
             print(f"==> Preparing {cfg.MODEL.name} MODEL...")
         self.model = self.stage.build_model(initial, posenet) if resumed is None else self.stage.trained_model(resumed)
@@ -127,6 +128,8 @@ class Trainer:
         loss, terms = self.stage.loss(model, batch, epoch)
         self.optimizer.zero_grad()
         loss.backward()
+        if self.cfg.TRAIN.clip_norm:
+            torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.cfg.TRAIN.clip_norm)
         self.optimizer.step()
         return loss.detach(), terms
 

@@ -9,11 +9,12 @@ import torch
 from tqdm import tqdm
 
 from lib import ROOT
-from lib.core.stages import NO_SURFACE_ERROR, STAGES
+from lib.core.stage_choice import build_stage
+from lib.core.stages import NO_SURFACE_ERROR
 from lib.datasets.batch import Batch
 from lib.datasets.loader import BatchLoader
 from lib.datasets.mixing import MultipleDatasets
-from lib.datasets.registry import dataset_class
+from lib.datasets.registry import dataset_class, sequence_class
 from lib.evaluation.outputs import open_outputs
 from lib.evaluation.predictions import Predictions
 from lib.evaluation.report import write_csv, write_errors, write_json
@@ -45,7 +46,8 @@ def build_dataset(cfg: Config, options: Options, mode: str):
     datasets, model = [], None
     split = mode if mode == "train" else cfg.DATASET.test_split
     for name in names:
-        dataset = dataset_class(name)(
+        kind = sequence_class(name) if cfg.DATASET.window else dataset_class(name)
+        dataset = kind(
             split, cfg, model=model, debug=options.debug, seed=options.seed, root=options.root
         )
         model = dataset.mesh_model
@@ -70,10 +72,10 @@ class Tester:
         self.cfg, self.options = cfg, options
         rounding(cfg.TEST.precision, torch.device(options.device))  # refused now, not after an epoch
         self.dataset = build_dataset(cfg, options, "test")
-        self.stage = stage or STAGES[cfg.MODEL.name](cfg, self.dataset.mesh_model)
+        self.stage = stage or build_stage(cfg, self.dataset.mesh_model)
         self.loader = BatchLoader(
             self.dataset,
-            cfg.TEST.batch_size,
+            1 if cfg.DATASET.window else cfg.TEST.batch_size,  # clips are not equally long
             workers=cfg.DATASET.workers,
             seed=0,  # test inputs must not depend on --seed
             device=options.device,

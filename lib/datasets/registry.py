@@ -13,6 +13,8 @@ DATASETS = {
     "FreiHAND": "data.FreiHAND.dataset",
 }
 
+SEQUENCES = {"Synthetic": "data.Synthetic.sequences"}  # those that have sequences: class <name>Sequences
+
 
 def dataset_class(name: str):
     """The class behind a name in ``DATASET.train_list`` / ``test_list``.
@@ -23,3 +25,15 @@ def dataset_class(name: str):
     if name not in DATASETS:
         raise ValueError(f"unknown data set {name!r}; known: {', '.join(sorted(DATASETS))} (see data/README.md)")
     return getattr(importlib.import_module(DATASETS[name]), name)
+
+
+def sequence_class(name: str):
+    """The class of a data set whose samples are sequences (DATASET.window).
+
+    Raises:
+        ValueError: unknown name, or a data set without sequences; lists those that have some.
+    """
+    dataset_class(name)
+    if name not in SEQUENCES:
+        raise ValueError(f"DATASET.window: {name} has no sequences here, only {', '.join(SEQUENCES)}")
+    return getattr(importlib.import_module(SEQUENCES[name]), f"{name}Sequences")

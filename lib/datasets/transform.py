@@ -98,7 +98,7 @@ class BodyTransform:
         joint_img = posed.rows["detections"] if self.sources.detections else posed.image(self.input_set.name)
         in_crop, matrices = self.input_2d.in_crop(joint_img, flip, rotation, generator)
         pose2d = self.input_2d.normalised(in_crop)
-        lifted = MM_PER_M * _relative(posed.targets(self.input_set.name), self.input_set.root)
+        lifted = MM_PER_M * relative(posed.targets(self.input_set.name), self.input_set.root)
         lift = rotate_flip_3d(lifted, rotation, self.input_set.flip_pairs, flip)
         finite = torch.isfinite(lift).flatten(1).all(dim=1)
         if not finite.all():
@@ -106,7 +106,7 @@ class BodyTransform:
         targets = {"lift_pose3d": lift}
         if self.with_mesh:
             mesh = posed.vertices_from(posed.targets(self.root_set.name)[:, self.root_set.root])
-            reg = MM_PER_M * _relative(posed.targets(self.target_set.name), self.target_set.root)
+            reg = MM_PER_M * relative(posed.targets(self.target_set.name), self.target_set.root)
             targets = {"mesh": mesh, "lift_pose3d": lift, "reg_pose3d": reg}
         meta = {f"{name}_valid": torch.ones_like(target[..., :1]) for name, target in targets.items()}
         if self.check is not None:
@@ -119,5 +119,6 @@ class BodyTransform:
         return Batch({"pose2d": pose2d}, targets, meta)
 
 
-def _relative(joints: torch.Tensor, root: int) -> torch.Tensor:
+def relative(joints: torch.Tensor, root: int) -> torch.Tensor:
+    """Joints (B, J, 3) relative to one of them."""
     return joints - joints[:, root, None]

@@ -108,6 +108,7 @@ class TrainConfig:
     momentum: float = 0.9  # new: sgd only
     weight_decay: float = 0.0  # new: sgd and adamw
     nesterov: bool = False  # new: sgd only
+    clip_norm: float = setting(0.0, least=0.0)  # new: longest gradient of a step, longer ones are shortened; 0 = any
     # new: bf16 = networks' forward pass in autocast, losses and weights stay float32
     precision: Literal["float32", "bf16"] = setting("float32", resume=True)
     # new: what learns beside PoseNet: all, or the base alone, to begin with
@@ -160,6 +161,9 @@ class SyntheticConfig:
     turned_share: float = setting(0.1, form="share", resume=True, tested="samples")
     distance: list[float] = setting([3.0, 8.0], form="pair", resume=True, tested="samples")  # metres, uniform
     beta_std: float = setting(1.0, least=0.0, resume=True, tested="samples")
+    # windows (DATASET.window): slowest and fastest speed of a clip, times its own, and the share of moving cameras
+    speeds: list[float] = setting([0.5, 1.8], form="pair", resume=True)
+    moving_share: float = setting(0.3, form="share", resume=True, tested="samples")
     # errors: the joint set's published synthesis; jitter: Gaussian, see lib/datasets/input2d.py
     noise: Literal["errors", "jitter"] = setting("errors", resume=True, tested="input")
     clean_share: float = setting(0.0, form="share", resume=True)  # share of training samples free of 2D errors
@@ -171,6 +175,8 @@ class TestConfig:
     batch_size: int = setting(64, least=1, most=1_000_000)
     shuffle: bool = False  # accepted for old files; tests always run in order
     weight_path: str = "./experiment/pose2mesh_cocoJ_gt_train_human36_coco"  # file, or folder with final/best
+    # new: of sequences: Pose2Mesh whose MeshNet makes meshes of the lifted joints; empty makes none
+    mesh_path: str = setting("", tested="method")
     # 16 pose pictures and meshes (Human36M, FreiHAND every 500th, PW3D every 10th, SURREAL all) to the run's vis/
     vis: bool = False
     smooth: bool = False  # new: PW3D: also evaluate after One-Euro smoothing of each person's joints over time
@@ -190,6 +196,11 @@ class Config:
     AUG: AugConfig = field(default_factory=AugConfig)
     SYNTHETIC: SyntheticConfig = field(default_factory=SyntheticConfig)
     TEST: TestConfig = field(default_factory=TestConfig)
+
+    @property
+    def tests_meshes(self) -> bool:
+        """Whether tests evaluate meshes."""
+        return self.MODEL.with_mesh or bool(self.DATASET.window and self.TEST.mesh_path)
 
     def changed(self, **sections: dict) -> "Config":
         """A copy with other values: ``cfg.changed(TRAIN={"lr": 0.01})``. They are not checked; files' values are."""

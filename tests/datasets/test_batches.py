@@ -8,7 +8,7 @@ import torch
 from scipy.spatial.transform import Rotation
 
 from data.AMASS.dataset import CAMERAS
-from data.Synthetic.dataset import look_at_rotations
+from data.Synthetic.views import look_at_rotations
 from lib.body.lbs import lbs
 from lib.body.pose_prior import mirror_pose
 from lib.datasets.batch import Batch

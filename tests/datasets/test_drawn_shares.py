@@ -5,7 +5,7 @@ import pytest
 import torch
 
 import lib.datasets.input2d
-from data.Synthetic.dataset import PARTS
+from data.Synthetic.limbs import PARTS
 from lib.body.pose_prior import mirror_pose
 from lib.datasets.input2d import (
     JITTER_FRAME,

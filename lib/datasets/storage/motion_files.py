@@ -8,6 +8,7 @@ import numpy as np
 from lib.files import read_arrays
 
 READ_KEYS, OTHER_KEYS = ("poses", "betas"), ("dmpls", "trans", "gender")
+FRAME_RATES = "mocap_framerate", "mocap_frame_rate"  # of AMASS's SMPL+H and SMPL-X files
 SMPL_POSE = 72  # of the SMPL+H vector's 156 columns; see ``read_motion``
 SHAPE = 10
 
@@ -19,6 +20,14 @@ class Motion:
     path: Path
     poses: np.ndarray
     betas: np.ndarray
+
+
+@dataclass(frozen=True)
+class Clip(Motion):
+    """A clip with the way of its root: trans (F, 3) metres, z up; fps frames per second."""
+
+    trans: np.ndarray
+    fps: float
 
 
 def find_motion(root: Path) -> list[Path]:
@@ -48,3 +57,21 @@ def read_motion(path: Path, step: int = 1) -> Motion:
     if not (np.isfinite(poses).all() and np.isfinite(betas).all()):
         raise ValueError(f"{path}: poses or betas hold values that are not finite")
     return Motion(path, poses, betas)
+
+
+def read_clip(path: Path) -> Clip:
+    """Read every frame of a clip, with its root's way and frame rate.
+
+    Raises:
+        ValueError: see ``read_motion``; trans of another length, or no frame rate.
+    """
+    motion = read_motion(path)
+    stored = read_arrays(path, lambda names: ["trans", *(name for name in FRAME_RATES if name in names)])
+    trans, rates = stored.pop("trans"), [float(rate) for rate in stored.values() if rate.size == 1]
+    if trans.shape != (len(motion.poses), 3) or trans.dtype.kind not in "fiu" or not np.isfinite(trans).all():
+        raise ValueError(
+            f"{path}: trans must be finite numbers ({len(motion.poses)}, 3), got {trans.dtype} {trans.shape}"
+        )
+    if not rates or not 1 <= rates[0] <= 1000:
+        raise ValueError(f"{path}: no frame rate from 1 to 1000 per second ({' or '.join(FRAME_RATES)})")
+    return Clip(path, motion.poses, motion.betas, trans.astype(np.float32), rates[0])
