@@ -9,7 +9,7 @@ from lib.checkpoints.checkpoint import Checkpoint
 from lib.checkpoints.files import load_checkpoint
 from lib.checkpoints.finding import find_checkpoint
 from lib.core.sequence_loss import SequenceLoss
-from lib.core.stages import NO_SURFACE_ERROR, Stage
+from lib.core.stages import NO_SURFACE_ERROR, MeshStage, Stage
 from lib.datasets.batch import Batch
 from lib.joints.lookup import get_joint_set
 from lib.mesh.mesh_model import MeshModel
@@ -119,7 +119,7 @@ class TemporalStage(SequenceTest):
 
 
 class FramesStage(SequenceTest):
-    """A single-frame Pose2Mesh tested on sequences, frame by frame, with or without a filter over time (TEST.filter)."""
+    """A single-frame Pose2Mesh tested on sequences, frame by frame, filtered over time where TEST.filter says so."""
 
     def __init__(self, cfg: Config, mesh_model: MeshModel):
         super().__init__(cfg, mesh_model)

@@ -17,7 +17,7 @@ def build_stage(cfg: Config, mesh_model: MeshModel) -> Stage:
     """
     if cfg.MODEL.lifter == TEMPORAL and not (cfg.DATASET.window and cfg.MODEL.name == POSENET):
         raise ValueError(
-            f"MODEL.lifter {TEMPORAL} takes sequences: set DATASET.window to their frames and MODEL.name to {POSENET!r}; "
-            "meshes of its joints are made by the Pose2Mesh in TEST.mesh_path"
+            f"MODEL.lifter {TEMPORAL} takes sequences: set DATASET.window to their frames and MODEL.name to "
+            f"{POSENET!r}; meshes of its joints are made by the Pose2Mesh in TEST.mesh_path"
         )
     return (SEQUENCE_STAGES if cfg.DATASET.window else STAGES)[cfg.MODEL.name](cfg, mesh_model)

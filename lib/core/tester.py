@@ -47,9 +47,7 @@ def build_dataset(cfg: Config, options: Options, mode: str):
     split = mode if mode == "train" else cfg.DATASET.test_split
     for name in names:
         kind = sequence_class(name) if cfg.DATASET.window else dataset_class(name)
-        dataset = kind(
-            split, cfg, model=model, debug=options.debug, seed=options.seed, root=options.root
-        )
+        dataset = kind(split, cfg, model=model, debug=options.debug, seed=options.seed, root=options.root)
         model = dataset.mesh_model
         datasets.append(dataset)
         if distributed.is_main():

@@ -60,7 +60,7 @@ def person_view(pose2d: Tensor, focal: Tensor, princpt: Tensor, input_scale: str
 
     Args:
         pose2d: (B, T, J, 2) pixels of T frames that follow each other, about 30 per second.
-        focal, princpt: (B, 2) or (B, T, 2) pixels, of the camera.
+        focal, princpt: (B, T or 1, 2) pixels, of the camera.
         input_scale: see ``lib.geometry.crops.standardise``.
 
     Returns:
@@ -69,7 +69,6 @@ def person_view(pose2d: Tensor, focal: Tensor, princpt: Tensor, input_scale: str
     Raises:
         ValueError: 2D poses without extent.
     """
-    focal, princpt = (value[:, None] if value.dim() == 2 else value for value in (focal, princpt))
     rays = (pose2d - princpt[:, :, None]) / focal[:, :, None]
     direction = smooth(rays.median(dim=2).values, _DIRECTION)
     rotation = towards(direction)

@@ -16,7 +16,7 @@ from lib.geometry.person_view import PersonView, person_view
 from lib.joints.joint_set import JointSet
 from lib.joints.lookup import get_joint_set
 from lib.models.module_list import ModuleList
-from lib.models.posenet import PoseNet, build_posenet
+from lib.models.posenet import Mirror, PoseNet, build_posenet
 from lib.models.torch_operators import keep_from_data_parallel
 from lib.settings.config import Config
 from lib.units import MM_PER_M
@@ -74,16 +74,18 @@ class TemporalLifter(nn.Module):
         frame: single-frame lifter, whose hidden units and poses are given to the transformer.
         joint_set: of input and output.
         width, blocks, heads: of the transformer.
+        mirror: outside training, average with the mirrored sequence.
         frames: longest sequence of one call, at 30 frames per second.
         input_scale: of the single-frame lifter (``lib.geometry.crops.standardise``).
     """
 
     def __init__(
-        self, frame: PoseNet, joint_set: JointSet, width: int, blocks: int, heads: int, frames: int, input_scale: str
-    ):
+        self, frame: PoseNet, joint_set: JointSet, width: int, blocks: int, heads: int, frames: int, input_scale: str,
+        mirror: Mirror | None = None,
+    ):  # fmt: skip
         super().__init__()
         self.frame, self.frames, self.input_scale = frame, frames, input_scale
-        self.joint_num, self.root = joint_set.joint_num, joint_set.root
+        self.joint_num, self.root, self.mirror = joint_set.joint_num, joint_set.root, mirror
         self.pose_in = nn.Linear(self.joint_num * (2 + 3 + 1) + _MOTION, width)
         self.hidden_in = nn.Linear(frame.w2.in_features, width)
         self.blocks = ModuleList(TimeBlock(width, heads, frames) for _ in range(blocks))
@@ -107,6 +109,18 @@ class TemporalLifter(nn.Module):
             raise ValueError(
                 f"the temporal lifter takes (B, 1 to {self.frames}, {self.joint_num}, 2), got {tuple(pose2d.shape)}"
             )
+        focal, princpt = (value[:, None] if value.dim() == 2 else value for value in (focal, princpt))
+        if self.mirror is None or self.training:
+            return self._lift(pose2d, seen, focal, princpt)
+        order = self.mirror.order
+        other = torch.cat([2 * princpt[:, :, None, :1] - pose2d[..., :1], pose2d[..., 1:]], dim=3)[:, :, order]
+        lifted = self._lift(pose2d, seen, focal, princpt)
+        mirrored = self._lift(other, seen[:, :, order], focal, princpt)
+        turned = lifted.joints.new_tensor([-1.0, 1.0, 1.0])
+        joints = (lifted.joints + turned * mirrored.joints[:, :, order]) / 2
+        return LiftedFrames(joints, (lifted.root + turned * mirrored.root) / 2)
+
+    def _lift(self, pose2d: Tensor, seen: Tensor, focal: Tensor, princpt: Tensor) -> LiftedFrames:
         view = person_view(pose2d.float(), focal, princpt, self.input_scale)
         flat = view.pose2d.flatten(2)
         hidden = self.frame.hidden(flat.flatten(0, 1))
@@ -132,10 +146,10 @@ def build_temporal(cfg: Config) -> TemporalLifter:
     """The temporal lifter that a configuration describes, randomly initialised from torch's global generator."""
     model = cfg.MODEL
     frame = build_posenet(cfg)
-    frame.mirror = None  # it doubles the work of every frame, and the frames around tell more
+    mirror, frame.mirror = frame.mirror, None  # whole sequences are mirrored, not each frame
     lifter = TemporalLifter(
         frame, get_joint_set(cfg.DATASET.input_joint_set), model.temporal_width, model.temporal_blocks,
-        model.temporal_heads, model.temporal_frames, cfg.DATASET.input_scale,
+        model.temporal_heads, model.temporal_frames, cfg.DATASET.input_scale, mirror,
     )  # fmt: skip
     if model.posenet_freeze:
         lifter.frame.requires_grad_(False).eval()
