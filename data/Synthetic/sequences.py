@@ -25,11 +25,16 @@ HIDDEN_SHARE = 0.3  # training windows in which joints or frames are not seen
 CLEARANCE = 1.5  # metres that the camera is at least away from whoever walks towards it
 # Standard deviations of a moving camera: turning about the person, radians per second, and drifting, metres per second
 TURNING, RISING, DRIFTING = 0.13, 0.04, 0.1
+DEBUG_CLIPS = 2
 STEEPEST = 1.4  # radians above or below a person that a moving camera reaches
 
 
 class SyntheticSequences(PoseDataset):
-    """Drawn windows, or held-out clips."""
+    """Drawn windows, or held-out clips.
+
+    Attributes:
+        clip_names, clip_of_frame: of tests: (C,) names of the clips, and (N,) the clip of each frame.
+    """
 
     name = "Synthetic"
 
@@ -40,6 +45,10 @@ class SyntheticSequences(PoseDataset):
         self.settings, self.frames = cfg.SYNTHETIC, cfg.DATASET.window
         self.clips = self._clips() if mode == "train" else None
         self.test = read_sequences() if mode == "test" else None
+        if self.test is not None:
+            shown = DEBUG_CLIPS if debug else len(self.test.clips)
+            self.clip_names = self.test.clips[:shown].tolist()
+            self.clip_of_frame = self.test.clip_of[self.test.clip_of < shown]
         self.with_mesh = mode == "test" and cfg.tests_meshes
 
     def _clips(self) -> Clips:
@@ -60,14 +69,15 @@ class SyntheticSequences(PoseDataset):
 
     def __len__(self) -> int:
         if self.test is not None:
-            return min(len(self.test.names), 2 if self.debug else len(self.test.names))
+            return len(self.clip_names)
         return 64 if self.debug else self.settings.samples_per_epoch
 
     def rows(self, indices: np.ndarray, generator: torch.Generator) -> dict[str, torch.Tensor]:
         if self.test is not None:
             (index,) = indices.tolist()  # clips are not equally long
-            pose, trans = self.test.clip(index)
-            motion = Motions(torch.from_numpy(pose)[None], torch.from_numpy(trans)[None])
+            frames = self.test.clip_of == index
+            pose, trans = (torch.from_numpy(values[frames])[None] for values in (self.test.poses, self.test.trans))
+            motion = Motions(pose, trans)
             return self._seen(motion, stream(TEST_STREAM, index))
         motion = self.clips.draw(len(indices), self.frames, self.settings.speeds, generator)
         return self._seen(self._varied(motion, generator), generator)

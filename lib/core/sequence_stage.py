@@ -1,7 +1,9 @@
 """Training and tests of the temporal lifter, whose samples are sequences; meshes in tests are another network's."""
 
+from collections.abc import Callable
 from functools import cached_property
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -11,6 +13,10 @@ from lib.checkpoints.finding import find_checkpoint
 from lib.core.sequence_loss import SequenceLoss
 from lib.core.stages import NO_SURFACE_ERROR, MeshStage, Stage
 from lib.datasets.batch import Batch
+from lib.evaluation.sequence import SequenceEvaluator
+from lib.geometry.crops import standardise
+from lib.geometry.root_fit import root_from_joints
+from lib.geometry.smoothing import mean_over_frames, smooth_points, smooth_pose2d
 from lib.joints.lookup import get_joint_set
 from lib.mesh.mesh_model import MeshModel
 from lib.models.lifters import build_lifter
@@ -31,6 +37,7 @@ class SequenceTest(Stage):
     loss_unit = ""
     batch_text = "joint error: {joint:.4f}"
     test_text = "MPJPE: {joint:.4f}"
+    _input_root: Tensor | None = None  # (V,) makes the root joint of the input set of meshes
 
     def __init__(self, cfg: Config, mesh_model: MeshModel):
         super().__init__(cfg, mesh_model)
@@ -41,16 +48,32 @@ class SequenceTest(Stage):
             self.regressor = torch.from_numpy(
                 self.compared_set.add_derived(mesh_model.joint_regressor(self.compared_set))
             )
+            rows = self.joint_set.add_derived(mesh_model.joint_regressor(self.joint_set))
+            self._input_root = torch.from_numpy(rows[self.joint_set.root])
             self.batch_text = "surface error: {surface:.4f}, joint error: {joint:.4f}"
             self.test_text = "MPVPE: {surface:.2f}, MPJPE: {joint:.2f}"
 
+    def evaluator(self, dataset, full: bool = True) -> SequenceEvaluator:
+        return SequenceEvaluator(
+            self.compared_set, self.regressor, self.mesh_model, dataset.clip_names, dataset.clip_of_frame, full
+        )
+
     def evaluate(self, evaluator, prediction: dict[str, Tensor], batch: Batch, indices):
         """Of one clip; ``indices`` is its number."""
-        true = {"joints": batch.targets["lift_pose3d"][0], "root": batch.targets["root"][0]}
+        targets = {key: value[0] for key, value in batch.targets.items()}
+        true = {"joints": targets["lift_pose3d"], "root": targets["root"]}
+        found = prediction
         if "mesh" in prediction:
-            true |= {"mesh": MM_PER_M * batch.targets["mesh"][0], "regressed": batch.targets["reg_pose3d"][0]}
-        joint_error, surface_error = evaluator.update(prediction, true, evaluator.frames_of(int(indices[0])))
+            true |= {"mesh": MM_PER_M * targets["mesh"]}
+            found, true = ({**side, "root": self._mesh_root(side)} for side in (found, true))
+        frames = np.flatnonzero(evaluator.groups.index == int(indices[0]))
+        joint_error, surface_error = evaluator.update(found, true, frames)
         return joint_error, NO_SURFACE_ERROR if surface_error is None else surface_error
+
+    def _mesh_root(self, side: dict[str, Tensor]) -> Tensor:
+        """Where the origin of meshes is, (F, 3) metres, whose root joint of the input set is at ``side["root"]``."""
+        assert self._input_root is not None  # there are meshes
+        return side["root"] - self._input_root.to(side["mesh"]) @ side["mesh"] / MM_PER_M
 
 
 class TemporalStage(SequenceTest):
@@ -130,3 +153,22 @@ class FramesStage(SequenceTest):
 
     def trained_model(self, checkpoint: Checkpoint) -> torch.nn.Module:
         return self._frames.trained_model(checkpoint)
+
+    def predict(self, model, batch: Batch) -> dict[str, Tensor]:
+        """As `TemporalStage.predict`; the root is where each frame's joints fit its 2D pose."""
+        pose2d, focal, princpt = (batch.inputs[key][0] for key in ("pose2d", "focal", "princpt"))
+        if self.cfg.TEST.filter == "one_euro":
+            pose2d = _filtered(smooth_pose2d, pose2d)
+        network_input = standardise(pose2d, self.cfg.DATASET.input_scale)
+        meshes, joints = (torch.cat(part) for part in zip(*(model(part) for part in network_input.split(_MESHES))))
+        root = root_from_joints(joints / MM_PER_M, pose2d, focal, princpt, robust=True)
+        prediction = {"joints": joints / MM_PER_M, "root": root, "mesh": meshes}
+        over_time = {"none": None, "one_euro": smooth_points, "mean": mean_over_frames}[self.cfg.TEST.filter]
+        if over_time is not None:
+            prediction = {name: _filtered(over_time, values) for name, values in prediction.items()}
+        return {name: values if name == "root" else MM_PER_M * values for name, values in prediction.items()}
+
+
+def _filtered(over_time: Callable[[np.ndarray], np.ndarray], values: Tensor) -> Tensor:
+    """Values (T, ...) through a filter over time."""
+    return torch.from_numpy(over_time(values.cpu().numpy())).to(values)

@@ -177,6 +177,8 @@ class TestConfig:
     weight_path: str = "./experiment/pose2mesh_cocoJ_gt_train_human36_coco"  # file, or folder with final/best
     # new: of sequences: Pose2Mesh whose MeshNet makes meshes of the lifted joints; empty makes none
     mesh_path: str = setting("", tested="method")
+    # new: of single frames in sequences: none; one_euro = as the demo's --smooth; mean = over nine frames
+    filter: Literal["none", "one_euro", "mean"] = setting("none", tested="method")
     # 16 pose pictures and meshes (Human36M, FreiHAND every 500th, PW3D every 10th, SURREAL all) to the run's vis/
     vis: bool = False
     smooth: bool = False  # new: PW3D: also evaluate after One-Euro smoothing of each person's joints over time
