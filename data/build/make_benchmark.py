@@ -26,6 +26,20 @@ from lib.datasets.storage.motion_files import find_motion, read_motion
 DEFAULT_OUTPUT = BENCHMARK
 
 
+def heldout_files(motion: Path) -> list[Path]:
+    """Motion files of the held-out subjects below a folder.
+
+    Raises:
+        FileNotFoundError: there are none.
+    """
+    files = [file for file in find_motion(motion) if in_split(file.parent.name, "heldout")]
+    if not files:
+        raise FileNotFoundError(
+            f"no *_poses.npz of held-out subjects below {motion}; data/convert/cmu_bvh.py makes them"
+        )
+    return files
+
+
 def collect(motion: Path, rest_joints: np.ndarray, distance: float) -> dict[str, np.ndarray]:
     """Poses of the held-out subjects among the files below ``motion``.
 
@@ -39,11 +53,7 @@ def collect(motion: Path, rest_joints: np.ndarray, distance: float) -> dict[str,
     Raises:
         FileNotFoundError: no file of a held-out subject.
     """
-    files = [file for file in find_motion(motion) if in_split(file.parent.name, "heldout")]
-    if not files:
-        raise FileNotFoundError(
-            f"no *_poses.npz of held-out subjects below {motion}; data/convert/cmu_bvh.py makes them"
-        )
+    files = heldout_files(motion)
     poses = [read_motion(file).poses for file in files]
     owner = np.repeat(np.arange(len(files)), [len(clip) for clip in poses])
     frame = np.concatenate([np.arange(len(clip), dtype=np.int32) for clip in poses])

@@ -11,7 +11,7 @@ Reads ``.bvh`` and ``.bvh.gz`` clips of the CMU Graphics Lab Motion Capture Data
                          take the first 72 columns expect.
     trans (N, 3)         metres; betas (16,), dmpls (N, 8) zero; gender "neutral"
     mocap_framerate      frames per second after thinning. Faulty frames are left out, so neighbouring rows may be
-                         further apart in time.
+                         further apart in time; frame (N,), which AMASS files lack, counts them at this rate.
 
 The world is z-up, as in AMASS: the source's y-up world is turned by +90 degrees about x.
 """
@@ -66,6 +66,7 @@ def convert_clip(motion: BvhMotion, rest_joints: np.ndarray, fps: float | None =
         "dmpls": np.zeros((len(poses), 8), dtype=np.float32),
         "gender": np.array("neutral"),
         "mocap_framerate": np.array(motion.fps / step),
+        "frame": np.flatnonzero(chosen).astype(np.int32) // step,
     }
 
 

@@ -9,15 +9,10 @@ from lib.export.cameras import full_perspective
 from lib.export.people import PeopleArrays
 from lib.geometry.camera_fit import image_to_crop_camera
 from lib.geometry.one_euro import OneEuroFilter
+from lib.geometry.smoothing import BETA_MESH, BETA_POSE, motion_filter, pose_size
 from lib.poses import Selection
 from lib.units import MM_PER_M
 
-# At 30 frames/s and detector noise of 0.6 % of the person's size these take away half of the jitter; joints at rest
-# lose 45 % of their error, limbs that swing by a tenth of the person's size once per second gain and lose as much.
-MIN_CUTOFF = 1.5  # Hz, of what stands still
-SPEED_CUTOFF = 3.0  # Hz, of the speed
-_BETA_POSE = 20.0  # Hz per (longer side of the person's box / s)
-_BETA_MESH = 12.0  # Hz per (m / s)
 _LONGEST_GAP = 0.5  # seconds without a person, after which the filter starts anew
 
 
@@ -43,9 +38,7 @@ class TrackFilter:
         time = number / self.fps
         if not self.follows(track, number):
             self._filters = {other: kept for other, kept in self._filters.items() if self.follows(other, number)}
-            self._filters[track] = OneEuroFilter(
-                time, values, min_cutoff=MIN_CUTOFF, beta=self.beta, d_cutoff=SPEED_CUTOFF
-            )
+            self._filters[track] = motion_filter(time, values, self.beta)
             return values
         return self._filters[track](time, values)
 
@@ -54,7 +47,7 @@ class PoseSmoother:
     """Smooths 2D poses, in units of each person's size."""
 
     def __init__(self, fps: float):
-        self._filter = TrackFilter(fps, _BETA_POSE)
+        self._filter = TrackFilter(fps, BETA_POSE)
         self._sizes: dict[int, float] = {}
 
     def __call__(self, number: int, people: Selection) -> Selection:
@@ -67,7 +60,7 @@ class PoseSmoother:
                         other: kept for other, kept in self._sizes.items() if self._filter.follows(other, number)
                     }
                     # of the pose it starts with: another size in each frame would shake the signal itself
-                    self._sizes[track] = float(np.ptp(poses[row], axis=0).max())
+                    self._sizes[track] = pose_size(poses[row])
                 size = self._sizes[track]
                 poses[row] = self._filter(track, number, poses[row] / size) * size
         return replace(people, poses=poses)
@@ -82,7 +75,7 @@ class MeshSmoother:
     """
 
     def __init__(self, fps: float, regress):
-        self._meshes, self._cameras = TrackFilter(fps, _BETA_MESH), TrackFilter(fps, _BETA_MESH)
+        self._meshes, self._cameras = TrackFilter(fps, BETA_MESH), TrackFilter(fps, BETA_MESH)
         self._regress = regress
 
     def __call__(self, numbers: np.ndarray, people: PeopleArrays) -> PeopleArrays:

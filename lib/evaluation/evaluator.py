@@ -20,10 +20,11 @@ class Figure:
     Attributes:
         name: key in ``metrics.json`` and ``metrics.csv``.
         protocol: how it is measured, in words.
-        unit: ``mm``; ``mm/frame^2``; ``%``; empty for shares from 0 to 1.
+        unit: ``mm``; ``mm/frame``; ``mm/frame^2``; ``%``; empty for shares from 0 to 1.
         line: printed line with one ``%`` place, as the original release prints it; empty: of this project's own form.
         per_group: print the value of each group below.
         over_groups: the mean of group means instead of the mean over all samples.
+        over_known: the mean over the samples that have a value, as not all do.
     """
 
     name: str
@@ -32,6 +33,7 @@ class Figure:
     line: str = ""
     per_group: bool = False
     over_groups: bool = False
+    over_known: bool = False
 
     def text(self, value: float) -> str:
         """The printed line or lines."""
@@ -86,6 +88,11 @@ class Groups:
         sums = np.bincount(self.index[known], values[known], minlength=len(self.names))
         counts = np.bincount(self.index[known], minlength=len(self.names))
         return np.divide(sums, counts, out=np.full(len(sums), np.nan), where=counts > 0)
+
+
+def _known_mean(values: np.ndarray) -> float:
+    finite = np.isfinite(values)
+    return values[finite].mean() if finite.any() else np.nan
 
 
 class GrowingArray:
@@ -275,11 +282,10 @@ class Evaluator:
                 continue
             values = columns[figure.name]
             groups = self.groups.means(values) if self.groups else None
-            total = values.mean()
+            total = _known_mean(values) if figure.over_known else values.mean()
             if figure.over_groups:
                 assert groups is not None  # such figures come with groups
-                finite = np.isfinite(groups)
-                total = groups[finite].mean() if finite.any() else np.nan
+                total = _known_mean(groups)
             found[figure.name] = (float(total), groups)
         return found
 

@@ -47,6 +47,14 @@ class Videos:
         errors[self._order[inside + 1]] = accel_error(difference)[inside]
         return errors
 
+    def steps(self, values: np.ndarray) -> np.ndarray:
+        """Change of (N, ...) since the frame before, float64; NaN at the first frame of a video."""
+        ordered, video = values[self._order].astype(np.float64), self._video[self._order]
+        steps = np.full(values.shape, np.nan)
+        inside = (video[1:] == video[:-1]).nonzero()[0] + 1
+        steps[self._order[inside]] = ordered[inside] - ordered[inside - 1]
+        return steps
+
     def smooth(self, poses: np.ndarray, min_cutoff: float = MIN_CUTOFF, beta: float = BETA) -> np.ndarray:
         """One-Euro filter along each video: (N, ...) -> (N, ...)."""
         rows, videos = self._order, self._video[self._order]

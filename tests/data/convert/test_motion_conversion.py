@@ -48,6 +48,7 @@ def test_conversion_to_amass_files(clip_folder, tmp_path, capsys):
         assert (arrays["betas"].shape, arrays["dmpls"].shape, arrays["trans"].shape) == ((16,), (11, 8), (11, 3))
         assert str(arrays["gender"]) == "neutral"
         np.testing.assert_allclose(arrays["mocap_framerate"], 10.0, atol=1e-6)
+        assert arrays["frame"].tolist() == list(range(11))
         # 18 units of 5.6444 cm forward (z becomes -y)
         np.testing.assert_allclose(arrays["trans"][-1] - arrays["trans"][0], [0, -18 * 0.0254 / 0.45, 0], atol=1e-6)
         clip = read_bvh(clip_folder[0] / "02_01.bvh.gz")
