@@ -7,8 +7,8 @@
 
 Figures of this project are in asset/results/open.json, sequences.json and speed.json, which this command writes; those
 that others published in published.json, written by hand with their sources. --run takes half a minute to some minutes
-for each of the tests; it may be stopped and goes on with what is missing. A run counts where its settings are those of the
-row, and its weights those that are here.
+for each of the tests; it may be stopped and goes on with what is missing. A run counts where its settings are those of
+the row, and its weights those that are here.
 """
 
 import argparse
