@@ -10,11 +10,12 @@ import torch
 from torch import Tensor
 
 from lib.body.rotation import axis_angle_between
-from lib.datasets.storage.motion_files import read_clip
+from lib.datasets.storage.motion_files import read_clips
 from lib.datasets.storage.records import PoseRecords, load_records
 
 FPS = 30.0  # frames per second of windows
-_VERSION = 1
+SHORTEST = 15  # frames of a clip
+_VERSION = 3
 _OWN_SPEED = 0.4  # share of windows at the clip's own speed
 _BACKWARDS = 0.3  # share of windows that run backwards
 
@@ -34,7 +35,7 @@ class Clips:
         files: the clips. cache: folder of all caches (``load_records``); None keeps them in memory.
 
     Raises:
-        FileNotFoundError, ValueError: see ``load_records`` and ``read_clip``.
+        FileNotFoundError, ValueError: see ``load_records`` and ``read_clips``.
     """
 
     def __init__(self, files: Sequence[Path], cache: Path | None):
@@ -44,10 +45,9 @@ class Clips:
         self.lengths = np.diff([*self.starts, self.records.count])
 
     def _parse(self):
-        clips = [read_clip(path) for path in self._files]
-        clips = [clip for clip in clips if len(clip.poses) > 1]
+        clips = [clip for path in self._files for clip in read_clips(path) if len(clip.poses) >= SHORTEST]
         if not clips:
-            raise ValueError(f"no clip of at least two frames among {len(self._files)} files of motion")
+            raise ValueError(f"no clip of at least {SHORTEST} frames among {len(self._files)} files of motion")
         starts = np.cumsum([0, *(len(clip.poses) for clip in clips[:-1])])
         columns = {"pose": np.concatenate([clip.poses for clip in clips])}
         columns["trans"] = np.concatenate([clip.trans for clip in clips])
