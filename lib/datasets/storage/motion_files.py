@@ -24,8 +24,8 @@ class Motion:
 
 @dataclass(frozen=True)
 class Clip(Motion):
-    """A clip with the way of its root: trans (F, 3) metres, z up; fps frames per second; first, its first frame's number
-    in the file's own count."""
+    """A clip with the way of its root: trans (F, 3) metres, z up; fps frames per second; first, the number of its first
+    frame as its file counts them."""
 
     trans: np.ndarray
     fps: float
