@@ -6,26 +6,32 @@ from dataclasses import dataclass
 from data.measure.tables import head, line, mm
 from lib.settings.config import Config
 from lib.settings.reading import load_config
-from lib.settings.setting import TEMPORAL
+from lib.settings.setting import FITTED, TEMPORAL
 
 SEQUENCE_INPUTS = ("exact", "jitter", "errors")  # parts of the configs' names, too
 # by TEST.filter
 FILTERS = {"none": "single frames", "one_euro": "single frames, One-Euro", "mean": "single frames, mean of nine"}
+_TITLES = {**FILTERS, FITTED: "temporal, one shape"}
 _COLUMNS = ("MPJPE", "PA-MPJPE", "MPVPE", "acceleration error", "MRPE", "root jitter", "depth jump", "foot slide")
 _USUAL = "one_euro"  # the filter in the configs
 
 
 @dataclass(frozen=True)
 class SequenceRow:
-    """One row: its 2D input (a title of ``SEQUENCE_INPUTS``), and ``temporal`` or a filter of single frames."""
+    """One row: its 2D input (a title of ``SEQUENCE_INPUTS``), and ``temporal``, that with ``fitted`` surfaces, or a
+    filter of single frames."""
 
     given: str
     model: str
     joint_set: str = "coco"
 
     @property
+    def temporal(self) -> bool:
+        return self.model in (TEMPORAL, FITTED)
+
+    @property
     def cfg(self) -> str:
-        kind, how = ("posenet", "temporal") if self.model == TEMPORAL else ("pose2mesh", "frames")
+        kind, how = ("posenet", "temporal") if self.temporal else ("pose2mesh", "frames")
         return f"{kind}_{self.joint_set}J_{how}_{self.given}_test_open"
 
     @property
@@ -36,7 +42,9 @@ class SequenceRow:
     @property
     def options(self) -> list[str]:
         """Of main/test.py, beside --cfg."""
-        return [] if self.model in (TEMPORAL, _USUAL) else ["--set", f"TEST.filter={self.model}"]
+        if self.model in (TEMPORAL, _USUAL):
+            return []
+        return ["--set", "TEST.mesh=fitted" if self.model == FITTED else f"TEST.filter={self.model}"]
 
     def settings(self) -> Config:
         return load_config(self.cfg, self.options[1:])
@@ -45,7 +53,7 @@ class SequenceRow:
 def sequence_rows() -> Iterator[SequenceRow]:
     """All rows."""
     for given in SEQUENCE_INPUTS:
-        for model in (*FILTERS, TEMPORAL):
+        for model in (*FILTERS, TEMPORAL, FITTED):
             yield SequenceRow(given, model)
 
 
@@ -56,7 +64,7 @@ def sequence_table(rows: Sequence[SequenceRow], found: dict) -> Iterator[str]:
         if row.key not in found:
             continue
         values = [mm(found[row.key]["figures"], name) for name in _COLUMNS]
-        if row.model == TEMPORAL:
+        if row.temporal:
             values = [f"**{value}**" for value in values]
         options = f"`{' '.join(row.options)}`" if row.options else ""
-        yield line(row.given, FILTERS.get(row.model, row.model), *values, f"`{row.cfg}`", options)
+        yield line(row.given, _TITLES.get(row.model, row.model), *values, f"`{row.cfg}`", options)

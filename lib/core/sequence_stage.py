@@ -19,16 +19,18 @@ from lib.geometry.root_fit import root_from_joints
 from lib.geometry.smoothing import mean_over_frames, smooth_points, smooth_pose2d
 from lib.joints.lookup import get_joint_set
 from lib.mesh.mesh_model import MeshModel
+from lib.mesh.surface import SurfaceFitter
 from lib.models.lifters import build_lifter
 from lib.models.pose2mesh_net import Pose2Mesh, build_pose2mesh
 from lib.models.sequence_meshes import frame_meshes
 from lib.models.temporal import LiftedFrames, TemporalLifter
 from lib.models.temporal_windows import lift_clip
 from lib.settings.config import Config
-from lib.settings.setting import TEMPORAL
+from lib.settings.setting import FITTED, NETWORK, REFINED, TEMPORAL
 from lib.units import MM_PER_M
 
 _MESHES = 64  # at a time
+SHAPE_FRAMES = 64  # of a clip, which its body shape is taken from
 
 
 class SequenceTest(Stage):
@@ -85,6 +87,11 @@ class TemporalStage(SequenceTest):
                 f"DATASET.window trains the temporal lifter (MODEL.lifter: {TEMPORAL}), not {cfg.MODEL.lifter!r}; "
                 "tests of a single-frame Pose2Mesh on sequences want MODEL.name pose2mesh_net"
             )
+        if cfg.TEST.mesh == REFINED:
+            raise ValueError(
+                "TEST.mesh refined brings the 2D joints' jitter back; meshes of sequences are network or, with one "
+                "body shape for each clip, fitted"
+            )
         super().__init__(cfg, mesh_model)
         self.criterion = SequenceLoss()
 
@@ -120,8 +127,20 @@ class TemporalStage(SequenceTest):
         network, input_scale = self._network
         network.to(lifted.root.device)
         parts = zip(lifted.joints.split(_MESHES), lifted.root.split(_MESHES))
-        meshes = [frame_meshes(network, LiftedFrames(*part), input_scale) for part in parts]
-        return prediction | {"mesh": MM_PER_M * torch.cat(meshes)}
+        mesh = torch.cat([frame_meshes(network, LiftedFrames(*part), input_scale) for part in parts])
+        return prediction | {"mesh": MM_PER_M * (self._of_one_shape(mesh) if self.cfg.TEST.mesh == FITTED else mesh)}
+
+    def _of_one_shape(self, mesh: Tensor) -> Tensor:
+        """Surfaces of the body model, all of one shape, fitted to a clip's meshes (T, V, 3)."""
+        chosen = np.linspace(0, len(mesh) - 1, min(SHAPE_FRAMES, len(mesh))).round()
+        betas = self._fitter.common_shape(mesh[np.unique(chosen.astype(int))])
+        fitted = [self._fitter.fitted(part, betas=betas.expand(len(part), -1)).mesh for part in mesh.split(_MESHES)]
+        return torch.cat(fitted)
+
+    @cached_property
+    def _fitter(self) -> SurfaceFitter:
+        assert self._input_root is not None  # there are meshes
+        return SurfaceFitter(self.mesh_model, self.joint_set, self._input_root.device)
 
     @cached_property
     def _network(self) -> tuple[Pose2Mesh, str]:
@@ -145,6 +164,8 @@ class FramesStage(SequenceTest):
     """A single-frame Pose2Mesh tested on sequences, frame by frame, filtered over time where TEST.filter says so."""
 
     def __init__(self, cfg: Config, mesh_model: MeshModel):
+        if cfg.TEST.mesh != NETWORK:
+            raise ValueError("DATASET.window: single frames of sequences are tested with TEST.mesh network")
         super().__init__(cfg, mesh_model)
         self._frames = MeshStage(cfg, mesh_model)
 

@@ -67,6 +67,11 @@ class SurfaceFitter:
         fit = fit_params(mesh, self.mesh_model, groups, betas, prior=self.prior)
         return Surface(skin(self.params, self.rotations(fit), fit.betas)[0] + fit.trans[:, None], fit)
 
+    def common_shape(self, mesh: torch.Tensor) -> torch.Tensor:
+        """The shape (S,) of one body of which meshes (B, V, 3), metres, are frames."""
+        groups = torch.zeros(len(mesh), dtype=torch.long, device=mesh.device)
+        return self.fitted(mesh, groups).fit.betas[0]
+
     def refined(
         self,
         fit: ParamFit,

@@ -59,7 +59,7 @@ def test_rows_are_the_benchmarks_configs():
     rows = list(benchmark_rows())
     assert len({row.key for row in rows}) == len(rows) == 13 + 12 + 13
     clips = list(sequence_rows())
-    assert len({row.key for row in clips}) == len(clips) == 3 * 4
+    assert len({row.key for row in clips}) == len(clips) == 3 * 5
     for kind in ("pose2mesh_*_test_open.yml", "posenet_*_temporal_*_test_open.yml"):
         configs = {path.name for path in (ROOT / "asset" / "yaml").glob(kind)}
         assert configs <= {f"{row.cfg}.yml" for row in (*rows, *clips)}
