@@ -1,5 +1,6 @@
 """Human3.6M: one data, camera, joint and SMPL file per subject, and detections of the test images."""
 
+import itertools
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +20,7 @@ WIDTH, HEIGHT = 1000, 1002
 FRAMES = {0: (1, 2), 3: (3,), 5: (4,), 50: (3, 4)}
 # Consecutive frames, but for those that training and tests on single frames take; between the last two of FRAMES
 MOTION = {frame: (1, 2) for frame in range(51, 60) if frame % 5}
+FIRST_MOTION_ID = 1_000_000
 CLIP_TEST_IMAGES = 4
 NO_FIT = {(1, 5), (9, 50)}  # subject, frame of the first clip: SMPL fits that are missing
 BAD_FIT = {(5, 0), (11, 0)}  # those that are worse than the 25 mm that training accepts
@@ -31,7 +33,7 @@ CENTRE = np.array([0.0, 0.0, 900.0])  # the cameras look here, mm
 def write_human36m(root: Path, people: People, samples: int) -> None:
     """Files of all subjects; ``samples`` test images per subject, rounded up to whole clips."""
     folder = root / "data" / "Human36M"
-    image_id, detections = 0, {}
+    ids, motion_ids, detections = itertools.count(), itertools.count(FIRST_MOTION_ID), {}
     for place, subject in enumerate(SUBJECTS):
         cameras = _cameras(subject)
         images, annotations, joints, fits = [], [], {}, {}
@@ -50,6 +52,7 @@ def write_human36m(root: Path, people: People, samples: int) -> None:
                     joint_img = project(joint_cam, parameters["f"], parameters["c"])
                     box = person_box(joint_img)
                     box[2] = 0.5 if case in BAD_BOX else box[2]
+                    image_id = next(motion_ids if frame in MOTION else ids)
                     image = _image(image_id, subject, action, subaction, camera, frame)
                     images.append(image)
                     annotations.append(
@@ -58,7 +61,6 @@ def write_human36m(root: Path, people: People, samples: int) -> None:
                     if subject in TEST_SUBJECTS and frame % 50 == 0:
                         name = image["file_name"].rpartition("/")[2]
                         detections[name] = people.detections(joint_img, PIXEL_NOISE)
-                    image_id += 1
         start = f"Human36M_subject{subject}"
         contents = {"data": {"images": images, "annotations": annotations}, "camera": cameras}
         for kind, content in {**contents, "joint_3d": joints, "smpl_param": fits}.items():

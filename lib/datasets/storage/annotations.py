@@ -230,7 +230,7 @@ class Detections:
         Those are all joints of frames without a detection, joints with a score of 0, at exactly (0, 0), or null.
 
         Raises:
-            ValueError: no detection of more than half of the keys, or one with a wrong number of joints.
+            ValueError: no detection of most of the keys, or one with a wrong number of joints.
         """
         missing = [key for key in keys if key not in self.poses]
         if 2 * len(missing) > len(keys):
