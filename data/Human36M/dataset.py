@@ -50,6 +50,7 @@ class Human36M(RecordDataset):
     """One sample per annotated person, ordered by image name."""
 
     name = "Human36M"
+    frame_step = FRAME_STEP
     image_folder = "images"
     protocol = Protocol(
         target_set="human36",
@@ -111,7 +112,7 @@ class Human36M(RecordDataset):
         columns["joint_cam"] = columns["joint_cam"] @ columns["cam_R"].transpose(0, 2, 1) + columns["cam_t"][:, None]
         columns["cam_t"] /= MM_PER_M
         if detections is not None:
-            columns["detections"] = detections.of(names[order].tolist())
+            columns["detections"] = self.detected(detections, names[order].tolist())
         return columns, skipped
 
     def _read(self, people: People, subject: int) -> None:
@@ -123,7 +124,7 @@ class Human36M(RecordDataset):
             image = data.image_of(annotation)
             record, view = f"annotation {annotation['id']}", f"image {image['id']}"
             frame = whole_number(path, view, image, "frame_idx")
-            if frame % FRAME_STEP[self.mode]:
+            if frame % self.frame_step[self.mode]:
                 continue
             if field(path, view, image, "subject") != subject:
                 raise ValueError(f"{path}: {view} is of subject {shown(image['subject'])}, expected {subject}")

@@ -65,7 +65,7 @@ class PW3D(RecordDataset):
         columns = sort_rows(columns, np.lexsort((columns["image"], columns["person_id"])))
         if self.sources.detections:
             found = Detections.from_list(self.files()[1], COCO.keypoint_num, "annotation_id")
-            columns["detections"] = COCO.add_derived(found.of(columns["annotation_id"].tolist()))
+            columns["detections"] = COCO.add_derived(self.detected(found, columns["annotation_id"].tolist()))
         return columns, skipped
 
     def sort_keys(self):

@@ -14,14 +14,12 @@ from data.Synthetic.limbs import PARTS, UPPER_BODY, mix_parts
 from data.Synthetic.views import FOCAL, PRINCPT, TEST_STREAM, draw_views, look_at_rotations
 from lib import ROOT
 from lib.body.pose_prior import mirror_pose
-from lib.datasets.batch import Batch
 from lib.datasets.pose_dataset import PoseDataset, stream
 from lib.datasets.sequences.clips import FPS, Clips, Motions
-from lib.datasets.sequences.errors import SequenceErrors
+from lib.datasets.sequences.errors import HIDDEN_SHARE, SequenceErrors
 from lib.datasets.sequences.transform import SequenceTransform
 from lib.joints.lookup import get_joint_set
 
-HIDDEN_SHARE = 0.3  # training windows in which joints or frames are not seen
 CLEARANCE = 1.5  # metres that the camera is at least away from whoever walks towards it
 # Standard deviations of a moving camera: turning about the person, radians per second, and drifting, metres per second
 TURNING, RISING, DRIFTING = 0.13, 0.04, 0.1
@@ -82,12 +80,8 @@ class SyntheticSequences(PoseDataset):
         motion = self.clips.draw(len(indices), self.frames, self.settings.speeds, generator)
         return self._seen(self._varied(motion, generator), generator)
 
-    def finish(self, rows: dict[str, torch.Tensor], generator: torch.Generator, device="cpu") -> Batch:
-        if self.transform is None or self.transform.device != torch.device(device):
-            self.transform = SequenceTransform(
-                self.cfg, self.mesh_model, self.errors, device, self.protocol, self.with_mesh
-            )
-        return self.transform(rows, generator)
+    def build_transform(self, device) -> SequenceTransform:
+        return SequenceTransform(self.cfg, self.mesh_model, self.errors, device, self.protocol, self.with_mesh)
 
     def _varied(self, motion: Motions, generator: torch.Generator) -> Motions:
         """Motion with limbs of other windows, a constant change of its joints' angles, mirrored."""

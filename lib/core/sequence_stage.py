@@ -114,7 +114,8 @@ class TemporalStage(SequenceTest):
         inputs, targets = batch.inputs, batch.targets
         with self._autocast(batch):
             lifted = model(inputs["pose2d"], inputs["seen"], inputs["focal"], inputs["princpt"])
-        return self.criterion(lifted, targets["lift_pose3d"], targets["root"])
+        valid = batch.meta["lift_pose3d_valid"][:, :, 0, 0]  # of all joints of a frame, and its root, alike
+        return self.criterion(lifted, targets["lift_pose3d"], targets["root"], valid)
 
     def predict(self, model, batch: Batch) -> dict[str, Tensor]:
         """Of one clip of T frames: ``joints`` (T, J, 3) mm; ``root`` (T, 3) metres; with TEST.mesh_path ``mesh``

@@ -3,8 +3,9 @@
 A data set owns all its facts; the classes here have those that hold unless it says otherwise.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -14,6 +15,7 @@ from lib import ROOT
 from lib.datasets.batch import Batch
 from lib.datasets.posed import Posed
 from lib.datasets.protocol import Inspection, MeshSamples, NeededFile, Protocol
+from lib.datasets.storage.annotations import Detections
 from lib.datasets.storage.columns import report_skipped
 from lib.datasets.storage.records import PoseRecords, load_records
 from lib.datasets.transform import BodyTransform, Sources2D
@@ -26,6 +28,9 @@ from lib.joints.lookup import get_joint_set
 from lib.mesh.mesh_model import MeshModel, load_mesh_model
 from lib.runtime import distributed
 from lib.settings.config import Config
+
+if TYPE_CHECKING:
+    from lib.datasets.sequences.transform import SequenceTransform
 
 # columns that a batch is made of; the others (names, ids, boxes) are for evaluation and inspection
 ROW_COLUMNS = (
@@ -95,7 +100,7 @@ class PoseDataset(Dataset):
             raise ValueError(f"{self.name} has no split {mode!r} here, only {', '.join(self.splits)}")
         self.mode, self.cfg, self.debug, self.seed, self.root = mode, cfg, debug, seed, Path(root)
         self.mesh_model = model or mesh_model_for(cfg, root)
-        self.transform: BodyTransform | None = None
+        self.transform: BodyTransform | SequenceTransform | None = None
 
     @property
     def sources(self) -> Sources2D:
@@ -125,15 +130,19 @@ class PoseDataset(Dataset):
             ValueError: a sample has no 2D pose that could be used; names its record.
         """
         if self.transform is None or self.transform.device != torch.device(device):
-            self.transform = BodyTransform(self.cfg, self.mesh_model, self.sources, device, self.protocol)
+            self.transform = self.build_transform(device)
         try:
             return self.transform(rows, generator, train=self.mode == "train")
         except BadSamples as error:
-            samples = rows["sample"][error.samples].tolist() if "sample" in rows else error.samples
+            samples = rows["sample"].flatten()[error.samples].tolist() if "sample" in rows else error.samples
             samples = list(dict.fromkeys(samples))  # mixing may draw one several times
             names = ", ".join(self.record_name(sample) for sample in samples[:MAX_NAMES])
             more = f" and {len(samples) - MAX_NAMES} more" if len(samples) > MAX_NAMES else ""
             raise ValueError(f"{self.name} {self.mode}: {error.reason}: {names}{more}") from error
+
+    def build_transform(self, device) -> "BodyTransform | SequenceTransform":
+        """What makes batches of rows, on a device."""
+        return BodyTransform(self.cfg, self.mesh_model, self.sources, device, self.protocol)
 
     def record_name(self, sample: int) -> str:
         """What a sample is called in messages; see column ``sample`` of ``rows``."""
@@ -218,16 +227,28 @@ class RecordDataset(PoseDataset):
                 f"{self.name} has no {own} joints as input, only {', '.join(allowed)} (DATASET.input_joint_set)"
             )
         target = self.protocol.target_set
-        if cfg.MODEL.with_mesh and target not in ("", cfg.DATASET.target_joint_set):
+        if cfg.tests_meshes and target not in ("", cfg.DATASET.target_joint_set):
             raise ValueError(
                 f"{self.name} compares meshes by {target} joints: set DATASET.target_joint_set to {target!r}, not "
                 f"{get_joint_set(cfg.DATASET.target_joint_set).name!r}"
             )
-        options = {"mode": mode, "debug": debug, "detections": self.sources.detections, **self.options()}
-        cache = self.root / cfg.DATASET.cache if cfg.DATASET.cache else None
-        self.records = load_records(self.name, self.files(), options, self.version, self.parse, cache)
+        self.records = self.load()
         if distributed.is_main():
-            report_skipped(f"{self.name} {mode}", len(self), self.records.notes)
+            report_skipped(f"{self.name} {mode}", len(self), self.skipped())
+
+    def load(self) -> PoseRecords:
+        """The parsed annotations, from the cache where there is one."""
+        options = {"mode": self.mode, "debug": self.debug, "detections": self.sources.detections, **self.options()}
+        return load_records(self.name, self.files(), options, self.version, self.parse, self.cache)
+
+    def skipped(self) -> dict[str, int]:
+        """Counts of what was left out, by reason."""
+        return self.records.notes
+
+    @property
+    def cache(self) -> Path | None:
+        """Folder of all caches; None without one."""
+        return self.root / self.cfg.DATASET.cache if self.cfg.DATASET.cache else None
 
     @property
     def folder(self) -> Path:
@@ -247,6 +268,10 @@ class RecordDataset(PoseDataset):
         """The files that ``parse`` reads: those needed, detections only where they are the input."""
         needed = self.needed_files(self.mode, self.root)
         return [file.path for file in needed if file.holds != "detections" or self.sources.detections]
+
+    def detected(self, detections: Detections, keys: Sequence) -> np.ndarray:
+        """Column ``detections`` of a parser: (N, J, 2) of the keys of N records."""
+        return detections.of(keys)
 
     def parse(self) -> tuple[dict[str, np.ndarray], dict[str, int]]:
         """Read ``files``: columns of equal length, and counts of left-out records by reason."""

@@ -13,7 +13,12 @@ DATASETS = {
     "FreiHAND": "data.FreiHAND.dataset",
 }
 
-SEQUENCES = {"Synthetic": "data.Synthetic.sequences"}  # those that have sequences: class <name>Sequences
+SEQUENCES = {  # those that have sequences: class <name>Sequences
+    "Synthetic": "data.Synthetic.sequences",
+    "Human36M": "data.Human36M.sequences",
+    "PW3D": "data.PW3D.sequences",
+    "AMASS": "data.AMASS.sequences",
+}
 
 
 def dataset_class(name: str):

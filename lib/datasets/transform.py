@@ -78,6 +78,15 @@ class BodyTransform:
         }
         return Posed(self.bodies, rows, self.input_set.name, self.protocol.annotated_set)
 
+    def masks(self, posed: Posed, targets: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+        """Which targets (B, N, 3) supervise, as in ``lib.datasets.batch.Batch.meta``."""
+        meta = {f"{name}_valid": torch.ones_like(target[..., :1]) for name, target in targets.items()}
+        if self.check is not None:
+            kept = self.check.error(posed) <= self.check.threshold
+            for name in self.masked:
+                meta[f"{name}_valid"] *= kept[:, None, None]
+        return meta
+
     def assemble(self, rows: dict[str, torch.Tensor], flip, rotation, generator: torch.Generator) -> Batch:
         """One batch with given augmentation.
 
@@ -108,11 +117,7 @@ class BodyTransform:
             mesh = posed.vertices_from(posed.targets(self.root_set.name)[:, self.root_set.root])
             reg = MM_PER_M * relative(posed.targets(self.target_set.name), self.target_set.root)
             targets = {"mesh": mesh, "lift_pose3d": lift, "reg_pose3d": reg}
-        meta = {f"{name}_valid": torch.ones_like(target[..., :1]) for name, target in targets.items()}
-        if self.check is not None:
-            kept = self.check.error(posed) <= self.check.threshold
-            for name in self.masked:
-                meta[f"{name}_valid"] *= kept[:, None, None]
+        meta = self.masks(posed, targets)
         if self.cfg.TEST.mesh == REFINED and self.with_mesh and "focal" in posed.rows:
             pixels = apply_affine(in_crop, inverse_affine(matrices))
             meta["rays"] = (pixels - posed.rows["princpt"][:, None]) / posed.rows["focal"][:, None]

@@ -13,7 +13,8 @@ from lib.datasets.noise import synthesize_poses
 from lib.datasets.sequences.gaps import hide
 from lib.geometry.boxes import process_boxes, tight_boxes
 from lib.geometry.constants import constant
-from lib.geometry.crops import apply_affine, crop_areas, crop_matrices, inverse_affine
+from lib.geometry.crops import BadSamples, apply_affine, crop_areas, crop_matrices, inverse_affine
+from lib.geometry.gaps import fill_gaps
 from lib.joints.joint_set import JointSet
 from lib.joints.tables import COCO
 
@@ -27,6 +28,7 @@ SWAPPED = 0.3  # share of sequences with arms, legs or both swapped for ...
 SWAP_LENGTH = (2, 24)  # ... so many frames
 LEGS = ("hip", "knee", "ankle", "heel", "toe", "foot")
 HEAD = ("eye", "ear", "nose", "head")
+HIDDEN_SHARE = 0.3  # training windows in which joints or frames are not seen
 
 
 class SequenceErrors:
@@ -52,19 +54,45 @@ class SequenceErrors:
 
         Args:
             joint_img: (B, T, J, 2) image pixels.
-            generator: of the errors.
+            generator: of the errors, of the CPU.
 
         Returns:
             (B, T, J, 2) pixels, derived joints made of the disturbed ones, and (B, T, J) bool, which were seen; those
             that were not are filled in.
         """
-        count, frames = joint_img.shape[:2]
         keypoints = joint_img[:, :, : self.joint_set.keypoint_num]
         if self.noise:
             keypoints = self._disturbed(joint_img, keypoints, generator)
         seen = keypoints.new_ones(keypoints.shape[:3], dtype=torch.bool)
         if self.hidden_share:
             keypoints, seen = hide(keypoints, self.hidden_share, generator)
+        return self._derived(keypoints, seen)
+
+    def detected(self, detections: Tensor) -> tuple[Tensor, Tensor]:
+        """Detected joints, filled in where they were not found.
+
+        Args:
+            detections: (B, T, J, 2) image pixels, NaN where a joint was not found.
+
+        Returns:
+            As of a call. A joint that no frame has is in the middle of the others.
+
+        Raises:
+            BadSamples: no joint in any frame.
+        """
+        keypoints = detections[:, :, : self.joint_set.keypoint_num]
+        seen = torch.isfinite(keypoints).all(dim=3)
+        ever = seen.any(dim=1, keepdim=True)
+        if not ever.any(dim=2).all():
+            raise BadSamples("no joint was detected in any frame", ~ever.any(dim=2).expand(seen.shape[:2]).flatten())
+        keypoints = fill_gaps(torch.where(seen[..., None], keypoints, 0.0), seen)
+        weight = (ever.to(keypoints) / ever.sum(dim=2, keepdim=True))[..., None]
+        middle = (keypoints * weight).sum(dim=2, keepdim=True)
+        return self._derived(torch.where(ever[..., None], keypoints, middle), seen)
+
+    def _derived(self, keypoints: Tensor, seen: Tensor) -> tuple[Tensor, Tensor]:
+        """Keypoints (B, T, n, 2) and which were seen, with the derived joints: seen where all that they are made of."""
+        count, frames = keypoints.shape[:2]
         pose2d = self.joint_set.add_derived(keypoints.flatten(0, 1)).unflatten(0, (count, frames))
         told = self.joint_set.add_derived(seen.flatten(0, 1).to(pose2d)[..., None].expand(-1, -1, 2))[..., 0]
         return pose2d, (told > 0.999).unflatten(0, (count, frames))
@@ -87,7 +115,7 @@ class SequenceErrors:
             held = self._held(errors, generator) * size.view(count, frames, 1, 1)
             disturbed = self._swapped(cropped.view(keypoints.shape) + held, generator)
             disturbed = disturbed - cropped.view(keypoints.shape)
-        draw = torch.rand(count, generator=generator)[:, None, None, None]
+        draw = torch.rand(count, generator=generator).to(keypoints)[:, None, None, None]
         errors = torch.where(draw < self.clean_share + self.jitter_share, jitter, disturbed)
         errors = torch.where(draw < self.clean_share, torch.zeros_like(errors), errors)
         found = apply_affine(cropped + errors.flatten(0, 1), inverse_affine(matrices))
@@ -115,7 +143,7 @@ class SequenceErrors:
         anew = torch.rand(count, frames, joints, generator=generator) < rate
         anew[:, 0] = True
         source = torch.where(anew, torch.arange(frames)[None, :, None], 0).cummax(dim=1).values
-        return errors.gather(1, source[..., None].expand_as(errors))
+        return errors.gather(1, source[..., None].to(errors.device).expand_as(errors))
 
     def _swapped(self, keypoints: Tensor, generator: torch.Generator) -> Tensor:
         """Keypoints (B, T, n, 2) of which arms, legs or both are those of the other side for some frames."""

@@ -4,9 +4,10 @@ import torch
 
 from lib.datasets.batch import Batch
 from lib.datasets.protocol import Protocol
+from lib.datasets.sequences.augment import augmented
 from lib.datasets.sequences.errors import SequenceErrors
 from lib.datasets.transform import BodyTransform, Sources2D, relative
-from lib.geometry.crops import BadSamples
+from lib.geometry.crops import BadSamples, sample_augmentation
 from lib.mesh.mesh_model import MeshModel
 from lib.settings.config import Config
 from lib.settings.setting import POSE2MESH, POSENET
@@ -32,13 +33,13 @@ class SequenceTransform:
         self.frames = BodyTransform(cfg, model, Sources2D(noise=""), device, protocol)
         self.errors, self.device = errors, self.frames.device
 
-    def __call__(self, rows: dict[str, torch.Tensor], generator: torch.Generator) -> Batch:
-        """One batch.
+    def __call__(self, rows: dict[str, torch.Tensor], generator: torch.Generator, train: bool = False) -> Batch:
+        """One batch, augmented when ``train`` as settings and protocol want it; detections are not.
 
         Args:
             rows: as ``BodyTransform.assemble``, each with axes (B, T) in front; with ``detections`` (B, T, J, 2)
                 pixels, NaN where a joint was not found, these are the 2D joints.
-            generator: of the 2D errors.
+            generator: of augmentation and 2D errors.
 
         Returns:
             a `Batch` with axes (B, T) in front. Its inputs are ``pose2d`` (B, T, J, 2) pixels of the image, ``seen``
@@ -46,16 +47,23 @@ class SequenceTransform:
             the camera frame, metres.
 
         Raises:
-            BadSamples: joints that are not finite or behind the camera.
+            BadSamples: joints that are not finite or behind the camera, or no detected joint in any frame.
         """
         count, length = rows["pose"].shape[:2]
-        own = self.frames
+        own, aug = self.frames, self.frames.cfg.AUG
+        if generator.device.type != "cpu":  # of the same draws, without waiting for a GPU
+            generator = torch.Generator().manual_seed(generator.initial_seed())
+        if train and own.protocol.augment and "detections" not in rows:
+            rows = augmented(rows, *sample_augmentation(count, aug.flip, aug.rotate_factor, generator))
         posed = own.posed({key: value.flatten(0, 1) for key, value in rows.items()})
         joints = posed.targets(own.input_set.name)
         bad = ~(torch.isfinite(joints).flatten(1).all(dim=1) & (joints[..., 2] > 0).all(dim=1))
         if bad.any():
             raise BadSamples("joints that are not finite, or behind the camera", bad)
-        pose2d, seen = self.errors(posed.image(own.input_set.name).unflatten(0, (count, length)), generator)
+        if "detections" in rows:
+            pose2d, seen = self.errors.detected(posed.rows["detections"].unflatten(0, (count, length)))
+        else:
+            pose2d, seen = self.errors(posed.image(own.input_set.name).unflatten(0, (count, length)), generator)
         targets = {
             "lift_pose3d": MM_PER_M * relative(joints, own.input_set.root),
             "root": joints[:, own.input_set.root],
@@ -67,5 +75,8 @@ class SequenceTransform:
             targets["reg_pose3d"] = MM_PER_M * relative(target, own.target_set.root)
         inputs = {"pose2d": pose2d, "seen": seen.to(pose2d)}
         inputs |= {key: posed.rows[key].unflatten(0, (count, length)) for key in ("focal", "princpt")}
-        targets = {key: value.unflatten(0, (count, length)) for key, value in targets.items()}
-        return Batch(inputs, targets, {})
+        meta = own.masks(posed, targets)
+        targets, meta = (
+            {key: value.unflatten(0, (count, length)) for key, value in part.items()} for part in (targets, meta)
+        )
+        return Batch(inputs, targets, meta)

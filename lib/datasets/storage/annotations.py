@@ -224,20 +224,49 @@ class Detections:
             poses = None  # perhaps only because some entries have scores and some have none
         return np.stack([self._one(key) for key in keys]) if poses is None else poses[..., :2]
 
+    def found(self, keys: Sequence) -> np.ndarray:
+        """As ``of``, for frames of videos: NaN where a joint was not found.
+
+        Those are all joints of frames without a detection, joints with a score of 0, at exactly (0, 0), or null.
+
+        Raises:
+            ValueError: no detection of most of the keys, or one with a wrong number of joints.
+        """
+        missing = [key for key in keys if key not in self.poses]
+        if 2 * len(missing) > len(keys):
+            self.of(keys)
+        poses = np.full((len(keys), self.joints, 2), np.nan, dtype=np.float32)
+        for row, key in enumerate(keys):
+            if key in self.poses:
+                pose = self._read(key, f"detection of {self.what} {shown_name(key)}")
+                there = np.isfinite(pose).all(axis=1) & (pose[:, :2] != 0).any(axis=1)
+                there &= (pose[:, 2:3] > 0).all(axis=1)
+                poses[row, there] = pose[there, :2]
+        return poses
+
     def _one(self, key) -> np.ndarray:
         record = f"detection of {self.what} {shown_name(key)}"
+        pose = self._read(key, record)
+        self._check(pose[None], record)
+        return pose[:, :2]
+
+    def _read(self, key, record: str) -> np.ndarray:
+        """Numbers (J, >=2) of a detection."""
         try:
             pose = np.asarray(self.poses[key], dtype=np.float32)
         except (TypeError, ValueError, OverflowError):
             raise ValueError(f"{self.path}: {record} is not a list of numeric joints") from None
         if pose.ndim == 1 and pose.size in (2 * self.joints, 3 * self.joints):  # as COCO results have them
             pose = pose.reshape(self.joints, -1)
-        self._check(pose[None], record)
-        return pose[:, :2]
+        self._check_shape(pose[None], record)
+        return pose
 
-    def _check(self, poses: np.ndarray, record: str) -> None:
+    def _check_shape(self, poses: np.ndarray, record: str) -> None:
         if poses.ndim != 3 or poses.shape[1] != self.joints or poses.shape[2] < 2:
             raise ValueError(f"{self.path}: {record} has shape {poses.shape[1:]}, expected ({self.joints}, >=2)")
+
+    def _check(self, poses: np.ndarray, record: str) -> None:
+        self._check_shape(poses, record)
         points = poses[..., :2]
         if not np.isfinite(points).all() or not (np.ptp(points, axis=1) > 0).all():
             raise ValueError(f"{self.path}: {record} is not finite or has no extent in x or y")
