@@ -15,8 +15,8 @@ _NEAREST = 0.1  # metres in front of the camera that no joint is projected from 
 def frame_meshes(network: Pose2Mesh, lifted: LiftedFrames, input_scale: str) -> Tensor:
     """Meshes of frames.
 
-    MeshNet wants a 2D pose beside the 3D one. It gets the lifted joints as a camera sees them that looks straight at the
-    person, not the 2D input: what a detector got wrong in one frame stays out of the mesh.
+    MeshNet wants a 2D pose beside the 3D one. It gets the lifted joints as a camera sees them that looks straight at
+    the person, not the 2D input: what a detector got wrong in one frame stays out of the mesh.
 
     Args:
         network: whose MeshNet, and base where it has one, grows the meshes.
