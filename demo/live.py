@@ -72,6 +72,10 @@ def _add_outputs(add) -> None:
     add("--width", type=int, help="draw in at most so many pixels, which is faster (default: the camera's)")
     add("--output", help="record what is shown, .mp4 or .gif")
     add("--renderer", choices=("auto", *BACKENDS), help="what draws the meshes (default: auto)")
+    add("--temporal", metavar="on|off|PATH", help="lift people with what came before, which takes about 25 ms a person "
+        "on a core; PATH: with these weights of a temporal lifter (default: off)")  # fmt: skip
+    add("--lookahead", type=int, metavar="N", help="with --temporal: show pictures N later, lifted with these, too "
+        "(default: 0)")  # fmt: skip
     add("--smooth", choices=LIVE_SMOOTHING, help="One-Euro filter, which looks back only: on 2D poses, on meshes and "
         "cameras, on both (default: input)")  # fmt: skip
 

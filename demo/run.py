@@ -24,7 +24,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from lib.runtime.startup import exit_code, imports_kept
 
 with imports_kept():
-    from lib.demo.options import PICTURE_FORMATS, SEQUENCE_FORMATS, SMOOTHING, DemoOptions
+    from lib.demo.options import PICTURE_FORMATS, SEQUENCE_FORMATS, SMOOTHING, TEMPORAL, DemoOptions
     from lib.joints.tables import JOINT_SETS
     from lib.messages import one_line
     from lib.poses.detectors import TOOLS
@@ -86,6 +86,10 @@ def _add_inputs(group) -> None:
         "(default: everybody)")  # fmt: skip
     add("--smooth", nargs="?", const="both", default="", choices=SMOOTHING, help="sequences: One-Euro filter on the 2D "
         "poses, on meshes and cameras, or on both")  # fmt: skip
+    add("--temporal", default=DemoOptions.temporal, metavar="|".join((*TEMPORAL, "PATH")), help="sequences: lift each "
+        "person's frames together, or frame by frame (off); PATH: with these weights of a temporal lifter (default: "
+        "auto, together where there are such weights for the joint set and the input is 2D, without left "
+        "hands)")  # fmt: skip
     add("--constant_shape", action="store_true", help="sequences: one body shape for each person")
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from lib.demo.inputs import DemoInput, load_input
 from lib.demo.names import output_stems
-from lib.demo.options import PARAM_FORMATS, SMOOTHING, DemoOptions
+from lib.demo.options import AUTO, OFF, PARAM_FORMATS, SMOOTHING, DemoOptions
 from lib.files import say_replaced
 from lib.joints.lookup import get_joint_set
 from lib.messages import naming, one_line, shown_name
@@ -101,7 +101,8 @@ def _check_sequence_options(options: DemoOptions, is_video: bool) -> None:
         raise ValueError(f"unknown smoothing {options.smooth!r}; choose one of {', '.join(SMOOTHING)}")
     if options.fps is not None and not 0 < options.fps <= 1000:
         raise ValueError(f"--fps must be between 0 and 1000 frames per second, got {options.fps:g}")
-    wanted = {"smooth": options.smooth, "constant_shape": options.constant_shape}
+    temporal = options.temporal not in (AUTO, OFF)
+    wanted = {"smooth": options.smooth, "constant_shape": options.constant_shape, "temporal": temporal}
     given = [name for name, value in wanted.items() if value]
     if given and not is_video:
         raise ValueError(

@@ -13,7 +13,7 @@ from lib.export.people import PeopleArrays
 from lib.joints.joint_set import JointSet
 from lib.mesh.stature import betas_of_height
 from lib.poses import Frame, Selection, Source
-from lib.predictor import Circumstances, Film, Pose2MeshPredictor
+from lib.predictor import Circumstances, Film, LiftedPeople, MeshPrediction, Pose2MeshPredictor
 from lib.settings.setting import NETWORK
 
 _MOST_BETAS = 10.0  # standard deviations
@@ -114,6 +114,7 @@ class Lifter:
         film: Film | None = None,
         numbers: Sequence[int] = (),
         size_known: bool = True,
+        lifted: Sequence[LiftedPeople] | None = None,
     ) -> PeopleArrays:
         """The people of some frames, frame after frame.
 
@@ -125,6 +126,7 @@ class Lifter:
             shapes: known shapes (S,) by track number.
             film: what is kept from frame to frame; ``numbers`` then are the frames'.
             size_known: the poses are of pictures of this size; else it only is that of a black one made for them.
+            lifted: what a temporal lifter says of each frame's people.
         """
         tracks = np.concatenate([people.tracks for people in selections])
         scores = np.concatenate([people.scores for people in selections])
@@ -142,7 +144,7 @@ class Lifter:
             frames = None if film is None else np.repeat(numbers, [len(people) for people in selections])
             size = image_size if size_known else None
             known = Circumstances(size, self.options.focal, scores, betas, film, frames, tracks, left)
-            prediction = self.predictor.predict(poses, known=known)
+            prediction = self._predict(poses, known, None if lifted is None else LiftedPeople.joined(lifted))
         else:
             chosen = np.concatenate([joints[people.kept] for joints, people in zip(pose3d, selections)])
             unit = self.options.unit
@@ -158,3 +160,14 @@ class Lifter:
             frames=[name[:LONGEST_NAME] for name, people in zip(names, selections) for _ in people.kept],
             carried=carried,
         )
+
+    def _predict(self, poses: np.ndarray, known: Circumstances, lifted: LiftedPeople | None) -> MeshPrediction:
+        """Meshes of poses (B, J, 2); of people whom a temporal lifter lifted, theirs."""
+        if lifted is None or not lifted.known.any():
+            return self.predictor.predict(poses, known=known)
+        together, alone = (np.flatnonzero(mask) for mask in (lifted.known, ~lifted.known))
+        parts = [self.predictor.predict_lifted(lifted[torch.from_numpy(together)], known.rows(together).betas)]
+        if len(alone):
+            parts.append(self.predictor.predict(poses[alone], known=known.rows(alone)))
+        back = torch.from_numpy(np.concatenate([together, alone]).argsort())
+        return MeshPrediction.joined([part.values for part in parts])[back]

@@ -11,6 +11,7 @@ PICTURE_FORMATS = ("obj", "glb", "ply", "npz", "params", "bvh", "rigged", "html"
 SEQUENCE_FORMATS = ("mp4", "gif", "npz", "params", "amass", "bvh", "rigged", "html", "obj", "glb", "ply", "png")
 PARAM_FORMATS = ("params", "amass", "bvh", "rigged")  # what body parameters are written as
 VIDEO_FORMATS = ("mp4", "gif")  # of them; with a turntable of pictures too
+AUTO, ON, OFF = TEMPORAL = ("auto", "on", "off")
 SMOOTHING = ("input", "output", "both")
 
 
@@ -42,6 +43,8 @@ class DemoOptions:
         focal: focal length in pixels; None: the image's diagonal.
         fps: frames per second; None: the video's, or 30.
         smooth: "" or one of ``SMOOTHING``: One-Euro filter on 2D poses, on meshes and cameras, or on both.
+        temporal: lift each person's frames together: one of ``TEMPORAL``, or the path of a temporal lifter's weights;
+            ``auto`` where it is possible.
         constant_shape: one body shape for each person of a sequence.
         output: folder of the results.
         mesh: ``auto``, ``network``, ``fitted`` or ``refined``, see ``lib.predictor.Pose2MeshPredictor``.
@@ -74,6 +77,7 @@ class DemoOptions:
     focal: float | None = None
     fps: float | None = None
     smooth: str = ""
+    temporal: str = AUTO
     constant_shape: bool = False
     output: Path = ROOT / "demo" / "result"
     mesh: str = "auto"

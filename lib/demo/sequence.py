@@ -22,6 +22,7 @@ from lib.demo.lifting import LONGEST_NAME, Lifter, chosen_people
 from lib.demo.options import PARAM_FORMATS, DemoOptions
 from lib.demo.sequence_files import FrameResult, SequenceFiles, earlier_files
 from lib.demo.smoothing import MeshSmoother, PoseSmoother, with_meshes
+from lib.demo.temporal import lift_tracks, temporal_lifter
 from lib.demo.turntables import SequenceTurntable
 from lib.export.params import mirrored_fit, params_of
 from lib.export.people import PeopleArrays
@@ -31,7 +32,7 @@ from lib.joints.tables import JOINT_SETS
 from lib.mesh.fit_params import fit_params
 from lib.messages import shown_name
 from lib.poses import Selection, assign_tracks
-from lib.predictor import Film
+from lib.predictor import Film, LiftedPeople
 from lib.render.marks import mark_carried
 from lib.render.mesh_renderer import MeshRenderer, person_colour
 from lib.render.poses import add_hands, draw_pose
@@ -56,6 +57,7 @@ class _Job:
     size: tuple[int, int]
     fps: float
     formats: tuple[str, ...]
+    lifted: list[LiftedPeople] | None = None  # of a temporal lifter, of each frame
 
     @property
     def drawn(self) -> bool:
@@ -79,7 +81,8 @@ class _Job:
         names = [self.source.sequence.frames[number].name for number in frames]
         pose3d = None if self.source.pose3d is None else [self.source.pose3d[number] for number in frames]
         people = [self.selections[number] for number in frames]
-        return self.lifter(people, names, self.size, pose3d, shapes, film, frames, self.source.size_known)
+        lifted = None if self.lifted is None else [self.lifted[number] for number in frames]
+        return self.lifter(people, names, self.size, pose3d, shapes, film, frames, self.source.size_known, lifted)
 
     def with_hands(self, people: PeopleArrays, frames: list[int], film: Film) -> PeopleArrays:
         """The people of these frames with hands, where asked for."""
@@ -109,9 +112,14 @@ def lift_sequence(source: DemoInput, lifter: Lifter, options: DemoOptions, forma
     source = replace(source, sequence=sequence)
     image = source.images.read(0, sequence.frames[0])
     size = image.shape[1], image.shape[0]
-    job = _Job(source, lifter, options, _select_all(source, lifter, size, fps), size, fps, formats)
+    temporal = temporal_lifter(source, lifter.predictor, options, fps)
+    selections = _select_all(source, lifter, size, fps, temporal is not None)
+    job = _Job(source, lifter, options, selections, size, fps, formats)
     if not any(map(len, job.selections)):
         raise ValueError(f"{source.title}: nobody left to lift; {_first_note(source, job.selections)}")
+    if temporal is not None:
+        seen_in = size if source.size_known else None
+        job = replace(job, lifted=lift_tracks(temporal, selections, fps, seen_in, options.focal))
     fitted = job.surfaces or options.constant_shape or job.with_params
     shapes = _track_shapes(job) if fitted else None
     name_length = min(LONGEST_NAME, max(len(frame.name) for frame in sequence.frames))
@@ -154,9 +162,11 @@ def _people(job: _Job) -> int:
     return len({track for people in job.selections for track in people.tracks.tolist()})
 
 
-def _select_all(source: DemoInput, lifter: Lifter, size: tuple[int, int], fps: float) -> list[Selection]:
-    """Whom to lift in each frame; prints how many were left out and filled."""
-    smoother = PoseSmoother(fps) if lifter.options.smooth in ("input", "both") else None
+def _select_all(
+    source: DemoInput, lifter: Lifter, size: tuple[int, int], fps: float, together: bool
+) -> list[Selection]:
+    """Whom to lift in each frame, or all together; prints how many were left out and filled."""
+    smoother = PoseSmoother(fps) if lifter.options.smooth in ("input", "both") and not together else None
     selections: list[Selection] = []
     left_out = filled = 0
     keypoints = lifter.predictor.joint_set.keypoint_num  # the others are derived from these
@@ -171,7 +181,7 @@ def _select_all(source: DemoInput, lifter: Lifter, size: tuple[int, int], fps: f
             f"Warning: {left_out} of {source.sequence.person_count} poses left out, {filled} missing joints filled; "
             f"the first: {_first_note(source, selections)}"
         )
-    if lifter.options.smooth:
+    if lifter.options.smooth or together:
         selections = carry_over(selections, fps)
         carried = sum(int(people.carried.sum()) for people in selections if people.carried is not None)
         if carried:

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lib import ROOT
+from lib.demo.options import OFF
 from lib.poses.missing import JOINT_SCORE
 from lib.settings.setting import FLOAT32, NETWORK
 
@@ -26,6 +27,8 @@ class LiveOptions:
         every_frame: no picture is left out.
         loop: play the video, or the poses, again and again.
         smooth: one of ``LIVE_SMOOTHING``.
+        temporal: lift people with what came before: ``on``, ``off``, or the path of a temporal lifter's weights.
+        lookahead: pictures that are waited for, so that people are lifted with these, too.
         show: one of ``SHOWS``.
         host, port: of the page; port 0: a free one.
         mirror: show pictures as a mirror does.
@@ -48,6 +51,8 @@ class LiveOptions:
     focal: float | None = None
     mesh: str = NETWORK
     smooth: str = "input"
+    temporal: str = OFF
+    lookahead: int = 0
     show: str = PAGE
     host: str = "127.0.0.1"
     port: int = 0

@@ -2,6 +2,7 @@
 
 import sys
 import time
+from collections import deque
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 
@@ -10,7 +11,9 @@ import torch
 
 from lib.demo.images import canvas_size
 from lib.demo.lifting import Lifter
-from lib.demo.options import DemoOptions
+from lib.demo.options import AUTO, OFF, DemoOptions
+from lib.demo.temporal import open_temporal
+from lib.export.people import PeopleArrays
 from lib.files import say_replaced
 from lib.joints.joint_set import JointSet
 from lib.joints.lookup import get_joint_set
@@ -24,13 +27,15 @@ from lib.live.sources import CAMERA_FPS, BlackFrames, CameraSource, FilmSource, 
 from lib.messages import naming, one_line
 from lib.poses import Source as Joints
 from lib.poses import read_poses
-from lib.predictor import Pose2MeshPredictor
+from lib.predictor import Pose2MeshPredictor, SequenceLifter
+from lib.predictor.sequence_lifter import FPS_RANGE
 from lib.render.mesh_renderer import MeshRenderer
 from lib.runtime.failures import terminable
 from lib.runtime.memory import keep_freed_memory
 
 _MANY = 1000  # pictures, for the renderer's choice
 _SWITCH = 0.0005  # seconds until another thread's Python gets its turn; ten times as long stops a mesh for a frame
+_MOST_WAITING = 30
 _LOOK = 0.2  # seconds between looks at the clock and at the window while no picture comes
 
 
@@ -52,7 +57,8 @@ def run_live(options: LiveOptions) -> Figures:
         for line in predictor.description:
             print(one_line(line))
         demo = DemoOptions(joint_set=options.joint_set, joint_score=options.joint_score, focal=options.focal)
-        lifter = LiveLifter(Lifter(predictor, demo), joints, source.fps, options.smooth)
+        temporal = _temporal(options, predictor, source.fps)
+        lifter = LiveLifter(Lifter(predictor, demo), joints, source.fps, options.smooth, temporal, options.lookahead)
         renderer = stack.enter_context(MeshRenderer(options.renderer, pictures=_MANY))
         show, lines = open_show(options)
         if show is not None:
@@ -76,7 +82,7 @@ def run_live(options: LiveOptions) -> Figures:
 
 def _loop(options, watch: Watch, lifter: LiveLifter, renderer, show: Show | None, recorder, figures: Figures) -> None:
     """Picture after picture until there are no more, enough, or the user stops."""
-    start, first = time.perf_counter(), None
+    start, first, waiting = time.perf_counter(), None, deque[Sighting]()
     while options.frames is None or figures.pictures < options.frames:
         if options.seconds is not None and time.perf_counter() - start > options.seconds:
             return
@@ -85,7 +91,13 @@ def _loop(options, watch: Watch, lifter: LiveLifter, renderer, show: Show | None
             if watch.newest.closed:
                 return
             continue
-        picture = _shown(options, sighting, lifter, renderer, figures)
+        began = time.perf_counter()
+        people = lifter(sighting.shot.number, sighting.frame, sighting.shot.picture.shape[1::-1])
+        waiting.append(sighting)
+        if len(waiting) <= options.lookahead:
+            continue
+        sighting = waiting.popleft()
+        picture = _shown(options, sighting, people, time.perf_counter() - began, renderer, figures)
         first = sighting.shot.number if first is None else first
         figures.left_out = sighting.shot.number - first + 1 - figures.pictures
         if recorder is not None:
@@ -94,18 +106,18 @@ def _loop(options, watch: Watch, lifter: LiveLifter, renderer, show: Show | None
             return
 
 
-def _shown(options, sighting: Sighting, lifter: LiveLifter, renderer: MeshRenderer, figures: Figures) -> np.ndarray:
-    """The picture to show, (H, W, 3)."""
+def _shown(
+    options, sighting: Sighting, people: PeopleArrays | None, seconds: float, renderer: MeshRenderer, figures: Figures
+) -> np.ndarray:
+    """The picture to show, (H, W, 3), with its people, whom lifting took some seconds."""
     shot = sighting.shot
-    began = time.perf_counter()
-    people = lifter(shot.number, sighting.frame, (shot.picture.shape[1], shot.picture.shape[0]))
     lifted = time.perf_counter()
     picture = draw_people(renderer, scaled(shot.picture, options.width), people)
     if options.mirror:
         picture = picture[:, ::-1].copy()
     count = 0 if people is None else len(people)
     drawn = time.perf_counter()
-    figures.add(count, find=sighting.seconds, mesh=lifted - began, draw=drawn - lifted, all=drawn - shot.taken)
+    figures.add(count, find=sighting.seconds, mesh=seconds, draw=drawn - lifted, all=drawn - shot.taken)
     return draw_figures(picture, figures.lines(count, options.poses is None))
 
 
@@ -116,6 +128,10 @@ def _check(options: LiveOptions) -> None:
             raise ValueError(f"{name} must be larger than 0, got {value:g}")
     if options.show not in SHOWS or options.smooth not in LIVE_SMOOTHING:
         raise ValueError(f"--show is one of {', '.join(SHOWS)}, --smooth one of {', '.join(LIVE_SMOOTHING)}")
+    if options.temporal == AUTO:
+        raise ValueError("--temporal is on, off, or the path of a temporal lifter's weights")
+    if not 0 <= options.lookahead <= _MOST_WAITING or (options.lookahead and options.temporal == OFF):
+        raise ValueError(f"--lookahead is 0 to {_MOST_WAITING} pictures, with --temporal; got {options.lookahead}")
     if not 0 <= options.port < 1 << 16:
         raise ValueError(f"--port is 0 (a free one) to {(1 << 16) - 1}, got {options.port}")
     if options.video is None and options.poses is None and (options.loop or options.every_frame or options.fps):
@@ -124,6 +140,22 @@ def _check(options: LiveOptions) -> None:
         raise ValueError(f"--output {options.output}: give a film, .mp4 or .gif")
     if options.output is not None and options.video is not None and options.output.resolve() == options.video.resolve():
         raise ValueError(f"--output {options.output} is --video itself, which it would replace; give another name")
+
+
+def _temporal(options: LiveOptions, predictor: Pose2MeshPredictor, fps: float) -> SequenceLifter | None:
+    """The temporal lifter, where it is asked for; says so, and how late pictures are shown."""
+    if options.temporal == OFF:
+        return None
+    found = open_temporal(predictor, options.temporal, options.root)
+    if isinstance(found, str):
+        raise ValueError(f"--temporal {options.temporal}: {found}")
+    if fps < FPS_RANGE[0]:
+        raise ValueError(f"--temporal needs at least {FPS_RANGE[0]:g} frames per second, there are {fps:g}")
+    late = (
+        f"{options.lookahead} frames, {1000 * options.lookahead / fps:.0f} ms later" if options.lookahead else "at once"
+    )
+    print(one_line(f"Lifting: with what came before, {found.weights}; shown {late}"))
+    return found
 
 
 def _finder(options: LiveOptions, stack: ExitStack) -> tuple[str | JointSet | Joints, Finder]:

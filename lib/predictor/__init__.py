@@ -15,6 +15,7 @@ Usage::
         for person, number in zip(people.prediction, people.kept):
             person.mesh                                        # (V, 3) of person ``number`` in the frame
 
+    predictor.predict_sequence(poses, fps=30)                  # (T, 17 or 19, 2): one person's frames, lifted together
     predictor.predict_pose3d(joints)                           # (B, 17 or 19, 3) millimetres, MeshNet alone
 
 What needs PyTorch is imported when it is asked for: ``lib.predictor.onnx_predictor`` does without.
@@ -30,17 +31,22 @@ if TYPE_CHECKING:
     from .device import resolve_device
     from .predictor import Pose2MeshPredictor
     from .results import MeshPrediction, PeoplePrediction
+    from .sequence_lifter import LiftedPeople, SequenceLifter
+    from .stream import StreamLifter
     from .surfaces import Circumstances, Film
-    from .weights import find_weights
+    from .weights import find_temporal_weights, find_weights
 
 __all__ = [
-    "VIEW_SIZE", "Circumstances", "Film", "MeshPrediction", "PeoplePrediction", "Pose2MeshPredictor", "camera_crop",
-    "check_poses", "find_weights", "resolve_device",
+    "VIEW_SIZE", "Circumstances", "Film", "LiftedPeople", "MeshPrediction", "PeoplePrediction", "Pose2MeshPredictor",
+    "SequenceLifter", "StreamLifter", "camera_crop", "check_poses", "find_temporal_weights", "find_weights",
+    "resolve_device",
 ]  # fmt: skip
 
 _MODULES = {
     "Circumstances": "surfaces", "Film": "surfaces", "MeshPrediction": "results", "PeoplePrediction": "results",
     "Pose2MeshPredictor": "predictor", "camera_crop": "crop", "find_weights": "weights", "resolve_device": "device",
+    "LiftedPeople": "sequence_lifter", "SequenceLifter": "sequence_lifter",
+    "StreamLifter": "stream", "find_temporal_weights": "weights",
 }  # fmt: skip
 
 

@@ -9,7 +9,7 @@ import torch
 from lib import ROOT
 from lib.checkpoints.files import load_checkpoint
 from lib.checkpoints.finding import find_checkpoint
-from lib.geometry.camera_fit import CROP_SIZE, fit_weak_perspective
+from lib.geometry.camera_fit import fit_weak_perspective
 from lib.geometry.crops import standardise
 from lib.joints.joint_set import JointSet
 from lib.joints.lookup import get_joint_set
@@ -29,11 +29,12 @@ from .device import resolve_device
 from .inputs import check_pose3d, check_poses, orthographic_view
 from .mirror import Mirror
 from .results import MeshPrediction, PeoplePrediction
+from .sequences import SequencePredictor
 from .surfaces import Circumstances, PerspectiveCamera, SurfaceMaker, chosen_surface
 from .weights import check_joints, check_regressor, find_weights
 
 
-class Pose2MeshPredictor:
+class Pose2MeshPredictor(SequencePredictor):
     """A network with its mesh model, ready for poses; ``predictor(poses)`` is ``predictor.predict(poses)``.
 
     Args:
@@ -47,10 +48,12 @@ class Pose2MeshPredictor:
             to them), ``refined`` (that surface refined to the 2D joints); ``auto`` is ``refined`` for the open models
             and ``network`` for licensed ones. See ``docs/surfaces.md``.
         precision: of the network's products: ``float32``, ``bf16`` or ``half`` (``docs/speed.md``).
+        temporal: checkpoint file or folder of a temporal lifter, for ``predict_sequence``; None takes
+            ``lib.predictor.find_temporal_weights``. It is read when it is needed.
 
     Attributes:
-        joint_set, device, weights (file in use), mesh_model, graph, network, mesh, precision, input_scale (see
-        ``lib.geometry.crops.standardise``), and ``description``: lines that say what is in use.
+        joint_set, device, weights (file in use), mesh_model, graph, network, mesh, precision, temporal, root,
+        input_scale (see ``lib.geometry.crops.standardise``), and ``description``: lines that say what is in use.
 
     Raises:
         FileNotFoundError: weights, model files or the joint set file are not there.
@@ -67,6 +70,7 @@ class Pose2MeshPredictor:
         root: str | Path = ROOT,
         mesh: str = "auto",
         precision: str = FLOAT32,
+        temporal: str | Path | None = None,
     ):
         wanted = None if joint_set is None else get_joint_set(joint_set)
         self.device = resolve_device(device)
@@ -92,7 +96,7 @@ class Pose2MeshPredictor:
         checkpoint.load_into(self.network, take_over=True)
         self.network.requires_grad_(False).eval().to(self.device)
         prepare(self.network, precision)
-        self.precision = precision
+        self.precision, self.temporal, self.root = precision, temporal, root
         self._regressor = torch.from_numpy(regressor).to(self.device)
         self.mesh = chosen_surface(mesh, self.mesh_model)
         self.surfaces = None
@@ -274,22 +278,12 @@ class Pose2MeshPredictor:
                 camera, residual = fit_weak_perspective(joints[:, :count], target[:, :count])
             else:
                 camera = lens.weak(box)
-                apart = (lens.project(joints[:, :count]) - pose2d[:, :count]) * (CROP_SIZE / box[:, None, 2:])
-                residual = apart.abs().mean(dim=(1, 2))
+                residual = lens.residual(joints[:, :count], pose2d[:, :count], box)
         fits, seen = (residual, lift_residual, risk), (lens.translation, lens.focal, lens.principal)
         return mirror.back(pose2d, mesh, joints * MM_PER_M, pose3d, camera, box, *fits, *params, *seen)
 
     def _joined(self, parts: list[tuple[torch.Tensor, ...]]) -> MeshPrediction:
-        """The batches' results as one; without any, that of nobody."""
-        if parts:
-            joined = (torch.cat(values).cpu() for values in zip(*parts))
-            return MeshPrediction(*(v if v.dtype == torch.bool else v.float() for v in joined))
-        joints, vertices = self.joint_set.joint_num, self.mesh_model.vertex_num
-        params = self.mesh_model.params()
-        sizes = (0, 0, 0) if self.surfaces is None else (3 * params.joint_num, params.shape_num, 3)
-        rest = (*((size,) for size in sizes), (3,), (), (2,))
-        shapes = ((joints, 2), (vertices, 3), (joints, 3), (joints, 3), (3,), (4,), (), (), (), *rest)
-        return MeshPrediction(*[*(torch.zeros(0, *shape) for shape in shapes), torch.zeros(0, dtype=torch.bool)])
+        return MeshPrediction.joined(parts) if parts else self.nobody
 
 
 def _array(values: np.ndarray | torch.Tensor) -> np.ndarray:

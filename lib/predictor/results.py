@@ -1,5 +1,6 @@
 """What the predictor gives back."""
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
 
 import numpy as np
@@ -33,8 +34,8 @@ class MeshPrediction(OfPeople):
             other meshes.
         pose, betas, trans: (B, 3K) axis-angle in radians, (B, S), (B, 3) metres: parameters whose surface the mesh is,
             ``lbs(params, pose, betas) + trans``; (B, 0) with the network's vertices.
-        translation: (B, 3) metres, of refined meshes: mesh + translation stands before a perspective camera, to which
-            ``camera`` agrees where the mesh's origin is. NaN for others, which ``camera`` sees.
+        translation: (B, 3) metres, of refined meshes and of sequences: mesh + translation stands before a perspective
+            camera, to which ``camera`` agrees where the mesh's origin is. NaN for others, which ``camera`` sees.
         focal, principal: (B,) and (B, 2) pixels of that camera.
         left: (B,) bool, who is a left hand. The model is of right ones: a left hand's mesh has the faces turned,
             ``faces[:, ::-1]``, and its parameters are the mirrored model's (``lib.predictor.mirror``).
@@ -57,9 +58,28 @@ class MeshPrediction(OfPeople):
     principal: torch.Tensor
     left: torch.Tensor
 
+    @classmethod
+    def joined(cls, parts: Iterable[Sequence[torch.Tensor]]) -> "MeshPrediction":
+        """One after the other, each as the attributes in their order."""
+        joined = [torch.cat(values).cpu() for values in zip(*parts, strict=True)]
+        return cls(*(v if v.dtype == torch.bool else v.float() for v in joined))
+
+    @classmethod
+    def of_nobody(cls, joint_num: int, vertex_num: int, pose_num: int = 0, shape_num: int = 0) -> "MeshPrediction":
+        """No people, with arrays of the right sizes; parameters only where ``pose_num`` is not 0."""
+        rest = ((pose_num,), (shape_num,), (3 if pose_num else 0,), (3,), (), (2,))
+        joints = ((joint_num, 2), (vertex_num, 3), (joint_num, 3), (joint_num, 3))
+        shapes: list[tuple[int, ...]] = [*joints, (3,), (4,), (), (), (), *rest]
+        return cls(*[*(torch.zeros(0, *shape) for shape in shapes), torch.zeros(0, dtype=torch.bool)])
+
+    @property
+    def values(self) -> tuple[torch.Tensor, ...]:
+        """The attributes in their order."""
+        return tuple(getattr(self, field.name) for field in fields(self))
+
     def _chosen(self, people) -> "MeshPrediction":
         people = torch.as_tensor(people) if isinstance(people, list | np.ndarray) else people
-        return MeshPrediction(*(getattr(self, field.name)[people] for field in fields(self)))
+        return MeshPrediction(*(value[people] for value in self.values))
 
     def to_numpy(self) -> dict[str, np.ndarray]:
         """The attributes as arrays by name, e.g. for ``numpy.savez(path, **prediction.to_numpy())``."""

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 
 from lib.export.cameras import default_focal
-from lib.geometry.camera_fit import fit_weak_perspective
+from lib.geometry.camera_fit import CROP_SIZE, fit_weak_perspective
 from lib.joints.joint_set import JointSet
 from lib.mesh.fit_params import ParamFit
 from lib.mesh.mesh_model import OPEN_FILES, MeshModel
@@ -81,7 +81,7 @@ class Circumstances:
     tracks: np.ndarray | None = None
     left: np.ndarray | None = None
 
-    def rows(self, part: slice) -> "Circumstances":
+    def rows(self, part: slice | np.ndarray) -> "Circumstances":
         """Those of some of the people."""
 
         def cut(values, axes: int):
@@ -109,7 +109,7 @@ class Circumstances:
 
 @dataclass(frozen=True)
 class PerspectiveCamera:
-    """Cameras of B refined people: focal (B,) and principal (B, 2) pixels, translation (B, 3) metres of the meshes."""
+    """Cameras of B people: focal (B,) and principal (B, 2) pixels, translation (B, 3) metres of the meshes."""
 
     focal: torch.Tensor
     principal: torch.Tensor
@@ -125,6 +125,11 @@ class PerspectiveCamera:
         """Pixels (B, n, 2) of points (B, n, 3) in the meshes' frame, metres."""
         place = points + self.translation[:, None]
         return self.focal[:, None, None] * place[..., :2] / place[..., 2:] + self.principal[:, None]
+
+    def residual(self, joints: torch.Tensor, pose2d: torch.Tensor, box: torch.Tensor) -> torch.Tensor:
+        """(B,) ``MeshPrediction.residual`` of joints (B, n, 3) metres, pose2d (B, n, 2) and boxes (B, 4) pixels."""
+        apart = (self.project(joints) - pose2d) * (CROP_SIZE / box[:, None, 2:])
+        return apart.abs().mean(dim=(1, 2))
 
     def weak(self, box: torch.Tensor) -> torch.Tensor:
         """(B, 3) s, tx, ty of crops ``box`` (B, 4): weak-perspective cameras that agree at the meshes' origins."""

@@ -26,6 +26,8 @@ OPEN_WEIGHTS = {
     "smpl": "pose2mesh_smplJ_open",
     "mano": "pose2mesh_manoJ_open",
 }
+# of temporal lifters, which are made for some joint sets only
+TEMPORAL_WEIGHTS = {"coco": "posenet_cocoJ_temporal_open"}
 _SAME_WEIGHT = 1e-4  # regressors of one joint set differ less between files
 _WAY_OUT = "take the joint set in the weights (joint_set=None), train again, or use other weights"
 
@@ -54,6 +56,23 @@ def find_weights(joint_set: JointSet, root: str | Path = ROOT) -> Path:
         f"no weights for joint set {joint_set.name!r}: looked for final.pth.tar in {open_place}, which is part of the "
         f"repository, and in {original_place}{why}, which is in the original release's downloads, {RELEASE}"
     )
+
+
+def find_temporal_weights(joint_set: JointSet) -> Path:
+    """The temporal lifter's weights to use when none are named: those that ship with the repository.
+
+    Raises:
+        FileNotFoundError: there are none for the joint set, or they are not installed.
+    """
+    if joint_set.name not in TEMPORAL_WEIGHTS or JOINT_SETS.get(joint_set.name) != joint_set:
+        raise FileNotFoundError(
+            f"no temporal lifter for joint set {joint_set.name!r}; there are some for {', '.join(TEMPORAL_WEIGHTS)}"
+        )
+    place = ROOT / "experiment" / TEMPORAL_WEIGHTS[joint_set.name]
+    found = checkpoint_at(place)
+    if found is None:
+        raise FileNotFoundError(f"no temporal lifter for joint set {joint_set.name!r}: no final.pth.tar in {place}")
+    return found
 
 
 def _own_weights(joint_set: JointSet, root: str | Path) -> Path:
