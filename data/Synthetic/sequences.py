@@ -44,7 +44,7 @@ class SyntheticSequences(PoseDataset):
         self.clips = self._clips() if mode == "train" else None
         self.test = read_sequences() if mode == "test" else None
         if self.test is not None:
-            shown = DEBUG_CLIPS if debug else len(self.test.clips)
+            shown = min(DEBUG_CLIPS if debug else self.settings.test_samples, len(self.test.clips))
             self.clip_names = self.test.clips[:shown].tolist()
             self.clip_of_frame = self.test.clip_of[self.test.clip_of < shown]
         self.with_mesh = mode == "test" and cfg.tests_meshes

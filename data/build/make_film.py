@@ -12,6 +12,7 @@ import argparse
 import json
 import sys
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 import cv2
@@ -64,8 +65,8 @@ def seen_bodies(path: Path, frames: slice, azimuth: float) -> tuple[np.ndarray, 
     return seen.numpy(), (focal * joints[..., :2] / joints[..., 2:] + SIZE / 2).numpy(), focal
 
 
-def lift(pose2d: np.ndarray, fps: float, focal: float) -> dict[str, np.ndarray]:
-    """What the demo makes of 2D joints (T, 17, 2)."""
+def lift(pose2d: np.ndarray, fps: float, focal: float, **options) -> dict[str, np.ndarray]:
+    """What the demo makes of 2D joints (T, 17, 2); ``options``: further ones of it."""
     scored = np.concatenate([pose2d, np.full((*pose2d.shape[:2], 1), 0.9)], axis=2)
     entries = [
         {"image_id": f"{number:06d}.jpg", "category_id": 1, "keypoints": pose.ravel().round(2).tolist(), "score": 2.5}
@@ -78,33 +79,45 @@ def lift(pose2d: np.ndarray, fps: float, focal: float) -> dict[str, np.ndarray]:
         pictures.mkdir()
         for entry in entries:
             save_image(pictures / entry["image_id"], np.zeros((SIZE, SIZE, 3), np.uint8))
-        options = DemoOptions(
-            poses, input_img=pictures, smooth="both", save=("npz",), fps=fps, focal=focal, output=Path(folder)
-        )
-        (result,) = run_demo(options)
+        given = {"input_img": pictures, "save": ("npz",), "fps": fps, "focal": focal, "output": Path(folder)}
+        (result,) = run_demo(DemoOptions(poses, **given, **options))
         return read_arrays(result, ("vertices", "translation", "faces"), "what the demo wrote")
 
 
-def panels(joints: np.ndarray, found: np.ndarray, true: np.ndarray, faces: np.ndarray, focal: float, renderer):
-    """The four pictures of one frame beside each other, captions below, (H, W, 3)."""
-    paper = np.full((PANEL, PANEL, 3), PAPER, np.uint8)
-    joint_set = get_joint_set("coco")
-    drawn = [draw_pose(paper, joint_set.add_derived(joints) * PANEL / SIZE, joint_set)]
-    turn = vertical_turn(SIDE)
-    centre, camera = np.array([0.0, 0.0, DISTANCE]), np.array([2 * focal / SIZE, 2 * focal / SIZE, 0, 0])
-    for body, turned, colour in ((found, False, 0), (found, True, 0), (true, True, 1)):
-        scene = (body - centre) @ turn.T + centre if turned else body
-        perspective = np.concatenate([scene[:, :2] / scene[:, 2:], scene[:, 2:]], axis=1)
-        drawn.append(renderer.render(perspective, faces, paper, camera, COLOURS[colour]))
+def captioned(drawn: Sequence[np.ndarray], titles: Sequence[str]) -> np.ndarray:
+    """Square pictures of one frame beside each other, captions below, (H, W, 3)."""
     sides = (PANEL - WIDTH) // 2
     row = np.concatenate([picture[:, sides : sides + WIDTH] for picture in drawn], axis=1)
     row = cv2.copyMakeBorder(row, 0, CAPTION, 0, 0, cv2.BORDER_CONSTANT, value=(PAPER,) * 3)
-    for number, title in enumerate(TITLES):
+    for number, title in enumerate(titles):
         width = cv2.getTextSize(title, cv2.FONT_HERSHEY_SIMPLEX, SCALE, 1)[0][0]
         place = (round((number + 0.5) * WIDTH - width / 2), PANEL + CAPTION - 7)
         cv2.putText(row, title, place, cv2.FONT_HERSHEY_SIMPLEX, SCALE, (70, 70, 70), 1, cv2.LINE_AA)
         row[:, max(0, number * WIDTH - GAP // 2) : number * WIDTH + GAP // 2] = 215
     return row
+
+
+def drawn_joints(joints: np.ndarray) -> np.ndarray:
+    """2D joints (17, 2) on paper."""
+    joint_set = get_joint_set("coco")
+    paper = np.full((PANEL, PANEL, 3), PAPER, np.uint8)
+    return draw_pose(paper, joint_set.add_derived(joints) * PANEL / SIZE, joint_set)
+
+
+def drawn_body(body: np.ndarray, faces: np.ndarray, focal: float, renderer, side: bool, colour) -> np.ndarray:
+    """A body (V, 3) in the camera frame on paper, as the camera sees it or from the side."""
+    paper, turn = np.full((PANEL, PANEL, 3), PAPER, np.uint8), vertical_turn(SIDE)
+    centre, camera = np.array([0.0, 0.0, DISTANCE]), np.array([2 * focal / SIZE, 2 * focal / SIZE, 0, 0])
+    scene = (body - centre) @ turn.T + centre if side else body
+    perspective = np.concatenate([scene[:, :2] / scene[:, 2:], scene[:, 2:]], axis=1)
+    return renderer.render(perspective, faces, paper, camera, colour)
+
+
+def panels(joints: np.ndarray, found: np.ndarray, true: np.ndarray, faces: np.ndarray, focal: float, renderer):
+    """The four pictures of one frame beside each other, captions below, (H, W, 3)."""
+    bodies = ((found, False, 0), (found, True, 0), (true, True, 1))
+    drawn = [drawn_body(body, faces, focal, renderer, side, COLOURS[colour]) for body, side, colour in bodies]
+    return captioned([drawn_joints(joints), *drawn], TITLES)
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -118,7 +131,7 @@ def main(arguments: list[str] | None = None) -> None:
     options = parser.parse_args(arguments)
     bodies, pose2d, focal = seen_bodies(options.motion, slice(*options.frames), options.azimuth)
     noisy = pose2d + JITTER * np.random.default_rng(0).normal(size=pose2d.shape)
-    result = lift(noisy, options.fps, focal)
+    result = lift(noisy, options.fps, focal, smooth="both")
     found = result["vertices"] + result["translation"][:, None]
     with MeshRenderer(pictures=len(found)) as renderer, VideoWriter(options.output, options.fps / STEP) as film:
         for number in range(0, len(found), STEP):

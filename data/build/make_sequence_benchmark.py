@@ -21,10 +21,10 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from data.build.make_benchmark import heldout_files
 from data.Synthetic.benchmark import POSE_UNIT, SEQUENCES
-from lib.datasets.storage.motion_files import SMPL_POSE, read_motion
+from lib.datasets.sequences.clips import FPS
+from lib.datasets.storage.motion_files import SMPL_POSE, read_clips
 from lib.files import read_arrays
 
-FPS = 30.0
 SHORTEST = 30  # frames
 
 
@@ -43,19 +43,17 @@ def collect(motion: Path) -> dict[str, np.ndarray]:
     """
     poses, trans, clips, lengths = [np.zeros((0, SMPL_POSE), np.int16)], [], [], []
     for file in heldout_files(motion):
-        wanted = "motion with numbered frames"
         hint = "data/convert/cmu_bvh.py --fps 30 makes it"
-        arrays = read_arrays(file, ("trans", "frame", "mocap_framerate"), wanted, hint)
-        if abs(arrays["mocap_framerate"] - FPS) > 0.01 * FPS:
-            raise ValueError(f"{file} has {arrays['mocap_framerate']:.4g} frames per second; {hint}, of {FPS:.0f}")
-        frame, name = arrays["frame"], file.name.removesuffix("_poses.npz")
-        rounded = (read_motion(file).poses.astype(np.float64) / POSE_UNIT).round().astype(np.int16)
-        for rows in np.split(np.arange(len(frame)), np.flatnonzero(np.diff(frame) != 1) + 1):
-            if len(rows) >= SHORTEST:
-                poses.append(rounded[rows])
-                trans.append(arrays["trans"][rows].astype(np.float32))
-                clips.append(f"{name}@{frame[rows[0]]}" if frame[rows[0]] else name)
-                lengths.append(len(rows))
+        read_arrays(file, ("frame",), "motion with numbered frames", hint)
+        name = file.name.removesuffix("_poses.npz")
+        for clip in read_clips(file):
+            if abs(clip.fps - FPS) > 0.01 * FPS:
+                raise ValueError(f"{file} has {clip.fps:.4g} frames per second, not {FPS:.0f}; {hint}")
+            if len(clip.poses) >= SHORTEST:
+                poses.append((clip.poses.astype(np.float64) / POSE_UNIT).round().astype(np.int16))
+                trans.append(clip.trans)
+                clips.append(f"{name}@{clip.first}" if clip.first else name)
+                lengths.append(len(clip.poses))
     if not clips:
         raise ValueError(f"no clip below {motion} has {SHORTEST} frames that follow each other")
     start = np.cumsum([0, *lengths[:-1]]).astype(np.int32)

@@ -5,10 +5,10 @@
     python data/measure/results.py --runs FOLDER --run      first make the runs that FOLDER lacks
     python data/measure/results.py --speed speed.json       first take a report of main/benchmark.py --output
 
-Figures of this project are in asset/results/open.json and speed.json, which this command writes; those that others
-published in published.json, written by hand with their sources. --run takes half a minute to some minutes for each of
-the tests; it may be stopped and goes on with what is missing. A run counts where its settings are those of the
-row, and its weights those that are here.
+Figures of this project are in asset/results/open.json, sequences.json and speed.json, which this command writes; those
+that others published in published.json, written by hand with their sources. --run takes half a minute to some minutes
+for each of the tests; it may be stopped and goes on with what is missing. A run counts where its settings are those of
+the row, and its weights those that are here.
 """
 
 import argparse
@@ -16,12 +16,13 @@ import contextlib
 import json
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
+from data.measure.results_sequences import SequenceRow, sequence_rows
 from data.measure.results_tables import tables
 from lib import ROOT
 from lib.benchmark.gpu_rows import GPU_ROWS
@@ -93,7 +94,7 @@ def benchmark_rows() -> Iterator[BenchmarkRow]:
             yield BenchmarkRow(joint_set, given, REFINED)
 
 
-def fitting_run(folder: Path, test: BenchmarkRow, sha256: str) -> dict | None:
+def fitting_run(folder: Path, test: BenchmarkRow | SequenceRow, sha256: str) -> dict | None:
     """The newest ``metrics.json`` in a folder that is of a test and of these weights; None without one."""
     cfg, found = test.settings(), []
     for path in folder.glob("**/metrics.json"):
@@ -112,7 +113,7 @@ def fitting_run(folder: Path, test: BenchmarkRow, sha256: str) -> dict | None:
     return max(found, key=lambda entry: entry[0])[1] if found else None
 
 
-def run_test(test: BenchmarkRow, folder: Path) -> None:
+def run_test(test: BenchmarkRow | SequenceRow, folder: Path) -> None:
     """
     Raises:
         ValueError: the test failed.
@@ -125,10 +126,10 @@ def run_test(test: BenchmarkRow, folder: Path) -> None:
         raise ValueError(f"{test.key}: {done.stderr.strip().splitlines()[-1]}")
 
 
-def collect(known: dict, folder: Path, run: bool) -> dict:
-    """Figures of all rows, by key: those in a folder of runs, else those known before."""
+def collect(known: dict, tests: Sequence, folder: Path, run: bool) -> dict:
+    """Figures of the rows ``tests``, by key: those in a folder of runs, else those known before."""
     rows = dict(known)
-    for test in benchmark_rows():
+    for test in tests:
         path = find_checkpoint(test.settings().TEST.weight_path, ROOT / "experiment", ROOT, "TEST.weight_path")
         sha256 = str(identity(path, 0, ROOT)["sha256"])
         content = fitting_run(folder, test, sha256)
@@ -139,7 +140,7 @@ def collect(known: dict, folder: Path, run: bool) -> dict:
             figures = {name: round(metric["value"], _DIGITS) for name, metric in content["metrics"].items()}
             weights = {} if test.model in BASELINES else {"weights": sha256}
             rows[test.key] = {"samples": content["samples"], **weights, "figures": figures}
-    return {test.key: rows[test.key] for test in benchmark_rows() if test.key in rows}
+    return {test.key: rows[test.key] for test in tests if test.key in rows}
 
 
 def read_json(path: Path) -> dict:
@@ -174,7 +175,7 @@ def write_json(path: Path, content: dict) -> None:
 
 def made_tables() -> dict[str, str]:
     """The page's tables, as the files in ``FIGURES`` make them."""
-    parts = (read_json(FIGURES / f"{name}.json") for name in ("open", "speed", "published"))
+    parts = (read_json(FIGURES / f"{name}.json") for name in ("open", "speed", "published", "sequences"))
     return tables(list(benchmark_rows()), *parts)
 
 
@@ -189,7 +190,9 @@ def main(arguments: list[str] | None = None) -> None:
     if args.runs is not None and not args.run and not args.runs.is_dir():
         parser.error(f"--runs {args.runs}: no such folder")
     if args.runs is not None:
-        write_json(FIGURES / "open.json", collect(read_json(FIGURES / "open.json"), args.runs, args.run))
+        for name, tests in (("open", list(benchmark_rows())), ("sequences", list(sequence_rows()))):
+            path = FIGURES / f"{name}.json"
+            write_json(path, collect(read_json(path), tests, args.runs, args.run))
     if args.speed is not None:
         write_json(FIGURES / "speed.json", speed_figures(json.loads(args.speed.read_text(encoding="utf-8"))))
     replace_sections(PAGE, "results", made_tables())

@@ -2,6 +2,8 @@
 
 from collections.abc import Iterator, Sequence
 
+from data.measure.results_sequences import sequence_rows, sequence_table
+from data.measure.tables import head, line, mm
 from lib.settings.setting import NETWORK, REFINED
 
 _BASELINES = {"mean": "mean mesh", "linear": "linear", "nearest": "nearest neighbour"}
@@ -10,14 +12,14 @@ _MAIN = ("MPJPE", "PA-MPJPE", "MPVPE", "PA-MPVPE")
 _REGIONS = ("rigid MPVPE", "edge error", "turned triangles")
 
 
-def tables(rows: Sequence, found: dict, speed: dict, published: dict) -> dict[str, str]:
+def tables(rows: Sequence, found: dict, speed: dict, published: dict, sequences: dict) -> dict[str, str]:
     """The page's tables by name.
 
     Args:
         rows: ``data.measure.results.BenchmarkRow`` in the order of measuring.
         found: key of a row -> its figures (``open.json``).
         speed: ``speed.json``; empty without.
-        published: ``published.json``.
+        published: ``published.json``. sequences: ``sequences.json``.
     """
     known = [row for row in rows if row.key in found]
     figures = {row.key: found[row.key]["figures"] for row in known}
@@ -28,6 +30,7 @@ def tables(rows: Sequence, found: dict, speed: dict, published: dict) -> dict[st
         "refined": _refined_table(known, figures),
         "regions": _regions(known, figures),
         "joints": _lifted(known, figures),
+        "sequences": sequence_table(list(sequence_rows()), sequences),
         "speed": _speed(speed),
         "published": _published(published),
     }
@@ -43,41 +46,29 @@ def _counted(rows: Sequence) -> str:
     return ", ".join(parts)
 
 
-def _line(*cells: str) -> str:
-    return f"| {' | '.join(cells)} |"
-
-
-def _head(*titles: str) -> list[str]:
-    return [_line(*titles), _line(*["---"] * len(titles))]
-
-
 def _title(joint_set: str) -> str:
     return _TITLES.get(joint_set, joint_set)
 
 
-def _mm(figures: dict, name: str) -> str:
-    return f"{figures[name]:.1f}" if name in figures else "–"
-
-
 def _open_table(rows: Sequence, figures: dict) -> Iterator[str]:
-    yield from _head("joint set", "2D input", "model", *_MAIN, "`--cfg`", "options")
+    yield from head("joint set", "2D input", "model", *_MAIN, "`--cfg`", "options")
     for joint_set in dict.fromkeys(row.joint_set for row in rows):
         for row in rows:
             if row.joint_set == joint_set and row.model != REFINED:
-                values = [_mm(figures[row.key], name) for name in _MAIN]
+                values = [mm(figures[row.key], name) for name in _MAIN]
                 model = _BASELINES.get(row.model, "Pose2Mesh")
                 values = values if row.model in _BASELINES else [f"**{value}**" for value in values]
                 options = f"`{' '.join(row.options)}`" if row.options else ""
-                yield _line(_title(joint_set), row.given, model, *values, f"`{row.cfg}`", options)
+                yield line(_title(joint_set), row.given, model, *values, f"`{row.cfg}`", options)
 
 
 def _refined_table(rows: Sequence, figures: dict) -> Iterator[str]:
     sets = list(dict.fromkeys(row.joint_set for row in rows))
     by_place = {(row.joint_set, row.given): figures[row.key] for row in rows if row.model == REFINED}
-    yield from _head("2D input", *map(_title, sets))
+    yield from head("2D input", *map(_title, sets))
     for given in dict.fromkeys(row.given for row in rows if row.model == REFINED):
         cells = [by_place.get((joint_set, given)) for joint_set in sets]
-        yield _line(given, *("" if own is None else " / ".join(_mm(own, name) for name in _MAIN[:3]) for own in cells))
+        yield line(given, *("" if own is None else " / ".join(mm(own, name) for name in _MAIN[:3]) for own in cells))
 
 
 def _exact(rows: Sequence) -> list:
@@ -85,24 +76,24 @@ def _exact(rows: Sequence) -> list:
 
 
 def _regions(rows: Sequence, figures: dict) -> Iterator[str]:
-    yield from _head("joint set", "region", "vertices, mm", "edges, %", "triangles, %")
+    yield from head("joint set", "region", "vertices, mm", "edges, %", "triangles, %")
     for row in _exact(rows):
         own = figures[row.key]
         regions = [name.removesuffix(f" {_REGIONS[0]}") for name in own if name.endswith(_REGIONS[0])]
         for region in regions:
             if region != "Mesh":
-                yield _line(_title(row.joint_set), region.lower(), *(_mm(own, f"{region} {what}") for what in _REGIONS))
+                yield line(_title(row.joint_set), region.lower(), *(mm(own, f"{region} {what}") for what in _REGIONS))
 
 
 def _lifted(rows: Sequence, figures: dict) -> Iterator[str]:
-    yield from _head("joint set", "PoseNet's joints", "joints of the mesh")
+    yield from head("joint set", "PoseNet's joints", "joints of the mesh")
     for row in _exact(rows):
         if "PoseNet MPJPE" not in figures[row.key]:
             continue
         pairs = [
-            " / ".join(_mm(figures[row.key], f"{net} {name}") for name in _MAIN[:2]) for net in ("PoseNet", "MeshNet")
+            " / ".join(mm(figures[row.key], f"{net} {name}") for name in _MAIN[:2]) for net in ("PoseNet", "MeshNet")
         ]
-        yield _line(_title(row.joint_set), *pairs)
+        yield line(_title(row.joint_set), *pairs)
 
 
 def _seconds(value: float) -> str:
@@ -114,18 +105,18 @@ def _speed(speed: dict) -> Iterator[str]:
         yield "Not collected yet."
         return
     yield f"{speed['machine']}\n"
-    yield from _head("", "column", "this code", "plain", "ratio")
+    yield from head("", "column", "this code", "plain", "ratio")
     for row in speed["rows"]:
-        yield _line(row["row"], row["column"], _seconds(row["ours"]), _seconds(row["plain"]), f"{row['ratio']:.1f}x")
+        yield line(row["row"], row["column"], _seconds(row["ours"]), _seconds(row["plain"]), f"{row['ratio']:.1f}x")
 
 
 def _published(published: dict) -> Iterator[str]:
-    yield from _head("method", "data set", "2D input", "frames", "trained on 3DPW", *_MAIN[:3], "source")
+    yield from head("method", "data set", "2D input", "frames", "trained on 3DPW", *_MAIN[:3], "source")
     sources = published["sources"]
     for row in published["rows"]:
         values = [f"{row[name]}" if name in row else "–" for name in _MAIN[:3]]
         cells = (row["data set"], row["input"], row["frames"], row["3DPW"])
-        yield _line(row["method"], *cells, *values, f"[{list(sources).index(row['source']) + 1}]")
+        yield line(row["method"], *cells, *values, f"[{list(sources).index(row['source']) + 1}]")
     yield ""
     for number, text in enumerate(sources.values(), 1):
         yield f"{number}. {text}"

@@ -11,6 +11,8 @@ import numpy as np
 from lib.comparison.paired import Paired, paired
 from lib.comparison.results import Result, Value
 
+_IN_TIME = ("video", "clip")  # kinds of groups whose samples are frames that follow each other, and alike
+
 
 @dataclass(frozen=True)
 class Row:
@@ -165,7 +167,7 @@ def _pair(first: Result, other: Result, name: str) -> Paired | None:
     if name not in first.errors or name not in other.errors:
         return None
     larger, clusters = first.figures[name].larger_is_better, first.clusters
-    return paired(first.errors[name], other.errors[name], larger, clusters if first.group_kind == "video" else None)
+    return paired(first.errors[name], other.errors[name], larger, clusters if first.group_kind in _IN_TIME else None)
 
 
 def csv_text(results: Sequence[Result], table: Sequence[Row]) -> str:

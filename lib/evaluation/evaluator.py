@@ -90,11 +90,6 @@ class Groups:
         return np.divide(sums, counts, out=np.full(len(sums), np.nan), where=counts > 0)
 
 
-def _known_mean(values: np.ndarray) -> float:
-    finite = np.isfinite(values)
-    return values[finite].mean() if finite.any() else np.nan
-
-
 class GrowingArray:
     """Rows that come block by block, side by side in memory.
 
@@ -282,11 +277,10 @@ class Evaluator:
                 continue
             values = columns[figure.name]
             groups = self.groups.means(values) if self.groups else None
-            total = _known_mean(values) if figure.over_known else values.mean()
-            if figure.over_groups:
-                assert groups is not None  # such figures come with groups
-                total = _known_mean(groups)
-            found[figure.name] = (float(total), groups)
+            counted = groups if figure.over_groups and groups is not None else values
+            if figure.over_groups or figure.over_known:
+                counted = counted[np.isfinite(counted)]
+            found[figure.name] = (float(counted.mean()) if len(counted) else np.nan, groups)
         return found
 
     def lines(self, results: dict[str, tuple[float, np.ndarray | None]]) -> list[str]:

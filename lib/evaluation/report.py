@@ -24,6 +24,11 @@ def _number(value: float) -> float | None:
     return float(value) if math.isfinite(value) else None
 
 
+def _count(dataset, evaluator: Evaluator) -> int:
+    """Samples that have errors: those of a data set of clips are frames."""
+    return len(dataset) if evaluator.groups is None else len(evaluator.groups.index)
+
+
 def complete_report(folder: Path, weights: dict[str, str | int]) -> bool:
     """Whether a folder has both result files, of these weights (by their SHA-256)."""
     try:
@@ -65,7 +70,7 @@ def write_json(
             metrics[figure.name][groups.kind] = {name: _number(v) for name, v in zip(groups.names, parts)}
     content = {
         "dataset": dataset.name,
-        "samples": len(dataset),
+        "samples": _count(dataset, evaluator),
         "setting": evaluator.setting,
         "millimetres": {name: metric["value"] for name, metric in metrics.items() if metric["unit"] == "mm"},
         "metrics": metrics,
@@ -84,7 +89,7 @@ def write_csv(path: Path, dataset, evaluator: Evaluator, results: dict) -> None:
     """One row per group and one for the whole data set; empty cells where there is no value."""
     groups, figures = evaluator.groups, [figure for figure in evaluator.figures if figure.name in results]
     header = [f"{figure.name} ({figure.unit})" if figure.unit else figure.name for figure in figures]
-    rows = [["all", dataset.name, len(dataset), *(results[figure.name][0] for figure in figures)]]
+    rows = [["all", dataset.name, _count(dataset, evaluator), *(results[figure.name][0] for figure in figures)]]
     if groups is not None:
         parts = zip(groups.names, groups.counts, *(results[figure.name][1] for figure in figures))
         rows = [[groups.kind, *part] for part in parts] + rows

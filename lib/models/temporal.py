@@ -93,6 +93,19 @@ class TemporalLifter(nn.Module):
         nn.init.zeros_(self.head.weight)  # training starts from the single frames' poses
         nn.init.zeros_(self.head.bias)
         keep_from_data_parallel(self, [f"frame.{name}" for name in frame.UNUSED])
+        self.frozen = False
+
+    def freeze_frame(self) -> None:
+        """Keep the single-frame lifter as it is: evaluation mode and no gradients."""
+        self.frozen = True
+        self.frame.requires_grad_(False).eval()
+
+    def train(self, mode: bool = True) -> "TemporalLifter":
+        """Switch the mode; a frozen single-frame lifter stays in evaluation mode."""
+        super().train(mode)
+        if self.frozen:
+            self.frame.eval()
+        return self
 
     def forward(self, pose2d: Tensor, seen: Tensor, focal: Tensor, princpt: Tensor) -> LiftedFrames:
         """Lift sequences.
@@ -152,5 +165,5 @@ def build_temporal(cfg: Config) -> TemporalLifter:
         model.temporal_heads, model.temporal_frames, cfg.DATASET.input_scale, mirror,
     )  # fmt: skip
     if model.posenet_freeze:
-        lifter.frame.requires_grad_(False).eval()
+        lifter.freeze_frame()
     return lifter

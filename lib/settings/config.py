@@ -143,7 +143,7 @@ class SyntheticConfig:
     samples_per_epoch: int = setting(64000, least=2, most=100_000_000, resume=True)
     test_samples: int = setting(
         4000, least=1, most=10_000_000, resume=True, tested="samples"
-    )  # at most this many of the held-out poses, evenly spaced
+    )  # at most this many of the held-out poses, evenly spaced; of sequences, of the held-out clips
     mirror: bool = setting(True, resume=True)  # mirror half of the poses
     # probability that a pose takes its upper body from another pose
     mix_limbs: float = setting(0.0, form="share", resume=True)

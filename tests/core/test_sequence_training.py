@@ -4,7 +4,6 @@ import pytest
 import torch
 
 from data.Synthetic.sequences import SyntheticSequences
-from lib.checkpoints.files import load_checkpoint
 from lib.core import commands
 from lib.core.base import Options, Trainer
 from lib.core.runs import seed_everything
@@ -30,7 +29,13 @@ MODEL = {
 
 @pytest.fixture
 def cfg(small_config, motion):  # noqa: F811
-    drawn = {"motion": [str(motion)], "samples_per_epoch": 32, "clean_share": 0.3, "jitter_share": 0.3}
+    drawn = {
+        "motion": [str(motion)],
+        "samples_per_epoch": 32,
+        "test_samples": 2,
+        "clean_share": 0.3,
+        "jitter_share": 0.3,
+    }
     return small_config(
         "posenet", "coco", DATASET={"window": FRAMES, "input_scale": "common"}, MODEL=MODEL, SYNTHETIC=drawn,
         TRAIN={"batch_size": 8, "end_epoch": 2, "lr": 0.003, "optimizer": "adamw", "clip_norm": 1.0},
@@ -39,13 +44,12 @@ def cfg(small_config, motion):  # noqa: F811
 
 def test_windows_are_what_the_camera_sees(cfg):
     data = SyntheticSequences("train", cfg.changed(SYNTHETIC={"clean_share": 1.0}))
-    data.errors.hidden_share = 0.0
     batch = data.batch(range(6), stream(0))
     joints = batch.targets["lift_pose3d"] / MM_PER_M + batch.targets["root"][:, :, None]
     seen = joints[..., :2] / joints[..., 2:] * batch.inputs["focal"][:, :, None] + batch.inputs["princpt"][:, :, None]
-    known = batch.inputs["seen"] > 0
+    known = (batch.inputs["seen"] > 0)[:, :, :17]  # the others are means of pixels
     assert known.float().mean() > 0.8
-    assert (seen - batch.inputs["pose2d"])[known].abs().max() < 0.01
+    assert (seen - batch.inputs["pose2d"])[:, :, :17][known].abs().max() < 0.01
     assert joints[..., 2].min() > 0.5
     # one body all along: bones keep their lengths
     bones = (batch.targets["lift_pose3d"][:, :, 13] - batch.targets["lift_pose3d"][:, :, 15]).norm(dim=-1)
@@ -68,10 +72,10 @@ def test_training_learns_and_leaves_the_frozen_lifter_alone(cfg):
 
 
 def test_resumed_training_ends_like_one_that_never_stopped(cfg, tmp_path):
-    whole, _ = train(cfg, tmp_path / "whole")
-    train(cfg.changed(TRAIN={"end_epoch": 1}), tmp_path / "parts")
-    run = run_command(commands.train, cfg, tmp_path / "parts", resume_training=True)
-    assert same_weights(load_checkpoint(run / "checkpoint" / "final.pth.tar").state, whole.model.state_dict())
+    whole, parts = tmp_path / "whole", tmp_path / "parts"
+    _, run = train(cfg, whole)
+    train(cfg.changed(TRAIN={"end_epoch": 1}), parts)
+    same_weights(run, run_command(commands.train, cfg, parts, resume_training=True))
 
 
 def test_loss_is_zero_for_the_truth_and_counts_what_it_says():

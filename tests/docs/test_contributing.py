@@ -136,7 +136,7 @@ def test_the_export_form_leaves_a_lifter_as_it_is(small_config, lifter):
 
 
 def test_wrong_lifters_are_named(tmp_path, small_config, lifter):
-    with pytest.raises(ValueError, match=r"MODEL.lifter: unknown lifter 'mpl'; known: mlp, transformer"):
+    with pytest.raises(ValueError, match=r"MODEL.lifter: unknown lifter 'mpl'; known: mlp, temporal, transformer"):
         build_lifter(small_config("posenet", MODEL={"lifter": "mpl"}))
     model = {"lifter": "transformer", **SMALL}
     with pytest.raises(ValueError, match="MODEL.posenet_mirror: the lifter 'transformer' has no mirror"):

@@ -124,11 +124,11 @@ def test_shares_of_processes_and_parts_of_clips_make_the_same_figures(make, mode
     np.testing.assert_array_equal(shares[0].joint_errors.values, expected.joint_errors.values)
 
 
-class Frames(SimpleNamespace):
+class Clips(SimpleNamespace):
     name, records = "Clips", None
 
     def __len__(self):
-        return len(CLIP)
+        return len(LENGTHS)
 
 
 def test_files_have_clips_and_two_tests_can_be_compared(model, standing, tmp_path, capsys):
@@ -136,10 +136,11 @@ def test_files_have_clips_and_two_tests_can_be_compared(model, standing, tmp_pat
         evaluator = add(mesh_evaluator(model), found, standing, range(3))
         results, folder = evaluator.results(), tmp_path / name
         folder.mkdir()
-        write_json(folder / "metrics.json", Frames(), evaluator, results)
-        write_csv(folder / "metrics.csv", Frames(), evaluator, results)
-        write_errors(folder / "errors.npz", Frames(), evaluator)
+        write_json(folder / "metrics.json", Clips(), evaluator, results)
+        write_csv(folder / "metrics.csv", Clips(), evaluator, results)
+        write_errors(folder / "errors.npz", Clips(), evaluator)
     content = json.loads((tmp_path / "first" / "metrics.json").read_text())
+    assert content["samples"] == len(CLIP)
     assert content["metrics"]["depth jump"]["clip"] == {name: pytest.approx(6, abs=2e-3) for name in NAMES}
     assert content["metrics"]["root jitter"]["unit"] == "mm/frame^2"
     rows = list(csv.DictReader((tmp_path / "first" / "metrics.csv").open()))
@@ -156,7 +157,7 @@ def test_files_have_clips_and_two_tests_can_be_compared(model, standing, tmp_pat
     depth = table["all", "", "depth jump"]
     assert depth["values"] == pytest.approx([6, 0], abs=2e-3)
     assert ("clip", "run", "foot slide") in table
-    assert "depth jump" in capsys.readouterr().out
+    assert "2,000 draws of 3 groups" in capsys.readouterr().out  # frames of a clip are alike
 
 
 def test_lines_say_what_is_measured(model, standing):

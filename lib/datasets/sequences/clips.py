@@ -10,11 +10,12 @@ import torch
 from torch import Tensor
 
 from lib.body.rotation import axis_angle_between
-from lib.datasets.storage.motion_files import Clip, read_clip
+from lib.datasets.storage.motion_files import Clip, read_clips
 from lib.datasets.storage.records import PoseRecords, load_records
 
 FPS = 30.0  # frames per second of windows
-_VERSION = 2
+SHORTEST = 15  # frames of a clip
+_VERSION = 4
 _OWN_SPEED = 0.4  # share of windows at the clip's own speed
 _BACKWARDS = 0.3  # share of windows that run backwards
 
@@ -36,7 +37,7 @@ class Clips:
         rate: of clips with more frames per second as few are kept as are at least so many; None keeps all.
 
     Raises:
-        FileNotFoundError, ValueError: see ``load_records`` and ``read_clip``.
+        FileNotFoundError, ValueError: see ``load_records`` and ``read_clips``.
     """
 
     def __init__(self, files: Sequence[Path], cache: Path | None, rate: float | None = None):
@@ -47,10 +48,10 @@ class Clips:
         self.lengths = np.diff([*self.starts, self.records.count])
 
     def _parse(self):
-        clips = [self._thinned(read_clip(path)) for path in self._files]
-        clips = [clip for clip in clips if len(clip.poses) > 1]
+        parts = (clip for path in self._files for clip in read_clips(path) if len(clip.poses) >= SHORTEST)
+        clips = [self._thinned(clip) for clip in parts]
         if not clips:
-            raise ValueError(f"no clip of at least two frames among {len(self._files)} files of motion")
+            raise ValueError(f"no clip of at least {SHORTEST} frames among {len(self._files)} files of motion")
         starts = np.cumsum([0, *(len(clip.poses) for clip in clips[:-1])])
         columns = {"pose": np.concatenate([clip.poses for clip in clips])}
         columns["trans"] = np.concatenate([clip.trans for clip in clips])

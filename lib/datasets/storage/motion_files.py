@@ -24,10 +24,12 @@ class Motion:
 
 @dataclass(frozen=True)
 class Clip(Motion):
-    """A clip with the way of its root: trans (F, 3) metres, z up; fps frames per second."""
+    """A clip with the way of its root: trans (F, 3) metres, z up; fps frames per second; first, the number of its first
+    frame as its file counts them."""
 
     trans: np.ndarray
     fps: float
+    first: int
 
 
 def find_motion(root: Path) -> list[Path]:
@@ -59,19 +61,28 @@ def read_motion(path: Path, step: int = 1) -> Motion:
     return Motion(path, poses, betas)
 
 
-def read_clip(path: Path) -> Clip:
-    """Read every frame of a clip, with its root's way and frame rate.
+def read_clips(path: Path) -> list[Clip]:
+    """The clips of a file: every frame, with the root's way and the frame rate.
+
+    A file that counts its frames (``frame``, of data/convert/cmu_bvh.py) is cut where some were left out.
 
     Raises:
         ValueError: see ``read_motion``; trans of another length, or no frame rate.
     """
     motion = read_motion(path)
-    stored = read_arrays(path, lambda names: ["trans", *(name for name in FRAME_RATES if name in names)])
-    trans, rates = stored.pop("trans"), [float(rate) for rate in stored.values() if rate.size == 1]
-    if trans.shape != (len(motion.poses), 3) or trans.dtype.kind not in "fiu" or not np.isfinite(trans).all():
-        raise ValueError(
-            f"{path}: trans must be finite numbers ({len(motion.poses)}, 3), got {trans.dtype} {trans.shape}"
-        )
+    wanted = ("trans", "frame", *FRAME_RATES)
+    stored = read_arrays(path, lambda names: ["trans", *(name for name in wanted[1:] if name in names)])
+    trans, count = stored["trans"], len(motion.poses)
+    rates = [float(stored[name]) for name in FRAME_RATES if name in stored and stored[name].size == 1]
+    if trans.shape != (count, 3) or trans.dtype.kind not in "fiu" or not np.isfinite(trans).all():
+        raise ValueError(f"{path}: trans must be finite numbers ({count}, 3), got {trans.dtype} {trans.shape}")
     if not rates or not 1 <= rates[0] <= 1000:
         raise ValueError(f"{path}: no frame rate from 1 to 1000 per second ({' or '.join(FRAME_RATES)})")
-    return Clip(path, motion.poses, motion.betas, trans.astype(np.float32), rates[0])
+    frame = stored.get("frame", np.arange(count))
+    if frame.shape != (count,) or frame.dtype.kind not in "iu":
+        raise ValueError(f"{path}: frame must be whole numbers ({count},), got {frame.dtype} {frame.shape}")
+    cuts = np.flatnonzero(np.diff(frame.astype(np.int64)) != 1) + 1
+    parts = zip(*(np.split(values, cuts) for values in (motion.poses, trans.astype(np.float32), frame)))
+    return [
+        Clip(path, poses, motion.betas, way, rates[0], int(places[0])) for poses, way, places in parts if len(poses)
+    ]

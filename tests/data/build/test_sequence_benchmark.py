@@ -51,7 +51,7 @@ def test_clips_are_cut_where_frames_are_missing(tmp_path, monkeypatch, capsys):
             {"without": ("frame",)},
             r"02_01_poses.npz has no frame, .*data/convert/cmu_bvh.py --fps 30 makes it",
         ),
-        (range(40), {"fps": 120.0}, r"02_01_poses.npz has 120 frames per second; .* of 30"),
+        (range(40), {"fps": 120.0}, r"02_01_poses.npz has 120 frames per second, not 30; .*--fps 30 makes it"),
         (range(0, 80, 2), {}, "no clip below .* has 30 frames that follow each other"),
     ],
 )

@@ -8,6 +8,7 @@ import pytest
 
 from data.measure import results
 from data.measure.results import FIGURES, PAGE, BenchmarkRow, benchmark_rows, collect, fitting_run, made_tables
+from data.measure.results_sequences import sequence_rows
 from lib import ROOT
 from lib.files import replace_sections
 from lib.settings.agreement import settings_of_test
@@ -57,9 +58,12 @@ def test_other_pages_have_the_same_figures():
 def test_rows_are_the_benchmarks_configs():
     rows = list(benchmark_rows())
     assert len({row.key for row in rows}) == len(rows) == 13 + 12 + 13
-    assert {f"{row.cfg}.yml" for row in rows} == {
-        path.name for path in (ROOT / "asset" / "yaml").glob("pose2mesh_*_test_open.yml")
-    }
+    clips = list(sequence_rows())
+    assert len({row.key for row in clips}) == len(clips) == 3 * 4
+    for kind in ("pose2mesh_*_test_open.yml", "posenet_*_temporal_*_test_open.yml"):
+        configs = {path.name for path in (ROOT / "asset" / "yaml").glob(kind)}
+        assert configs <= {f"{row.cfg}.yml" for row in (*rows, *clips)}
+    assert all((ROOT / "asset" / "yaml" / f"{row.cfg}.yml").is_file() for row in (*rows, *clips))
 
 
 def test_runs_are_taken_where_settings_and_weights_fit(tmp_path, monkeypatch):
@@ -82,7 +86,7 @@ def test_runs_are_taken_where_settings_and_weights_fit(tmp_path, monkeypatch):
         "pose2mesh_cocoJ_gt_test_open.mean": {"samples": 1, "figures": {}},
         row.key: {"samples": 1, "earlier": True},
     }
-    assert collect(kept, tmp_path, run=False) == {
+    assert collect(kept, list(benchmark_rows()), tmp_path, run=False) == {
         "pose2mesh_cocoJ_gt_test_open.mean": kept["pose2mesh_cocoJ_gt_test_open.mean"],
         row.key: {"samples": 3834, "weights": "abc", "figures": {"MPVPE": 52.1235}},
     }

@@ -6,7 +6,7 @@ import torch
 
 from lib.body.rotation import axis_angle_between, axis_angle_to_matrix
 from lib.datasets.sequences.clips import Clips
-from lib.datasets.storage.motion_files import find_motion, read_clip
+from lib.datasets.storage.motion_files import find_motion, read_clips
 from tests.datasets.sequences.conftest import write_clip
 
 
@@ -21,7 +21,7 @@ def generator(seed=0):
 
 def test_whole_frames_are_the_files(clips, motion):
     for number, path in enumerate(find_motion(motion)):
-        clip = read_clip(path)
+        (clip,) = read_clips(path)
         frames = np.array([0, 7, len(clip.poses) - 1])
         found = clips.at(np.array([number]), frames[None].astype(float))
         turns = axis_angle_to_matrix(found.pose.unflatten(2, (-1, 3)))
@@ -93,11 +93,26 @@ def test_short_way_and_ends_of_turns():
     ({"trans": np.zeros((3, 3))}, "trans must be finite numbers"),
     ({"mocap_framerate": np.array(0.0)}, "no frame rate"),
     ({"mocap_framerate": None}, "no frame rate"),
+    ({"frame": np.arange(4)}, "frame must be whole numbers"),
 ])  # fmt: skip
 def test_files_without_way_or_rate_are_named(tmp_path, broken, message):
     path = write_clip(tmp_path / "a_poses.npz", 5, 30.0)
     arrays = {key: value for key, value in ({**np.load(path)} | broken).items() if value is not None}
     np.savez(path, **arrays)
     with pytest.raises(ValueError, match=message) as caught:
-        read_clip(path)
+        read_clips(path)
     assert str(path) in str(caught.value)
+
+
+def test_clips_are_cut_where_frames_are_missing(tmp_path, monkeypatch):
+    path = write_clip(tmp_path / "a_poses.npz", 30, 30.0)
+    arrays = dict(np.load(path))
+    kept = np.delete(np.arange(30), [10, 11, 20])
+    np.savez(path, **arrays | {key: arrays[key][kept] for key in ("poses", "trans", "dmpls")}, frame=kept)
+    parts = read_clips(path)
+    assert [(part.first, len(part.poses)) for part in parts] == [(0, 10), (12, 8), (21, 9)]
+    monkeypatch.setattr("lib.datasets.sequences.clips.SHORTEST", 9)
+    clips = Clips([path], None)
+    assert clips.lengths.tolist() == [10, 9]
+    steps = clips.draw(50, 20, (1.0, 1.0), generator()).trans[:, :, 0].diff(dim=1).abs()
+    assert steps.max() < 1 / 30 + 1e-4

@@ -1,0 +1,65 @@
+"""Make the film of sequences: one clip lifted frame by frame, with One-Euro filters, and by the temporal lifter.
+
+    python data/convert/cmu_bvh.py --input cmu_bvh --output heldout --fps 30 --split heldout
+    python data/build/make_temporal_film.py --motion heldout/CMU/02/02_03_poses.npz --frames 0 120 --azimuth 240
+
+As the film of the README, with a detector's gross errors: misses that stay for some frames, limbs that are swapped.
+Five panels: the 2D joints that the demo is given; what it makes of them with ``--temporal off``, with that and
+``--smooth``, and by itself, all from the side, where wrong depths show; and the true body from that side, in grey.
+"""
+
+import argparse
+import sys
+from pathlib import Path
+
+import torch
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+
+from data.build.make_film import COLOURS, STEP, captioned, drawn_body, drawn_joints, lift, seen_bodies
+from lib import ROOT
+from lib.datasets.sequences.errors import SequenceErrors
+from lib.demo.picture_files import save_image
+from lib.export.video import VideoWriter
+from lib.geometry.boxes import CROP_HEIGHT, CROP_WIDTH
+from lib.joints.lookup import get_joint_set
+from lib.render.mesh_renderer import MeshRenderer
+
+WAYS = {
+    "frame by frame": {"temporal": "off"},
+    "One-Euro": {"temporal": "off", "smooth": "both"},
+    "temporal": {"temporal": "on"},
+}
+
+
+def main(arguments: list[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--motion", type=Path, required=True, help="clip in the layout of AMASS, 30 frames per second")
+    parser.add_argument("--frames", type=int, nargs=2, default=(0, 120), help="first and last of the clip")
+    parser.add_argument("--azimuth", type=float, default=0.0, help="degrees of the camera about the vertical")
+    parser.add_argument("--seed", type=int, default=0, help="of the 2D errors")
+    parser.add_argument("--fps", type=float, default=30.0, help="of the clip")
+    parser.add_argument("--output", type=Path, default=ROOT / "asset" / "pictures" / "temporal.gif")
+    parser.add_argument("--still", type=Path, help="also a picture of the middle frame")
+    options = parser.parse_args(arguments)
+    bodies, pose2d, focal = seen_bodies(options.motion, slice(*options.frames), options.azimuth)
+    joint_set = get_joint_set("coco")
+    errors = SequenceErrors(joint_set, (CROP_WIDTH, CROP_HEIGHT), "errors")
+    complete = torch.from_numpy(joint_set.add_derived(pose2d)).float()[None]
+    noisy = errors(complete, torch.Generator().manual_seed(options.seed))[0][0, :, : joint_set.keypoint_num].numpy()
+    results = {title: lift(noisy, options.fps, focal, **way) for title, way in WAYS.items()}
+    faces = next(iter(results.values()))["faces"]
+    with MeshRenderer(pictures=3 * len(noisy)) as renderer, VideoWriter(options.output, options.fps / STEP) as film:
+        for number in range(0, len(noisy), STEP):
+            seen = [(result["vertices"] + result["translation"][:, None])[number] for result in results.values()]
+            drawn = [drawn_body(body, faces, focal, renderer, True, COLOURS[0]) for body in seen]
+            drawn.append(drawn_body(bodies[number], faces, focal, renderer, True, COLOURS[1]))
+            picture = captioned([drawn_joints(noisy[number]), *drawn], ["2D joints in", *results, "true body"])
+            film.write(picture)
+            if options.still and number == len(noisy) // 2 // STEP * STEP:
+                save_image(options.still, picture)
+    print(f"{options.output}: {film.count} frames, {options.output.stat().st_size / 1e6:.2f} MB")
+
+
+if __name__ == "__main__":
+    main()
