@@ -48,8 +48,8 @@ class Clips:
         self.lengths = np.diff([*self.starts, self.records.count])
 
     def _parse(self):
-        clips = [self._thinned(clip) for path in self._files for clip in read_clips(path)]
-        clips = [clip for clip in clips if len(clip.poses) >= SHORTEST]
+        parts = (clip for path in self._files for clip in read_clips(path) if len(clip.poses) >= SHORTEST)
+        clips = [self._thinned(clip) for clip in parts]
         if not clips:
             raise ValueError(f"no clip of at least {SHORTEST} frames among {len(self._files)} files of motion")
         starts = np.cumsum([0, *(len(clip.poses) for clip in clips[:-1])])
