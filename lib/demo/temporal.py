@@ -10,7 +10,7 @@ from lib.demo.inputs import DemoInput
 from lib.demo.options import AUTO, OFF, ON, DemoOptions
 from lib.messages import one_line
 from lib.poses import Selection
-from lib.predictor import LiftedPeople, Pose2MeshPredictor, SequenceLifter, find_temporal_weights
+from lib.predictor import LiftedPeople, Pose2MeshPredictor, SequenceLifter, find_temporal_weights, ships
 from lib.predictor.sequence_lifter import FPS_RANGE
 from lib.settings.setting import REFINED
 
@@ -54,6 +54,8 @@ def open_temporal(predictor: Pose2MeshPredictor, choice: str, root) -> SequenceL
     if choice not in (AUTO, ON):
         weights = find_checkpoint(choice, root=root, setting="--temporal", hint="It may also be auto, on or off")
         return SequenceLifter(joint_set, weights, device)
+    if choice == AUTO and not ships(predictor.weights, joint_set):
+        return "the weights are not those that ship, whose PoseNet it goes with; --temporal on takes it all the same"
     try:
         weights = find_temporal_weights(joint_set)
     except FileNotFoundError as error:

@@ -34,19 +34,31 @@ if TYPE_CHECKING:
     from .sequence_lifter import LiftedPeople, SequenceLifter
     from .stream import StreamLifter
     from .surfaces import Circumstances, Film
-    from .weights import find_temporal_weights, find_weights
+    from .weights import find_temporal_weights, find_weights, ships
 
 __all__ = [
-    "VIEW_SIZE", "Circumstances", "Film", "LiftedPeople", "MeshPrediction", "PeoplePrediction", "Pose2MeshPredictor",
-    "SequenceLifter", "StreamLifter", "camera_crop", "check_poses", "find_temporal_weights", "find_weights",
+    "VIEW_SIZE",
+    "Circumstances",
+    "Film",
+    "LiftedPeople",
+    "MeshPrediction",
+    "PeoplePrediction",
+    "Pose2MeshPredictor",
+    "SequenceLifter",
+    "StreamLifter",
+    "camera_crop",
+    "check_poses",
+    "find_temporal_weights",
+    "find_weights",
     "resolve_device",
+    "ships",
 ]  # fmt: skip
 
 _MODULES = {
     "Circumstances": "surfaces", "Film": "surfaces", "MeshPrediction": "results", "PeoplePrediction": "results",
     "Pose2MeshPredictor": "predictor", "camera_crop": "crop", "find_weights": "weights", "resolve_device": "device",
     "LiftedPeople": "sequence_lifter", "SequenceLifter": "sequence_lifter",
-    "StreamLifter": "stream", "find_temporal_weights": "weights",
+    "StreamLifter": "stream", "find_temporal_weights": "weights", "ships": "weights",
 }  # fmt: skip
 
 

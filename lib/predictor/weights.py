@@ -58,6 +58,12 @@ def find_weights(joint_set: JointSet, root: str | Path = ROOT) -> Path:
     )
 
 
+def ships(weights: Path, joint_set: JointSet) -> bool:
+    """Whether weights are the open ones of the repository, which its temporal lifters were trained beside."""
+    shipped = checkpoint_at(ROOT / "experiment" / OPEN_WEIGHTS.get(joint_set.name, joint_set.name))
+    return shipped is not None and shipped.resolve() == weights.resolve()
+
+
 def find_temporal_weights(joint_set: JointSet) -> Path:
     """The temporal lifter's weights to use when none are named: those that ship with the repository.
 
