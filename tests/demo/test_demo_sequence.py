@@ -21,6 +21,7 @@ from tests.support.demo_inputs import sample
 from tests.support.files.bvh_clips import positions_of
 from tests.support.gltf import Gltf
 
+FRAME_BY_FRAME = "--temporal", "off"  # what people who are unseen for a moment are shown by
 FRAMES = 6
 
 
@@ -79,13 +80,13 @@ def test_joints_of_another_source_are_noticed_once(run_demo, walk, tmp_path, cap
     wrong = sample("human36")[:, :2]
     poses[:, 1, :, :2] = (wrong - wrong.min(axis=0)) * 0.35 + np.array([130, 25])
     np.save(walk, poses)
-    assert run_demo("--input_pose", walk, "--save", "npz") == 0
+    assert run_demo(*FRAME_BY_FRAME, "--input_pose", walk, "--save", "npz") == 0
     (line,) = [line for line in capsys.readouterr().out.splitlines() if line.startswith("Warning: the")]
     assert line.startswith(
         f"Warning: the meshes of person 1 fit the poses badly in {FRAMES - 1} of {FRAMES - 1} frames"
     )
     np.save(walk, poses[:, 1])
-    assert run_demo("--input_pose", walk, "--video", "--check_input") == 0
+    assert run_demo(*FRAME_BY_FRAME, "--input_pose", walk, "--video", "--check_input") == 0
     (line,) = [line for line in capsys.readouterr().out.splitlines() if line.startswith("Warning: the")]
     assert line.endswith("--format human36")
 
@@ -108,9 +109,9 @@ def test_many_people_who_fit_badly_are_counted():
 
 
 def test_smoothed_cameras_agree_in_crop_image_and_space(run_demo, walk, tmp_path):
-    assert run_demo("--input_pose", walk, "--save", "npz") == 0
+    assert run_demo(*FRAME_BY_FRAME, "--input_pose", walk, "--save", "npz") == 0
     assert load_npz(tmp_path / "result" / "walk_mesh.npz").track.tolist() == [0, 1, 0, 1, 0, 0, 1, 0, 1, 0, 1]
-    assert run_demo("--input_pose", walk, "--smooth", "output", "--save", "npz") == 0
+    assert run_demo(*FRAME_BY_FRAME, "--input_pose", walk, "--smooth", "output", "--save", "npz") == 0
     people = load_npz(tmp_path / "result" / "walk_mesh.npz")
     side = people.box[:, 2:3]
     centre = people.box[:, :2] + people.box[:, 2:] / 2
@@ -123,7 +124,7 @@ def test_smoothed_cameras_agree_in_crop_image_and_space(run_demo, walk, tmp_path
 
 def test_constant_shape_and_parameters(run_demo, walk, tmp_path, capsys):
     save = ["--save", "npz,params,amass,obj,gif,html,png"]
-    assert run_demo("--input_pose", walk, "--constant_shape", *save) == 0
+    assert run_demo(*FRAME_BY_FRAME, "--input_pose", walk, "--constant_shape", *save) == 0
     result = tmp_path / "result"
     params = np.load(result / "walk_params.npz")
     for track in (0, 1):
@@ -150,7 +151,7 @@ def test_skeletons_of_two_people(run_demo, walk, tmp_path, capsys):
     result = tmp_path / "result"
     result.mkdir()
     (result / "walk_person_7.bvh").write_text("of an earlier run")
-    assert run_demo("--input_pose", walk, "--save", "bvh,rigged,params", "--fps", "10") == 0
+    assert run_demo(*FRAME_BY_FRAME, "--input_pose", walk, "--save", "bvh,rigged,params", "--fps", "10") == 0
     assert {path.name for path in result.iterdir()} == {
         "walk_params.npz", "walk_person_0.bvh", "walk_person_1.bvh", "walk_rigged.glb",
     }  # fmt: skip
@@ -200,7 +201,7 @@ def test_empty_frames_are_kept_in_the_film(run_demo, walk, tmp_path):
     poses = np.load(walk)
     poses[3] = np.nan
     np.save(walk, poses)
-    assert run_demo("--input_pose", walk) == 0
+    assert run_demo(*FRAME_BY_FRAME, "--input_pose", walk) == 0
     frames = film_frames(tmp_path / "result" / "walk_mesh.mp4")
     assert len(frames) == FRAMES
     assert frames[3].max() < 20
