@@ -1,4 +1,4 @@
-"""What ``demo/run.py --smooth`` does to the sample video, whose true motion is known: the table in ``demo/README.md``.
+"""What ``demo/run.py --smooth`` and ``--temporal`` do to the sample video, whose true motion is known: the table in ``demo/README.md``.
 
     python data/measure/measure_smoothing.py
 
@@ -22,7 +22,7 @@ from data.build import make_scene
 from data.build.scene_paint import CAMERA, EYE
 from lib import ROOT
 from lib.demo import DemoOptions, run_demo
-from lib.demo.options import SMOOTHING
+from lib.demo.options import OFF, ON, SMOOTHING
 from lib.files import read_arrays
 from lib.mesh.mesh_model import load_mesh_model
 from lib.settings.setting import NETWORK, REFINED
@@ -53,10 +53,11 @@ def acceleration(joints: np.ndarray, frames: np.ndarray) -> float:
     return float(np.linalg.norm(np.diff(joints, n=2, axis=0), axis=2)[whole].mean())
 
 
-def measure(mesh: str, smooth: str, truth: list[np.ndarray]) -> np.ndarray:
-    """(4,) mean acceleration, true acceleration, error and change of distance of a kind of mesh and of smoothing."""
+def measure(mesh: str, smooth: str, temporal: str, truth: list[np.ndarray]) -> np.ndarray:
+    """(4,) mean acceleration, true acceleration, error and change of distance of meshes; options as the demo's."""
     with tempfile.TemporaryDirectory() as folder, contextlib.redirect_stdout(io.StringIO()):
-        [file] = run_demo(DemoOptions(input_pose=VIDEO, save=("npz",), mesh=mesh, smooth=smooth, output=Path(folder)))
+        given = {"mesh": mesh, "smooth": smooth, "temporal": temporal, "output": Path(folder)}
+        [file] = run_demo(DemoOptions(input_pose=VIDEO, save=("npz",), **given))
         people = read_arrays(file, ("joints", "track", "frame", "translation"))
     rows = []
     for track, true in enumerate(truth):
@@ -71,10 +72,13 @@ def measure(mesh: str, smooth: str, truth: list[np.ndarray]) -> np.ndarray:
 
 def main() -> None:
     truth = true_joints()
-    print(f"{'--mesh':>8} {'--smooth':>10} {'acceleration':>13} {'(true)':>7} {'error':>7} {'distance':>9}")
-    for mesh, smooth in product((NETWORK, REFINED), ("", *SMOOTHING)):
-        accelerated, true, error, distance = measure(mesh, smooth, truth)
-        print(f"{mesh:>8} {smooth or 'none':>10} {accelerated:13.1f} {true:7.1f} {error:7.1f} {distance:9.0f}")
+    titles = "--temporal", "--mesh", "--smooth", "acceleration", "(true)", "error", "distance"
+    print(" ".join(f"{title:>12}" for title in titles))
+    ways = [(OFF, *way) for way in product((NETWORK, REFINED), ("", *SMOOTHING))]
+    for temporal, mesh, smooth in [*ways, *product((ON,), (NETWORK, REFINED), ("", "output"))]:
+        accelerated, true, error, distance = measure(mesh, smooth, temporal, truth)
+        words = f"{temporal:>12} {mesh:>12} {smooth or 'none':>12}"
+        print(f"{words} {accelerated:12.1f} {true:12.1f} {error:12.1f} {distance:12.0f}")
 
 
 if __name__ == "__main__":
