@@ -1,4 +1,6 @@
-"""What ``demo/run.py --smooth`` and ``--temporal`` do to the sample video, whose true motion is known: the table in ``demo/README.md``.
+"""What ``demo/run.py --smooth`` and ``--temporal`` do to the sample video, whose true motion is known.
+
+The table in ``demo/README.md``.
 
     python data/measure/measure_smoothing.py
 
