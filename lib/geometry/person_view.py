@@ -19,7 +19,7 @@ from lib.geometry.crops import standardise
 _DIRECTION, _SIZE = 4.0, 6.0
 _TAIL = 2.0  # standard deviations that a Gaussian reaches to either side
 _NEAREST = 0.05  # least cosine of an angle to the line of sight: who is seen further from it is behind the camera
-_SLOW = 4.0  # body sizes; scales positions to the order of 1
+_USUAL_WAY = 4.0  # body sizes that people move away from where they are most of the time
 
 
 class PersonView(NamedTuple):
@@ -78,7 +78,7 @@ def person_view(pose2d: Tensor, focal: Tensor, princpt: Tensor, input_scale: str
     spread = (seen - middle[:, :, None]).square().mean(dim=(2, 3)).clamp_min(1e-12).sqrt().log()[..., None]
     smooth_spread = smooth(spread, _SIZE)
     size, usual = smooth_spread.exp(), smooth_spread.median(dim=1, keepdim=True).values
-    away = (direction - direction.median(dim=1, keepdim=True).values) / (_SLOW * usual.exp())
+    away = (direction - direction.median(dim=1, keepdim=True).values) / (_USUAL_WAY * usual.exp())
     motion = torch.cat([away, smooth_spread - usual, middle / size, spread - smooth_spread], dim=-1)
     return PersonView(standardise(seen, input_scale), motion, rotation, size)
 
