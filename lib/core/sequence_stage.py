@@ -96,6 +96,10 @@ class TemporalStage(SequenceTest):
         self.criterion = SequenceLoss()
 
     def build_model(self, initial: Checkpoint | None = None, posenet: Checkpoint | None = None) -> torch.nn.Module:
+        window, longest = self.cfg.DATASET.window, self.cfg.MODEL.temporal_frames
+        if window > longest:
+            raise ValueError(f"DATASET.window {window} is more than the {longest} frames of MODEL.temporal_frames")
+        self._find_meshes()
         model = build_lifter(self.cfg)
         assert isinstance(model, TemporalLifter)
         if initial is not None:
@@ -106,6 +110,7 @@ class TemporalStage(SequenceTest):
         return model
 
     def trained_model(self, checkpoint: Checkpoint) -> torch.nn.Module:
+        self._find_meshes()
         model = build_lifter(self.cfg)
         checkpoint.posenet.load_into(model)
         return model
@@ -142,6 +147,11 @@ class TemporalStage(SequenceTest):
     def _fitter(self) -> SurfaceFitter:
         assert self._input_root is not None  # there are meshes
         return SurfaceFitter(self.mesh_model, self.joint_set, self._input_root.device)
+
+    def _find_meshes(self) -> None:
+        """Read what makes meshes before an epoch is trained, or a run folder made, in vain."""
+        if self.cfg.tests_meshes:
+            _ = self._network
 
     @cached_property
     def _network(self) -> tuple[Pose2Mesh, str]:

@@ -102,6 +102,12 @@ def test_what_does_not_go_together_is_refused(cfg, motion, tmp_path):  # noqa: F
         build_stage(cfg.changed(DATASET={"window": 0}), body)
     with pytest.raises(ValueError, match="takes sequences"):
         build_stage(cfg.changed(MODEL={"name": "pose2mesh_net"}), body)
+    with pytest.raises(ValueError, match="TEST.filter mean is of single frames in sequences"):
+        build_stage(cfg.changed(TEST={"filter": "mean"}), body)
+    with pytest.raises(ValueError, match="is more than the 3 frames of MODEL.temporal_frames"):
+        build_stage(cfg.changed(MODEL={"temporal_frames": 3}), body).build_model()
+    with pytest.raises(FileNotFoundError, match="TEST.mesh_path is nowhere"):
+        build_stage(cfg.changed(TEST={"mesh_path": "nowhere"}), body).build_model()
     with pytest.raises(ValueError, match="SYNTHETIC.motion names no clips"):
         SyntheticSequences("train", cfg.changed(SYNTHETIC={"motion": []}))
     with pytest.raises(ValueError, match="has no sequences here"):
