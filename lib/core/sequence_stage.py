@@ -18,6 +18,7 @@ from lib.geometry.crops import standardise
 from lib.geometry.root_fit import root_from_joints
 from lib.geometry.smoothing import mean_over_frames, smooth_points, smooth_pose2d
 from lib.joints.lookup import get_joint_set
+from lib.mesh.fit_params import shape_frames
 from lib.mesh.mesh_model import MeshModel
 from lib.mesh.surface import SurfaceFitter
 from lib.models.lifters import build_lifter
@@ -30,7 +31,6 @@ from lib.settings.setting import FITTED, NETWORK, REFINED, TEMPORAL
 from lib.units import MM_PER_M
 
 _MESHES = 64  # at a time
-SHAPE_FRAMES = 64  # of a clip, which its body shape is taken from
 
 
 class SequenceTest(Stage):
@@ -138,8 +138,7 @@ class TemporalStage(SequenceTest):
 
     def _of_one_shape(self, mesh: Tensor) -> Tensor:
         """Surfaces of the body model, all of one shape, fitted to a clip's meshes (T, V, 3)."""
-        chosen = np.linspace(0, len(mesh) - 1, min(SHAPE_FRAMES, len(mesh))).round()
-        betas = self._fitter.common_shape(mesh[np.unique(chosen.astype(int))])
+        betas = self._fitter.common_shape(mesh[shape_frames(len(mesh))])
         fitted = [self._fitter.fitted(part, betas=betas.expand(len(part), -1)).mesh for part in mesh.split(_MESHES)]
         return torch.cat(fitted)
 

@@ -9,6 +9,7 @@ import torch
 
 from lib.geometry.camera_fit import fit_weak_perspective
 from lib.joints.joint_set import JointSet
+from lib.mesh.fit_params import shape_frames
 from lib.mesh.mesh_model import MeshModel
 from lib.models.pose2mesh_net import Pose2Mesh
 from lib.models.sequence_meshes import frame_meshes
@@ -24,7 +25,6 @@ from .sequence_lifter import FPS, LiftedPeople, SequenceLifter
 from .surfaces import Circumstances, PerspectiveCamera, SurfaceMaker
 
 _BATCH = 64  # meshes at a time
-_SHAPE_FRAMES = 64  # from which a person's shape is taken
 _NEAREST, _TINY = 0.5, 1e-3  # metres that people are before the camera, at least
 
 
@@ -114,8 +114,8 @@ class SequencePredictor:
         """The shape (S,) of one person, from frames spread evenly; None where meshes are not surfaces."""
         if self.surfaces is None:
             return None
-        chosen = np.unique(np.linspace(0, len(people) - 1, min(_SHAPE_FRAMES, len(people))).round().astype(int))
-        meshes = self._network_meshes(_in_front(people[torch.from_numpy(chosen)]))
+        chosen = torch.from_numpy(shape_frames(len(people)))
+        meshes = self._network_meshes(_in_front(people[chosen]))
         return self.surfaces.fitter.common_shape(meshes)
 
     @torch.inference_mode()
