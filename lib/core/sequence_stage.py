@@ -42,6 +42,9 @@ class SequenceTest(Stage):
     _input_root: Tensor | None = None  # (V,) makes the root joint of the input set of meshes
 
     def __init__(self, cfg: Config, mesh_model: MeshModel):
+        for name in ("save_predictions", "vis", "smooth"):
+            if getattr(cfg.TEST, name):
+                raise ValueError(f"TEST.{name} is of tests on frames; those of sequences (DATASET.window) have none")
         super().__init__(cfg, mesh_model)
         self.compared_set = self.joint_set
         self.evaluated = {"joints": self.joint_set.joint_num}
