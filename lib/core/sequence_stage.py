@@ -18,6 +18,7 @@ from lib.geometry.crops import standardise
 from lib.geometry.root_fit import root_from_joints
 from lib.geometry.smoothing import mean_over_frames, smooth_points, smooth_pose2d
 from lib.joints.lookup import get_joint_set
+from lib.mesh.fit_params import shape_frames
 from lib.mesh.mesh_model import MeshModel
 from lib.mesh.surface import SurfaceFitter
 from lib.models.lifters import build_lifter
@@ -30,7 +31,6 @@ from lib.settings.setting import FITTED, NETWORK, REFINED, TEMPORAL
 from lib.units import MM_PER_M
 
 _MESHES = 64  # at a time
-SHAPE_FRAMES = 64  # of a clip, which its body shape is taken from
 
 
 class SequenceTest(Stage):
@@ -42,6 +42,9 @@ class SequenceTest(Stage):
     _input_root: Tensor | None = None  # (V,) makes the root joint of the input set of meshes
 
     def __init__(self, cfg: Config, mesh_model: MeshModel):
+        for name in ("save_predictions", "vis", "smooth"):
+            if getattr(cfg.TEST, name):
+                raise ValueError(f"TEST.{name} is of tests on frames; those of sequences (DATASET.window) have none")
         super().__init__(cfg, mesh_model)
         self.compared_set = self.joint_set
         self.evaluated = {"joints": self.joint_set.joint_num}
@@ -96,6 +99,10 @@ class TemporalStage(SequenceTest):
         self.criterion = SequenceLoss()
 
     def build_model(self, initial: Checkpoint | None = None, posenet: Checkpoint | None = None) -> torch.nn.Module:
+        window, longest = self.cfg.DATASET.window, self.cfg.MODEL.temporal_frames
+        if window > longest:
+            raise ValueError(f"DATASET.window {window} is more than the {longest} frames of MODEL.temporal_frames")
+        self._find_meshes()
         model = build_lifter(self.cfg)
         assert isinstance(model, TemporalLifter)
         if initial is not None:
@@ -106,6 +113,7 @@ class TemporalStage(SequenceTest):
         return model
 
     def trained_model(self, checkpoint: Checkpoint) -> torch.nn.Module:
+        self._find_meshes()
         model = build_lifter(self.cfg)
         checkpoint.posenet.load_into(model)
         return model
@@ -133,8 +141,7 @@ class TemporalStage(SequenceTest):
 
     def _of_one_shape(self, mesh: Tensor) -> Tensor:
         """Surfaces of the body model, all of one shape, fitted to a clip's meshes (T, V, 3)."""
-        chosen = np.linspace(0, len(mesh) - 1, min(SHAPE_FRAMES, len(mesh))).round()
-        betas = self._fitter.common_shape(mesh[np.unique(chosen.astype(int))])
+        betas = self._fitter.common_shape(mesh[shape_frames(len(mesh))])
         fitted = [self._fitter.fitted(part, betas=betas.expand(len(part), -1)).mesh for part in mesh.split(_MESHES)]
         return torch.cat(fitted)
 
@@ -142,6 +149,11 @@ class TemporalStage(SequenceTest):
     def _fitter(self) -> SurfaceFitter:
         assert self._input_root is not None  # there are meshes
         return SurfaceFitter(self.mesh_model, self.joint_set, self._input_root.device)
+
+    def _find_meshes(self) -> None:
+        """Read what makes meshes before an epoch is trained, or a run folder made, in vain."""
+        if self.cfg.tests_meshes:
+            _ = self._network
 
     @cached_property
     def _network(self) -> tuple[Pose2Mesh, str]:

@@ -111,8 +111,10 @@ class Tester:
             path: see ``lib.evaluation.predictions``.
 
         Raises:
-            FileNotFoundError, ValueError: no predictions, or of other samples.
+            FileNotFoundError, ValueError: no predictions, or of other samples; a test of sequences.
         """
+        if self.cfg.DATASET.window:
+            raise ValueError("saved predictions are of tests on frames; those of sequences (DATASET.window) have none")
         predictions = Predictions(path)
         predictions.check(self.dataset, self.cfg, self.stage.evaluated, self.evaluator.optional)
         return predictions

@@ -29,7 +29,7 @@ from lib.export.people import PeopleArrays
 from lib.files import say_replaced, staged
 from lib.geometry.mirror import mirror_points
 from lib.joints.tables import JOINT_SETS
-from lib.mesh.fit_params import fit_params
+from lib.mesh.fit_params import fit_params, shape_frames
 from lib.messages import shown_name
 from lib.poses import Selection, assign_tracks
 from lib.predictor import Film, LiftedPeople
@@ -43,7 +43,6 @@ from lib.units import MM_PER_M
 _BATCH = 64  # people
 _FPS = 30.0
 _LONGEST_GAP = 0.5  # seconds without a person, after which refinement starts anew
-_SHAPE_FRAMES = 64  # of a track, from which its body shape is taken
 
 
 @dataclass(frozen=True)
@@ -227,7 +226,7 @@ def _track_shapes(job: _Job) -> dict[int, torch.Tensor]:
             places.setdefault(track, []).append((number, row))
     shapes = {}
     for track, where in tqdm(places.items(), "body shapes", unit="person", disable=None):
-        chosen = np.unique(np.linspace(0, len(where) - 1, min(_SHAPE_FRAMES, len(where))).round().astype(int))
+        chosen = shape_frames(len(where))
         frames = [where[index][0] for index in chosen]
         before = np.cumsum([0, *(len(job.selections[number]) for number in frames[:-1])])
         vertices = job.lift(frames).model_vertices[before + [where[index][1] for index in chosen]]

@@ -21,6 +21,7 @@ from lib.mesh.mesh_model import MeshModel
 # Neighbours say the same: a mesh is fitted at the means of so many patches of its surface. What a prior does not tell,
 # finer patches must.
 PATCHES, FREE_PATCHES = 120, 600
+_SHAPE_FRAMES = 64  # from which a person's shape is taken
 _BATCH = 256  # meshes that are fitted together; the largest group if that is more
 
 
@@ -109,6 +110,11 @@ def fit_params(
 
 
 @lru_cache(maxsize=4)  # of the same tensors: a twentieth of a second
+def shape_frames(count: int) -> np.ndarray:
+    """Which of a person's frames (int64, at most 64 of ``count``, spread evenly) the body shape is taken from."""
+    return np.unique(np.linspace(0, count - 1, min(_SHAPE_FRAMES, count)).round().astype(int))
+
+
 def _patches(params: BodyParams, count: int) -> tuple[BodyPoints, torch.Tensor]:
     """Means of patches of the surface, and the share (N,) of the vertices that each stands for."""
     patches = surface_patches(params, count)

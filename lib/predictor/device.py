@@ -1,5 +1,6 @@
 """Where a predictor computes."""
 
+import numpy as np
 import torch
 
 
@@ -18,3 +19,11 @@ def resolve_device(name: str = "auto") -> torch.device:
     if kind == "cuda" and int(index or 0) >= count:
         raise ValueError(f"device {name!r} is not there: this machine has {count} usable CUDA GPU(s); try --device cpu")
     return torch.device("cuda", int(index or 0)) if kind == "cuda" else torch.device("cpu")
+
+
+def as_array(values: np.ndarray | torch.Tensor | list) -> np.ndarray:
+    """Numbers of any device, with or without gradients; bfloat16, which numpy lacks, as float32."""
+    if not isinstance(values, torch.Tensor):
+        return np.asarray(values)
+    values = values.detach().cpu()
+    return (values.float() if values.dtype == torch.bfloat16 else values).numpy()

@@ -25,7 +25,7 @@ from lib.settings.setting import FITTED, FLOAT32, NETWORK, POSE2MESH
 from lib.units import MM_PER_M
 
 from .crop import camera_crop
-from .device import resolve_device
+from .device import as_array, resolve_device
 from .inputs import check_pose3d, check_poses, orthographic_view
 from .mirror import Mirror
 from .results import MeshPrediction, PeoplePrediction
@@ -144,7 +144,7 @@ class Pose2MeshPredictor(SequencePredictor):
         Raises:
             ValueError: see ``check_poses``; ``known`` is of other people.
         """
-        pose2d = torch.from_numpy(check_poses(_array(poses), self.joint_set, self.input_scale))
+        pose2d = torch.from_numpy(check_poses(as_array(poses), self.joint_set, self.input_scale))
         known.check(len(pose2d), self.joint_set, self.mesh_model.params().shape_num)
         starts = range(0, len(pose2d), batch_size)
         parts = (slice(start, start + batch_size) for start in starts)
@@ -181,11 +181,11 @@ class Pose2MeshPredictor(SequencePredictor):
             ValueError: see ``check_pose3d`` and ``check_poses`` of ``lib.predictor.inputs``; or numbers of 2D and 3D
                 poses that differ.
         """
-        joints = check_pose3d(_array(pose3d), self.joint_set, self.template_joints, unit)
+        joints = check_pose3d(as_array(pose3d), self.joint_set, self.template_joints, unit)
         if pose2d is None:
             points = orthographic_view(joints, self.template_joints, self.input_scale)
         else:
-            points = check_poses(_array(pose2d), self.joint_set, self.input_scale)
+            points = check_poses(as_array(pose2d), self.joint_set, self.input_scale)
         if len(points) != len(joints):
             raise ValueError(f"{len(joints)} 3D poses need as many 2D poses, got {len(points)}")
         known = Circumstances(betas=betas, left=left)
@@ -205,7 +205,7 @@ class Pose2MeshPredictor(SequencePredictor):
             poses, source: see ``predict_detections``.
             options: of ``lib.poses.select_people``.
         """
-        poses = _array(poses)
+        poses = as_array(poses)
         return select_people(poses[None] if poses.ndim == 2 else poses, source, self.joint_set, **options)
 
     def predict_detections(
@@ -284,7 +284,3 @@ class Pose2MeshPredictor(SequencePredictor):
 
     def _joined(self, parts: list[tuple[torch.Tensor, ...]]) -> MeshPrediction:
         return MeshPrediction.joined(parts) if parts else self.nobody
-
-
-def _array(values: np.ndarray | torch.Tensor) -> np.ndarray:
-    return values.detach().cpu().numpy() if isinstance(values, torch.Tensor) else np.asarray(values)

@@ -9,6 +9,7 @@ import torch
 
 from lib.geometry.camera_fit import fit_weak_perspective
 from lib.joints.joint_set import JointSet
+from lib.mesh.fit_params import shape_frames
 from lib.mesh.mesh_model import MeshModel
 from lib.models.pose2mesh_net import Pose2Mesh
 from lib.models.sequence_meshes import frame_meshes
@@ -17,13 +18,13 @@ from lib.poses.missing import JOINT_SCORE
 from lib.units import MM_PER_M
 
 from .crop import camera_crop
+from .device import as_array
 from .inputs import check_poses
 from .results import MeshPrediction
 from .sequence_lifter import FPS, LiftedPeople, SequenceLifter
 from .surfaces import Circumstances, PerspectiveCamera, SurfaceMaker
 
 _BATCH = 64  # meshes at a time
-_SHAPE_FRAMES = 64  # from which a person's shape is taken
 _NEAREST, _TINY = 0.5, 1e-3  # metres that people are before the camera, at least
 
 
@@ -81,7 +82,7 @@ class SequencePredictor:
         lifter = self.sequence_lifter
         if known.left is not None and np.any(known.left):
             raise ValueError("the temporal lifter takes no left hands: predict takes them, frame by frame")
-        pose2d, seen, numbers = _seen(np.asarray(poses), known, joint_score, lifter)
+        pose2d, seen, numbers = _seen(as_array(poses), known, joint_score, lifter)
         # scores may be those of the input, which lacks derived joints
         replace(known, scores=None).check(len(pose2d), self.joint_set, self.mesh_model.params().shape_num)
         if not len(pose2d):
@@ -106,17 +107,16 @@ class SequencePredictor:
             betas = torch.as_tensor(betas, dtype=torch.float32, device=self.device)
             betas = betas.expand(len(people), betas.shape[-1])
         parts = (slice(start, start + _BATCH) for start in range(0, len(people), _BATCH))
-        found = [self._lifted_batch(people[part], None if betas is None else betas[part]) for part in parts]
+        found = [self._lifted_batch(_in_front(people[part]), None if betas is None else betas[part]) for part in parts]
         return MeshPrediction.joined(found) if found else self.nobody
 
     def _shape(self, people: LiftedPeople) -> torch.Tensor | None:
         """The shape (S,) of one person, from frames spread evenly; None where meshes are not surfaces."""
         if self.surfaces is None:
             return None
-        chosen = np.unique(np.linspace(0, len(people) - 1, min(_SHAPE_FRAMES, len(people))).round().astype(int))
-        meshes = self._network_meshes(people[torch.from_numpy(chosen)])
-        group = torch.zeros(len(chosen), dtype=torch.long, device=meshes.device)
-        return self.surfaces.fitter.fitted(meshes, groups=group).fit.betas[0]
+        chosen = torch.from_numpy(shape_frames(len(people)))
+        meshes = self._network_meshes(_in_front(people[chosen]))
+        return self.surfaces.fitter.common_shape(meshes)
 
     @torch.inference_mode()
     def _network_meshes(self, people: LiftedPeople) -> torch.Tensor:
@@ -133,8 +133,6 @@ class SequencePredictor:
             values.to(mesh)
             for values in (people.pose2d, people.joints, people.root, people.focal, people.principal, box, target)
         )
-        # cameras see nobody who stands in them
-        root = root * (_NEAREST / root[:, 2:].clamp_min(_TINY)).clamp_min(1)
         count = self.joint_set.keypoint_num
 
         def seen(mesh: torch.Tensor) -> tuple[torch.Tensor, PerspectiveCamera, torch.Tensor]:
@@ -156,6 +154,13 @@ class SequencePredictor:
         return pose2d, mesh, joints * MM_PER_M, pose3d, lens.weak(box), box, *fits, *params, *camera, left
 
 
+def _in_front(people: LiftedPeople) -> LiftedPeople:
+    """The people, those who stand in the camera moved away from it: it would see them nowhere, or anywhere."""
+    beside, depth = people.root.split([2, 1], dim=1)
+    beside = beside * (_NEAREST / depth.clamp_min(_TINY)).clamp_min(1)
+    return replace(people, root=torch.cat([beside, depth.clamp_min(_NEAREST)], dim=1))
+
+
 def _seen(
     poses: np.ndarray, known: Circumstances, joint_score: float, lifter: SequenceLifter
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -170,7 +175,7 @@ def _seen(
         )
     seen = np.isfinite(poses).all(axis=2)
     if known.scores is not None:
-        scores = np.asarray(known.scores)
+        scores = as_array(known.scores)
         if scores.ndim != 2 or len(scores) != len(poses) or scores.shape[1] < poses.shape[1]:
             raise ValueError(f"{len(poses)} poses of {poses.shape[1]} joints have scores {scores.shape}")
         seen &= scores[:, : poses.shape[1]] > joint_score
@@ -178,7 +183,9 @@ def _seen(
     if poses.shape[1] != joint_set.joint_num:
         poses = joint_set.add_derived(poses)
         seen = np.isfinite(poses).all(axis=2)
-    numbers = np.arange(len(poses)) if known.frames is None else np.asarray(known.frames, dtype=np.int64)
+    numbers = np.arange(len(poses)) if known.frames is None else as_array(known.frames)
     if numbers.shape != (len(poses),):
         raise ValueError(f"{len(poses)} frames have numbers {numbers.shape}")
-    return poses, seen, numbers
+    if numbers.dtype.kind not in "iu":
+        raise ValueError(f"frames have whole numbers, got an array of {numbers.dtype}")
+    return poses, seen, numbers.astype(np.int64)

@@ -103,6 +103,12 @@ class Circumstances:
             raise ValueError(
                 f"expected betas ({shape_num},) or ({count}, {shape_num}), got {tuple(np.shape(self.betas))}"
             )
+        if self.betas is not None and not torch.as_tensor(self.betas).isfinite().all():
+            raise ValueError("betas are NaN or infinite")
+        if self.image_size is not None:
+            size = np.asarray(self.image_size)
+            if size.shape != (2,) or size.dtype.kind not in "iuf" or not (np.isfinite(size) & (size > 0)).all():
+                raise ValueError(f"the picture's size is width and height, positive pixels, got {self.image_size}")
         if self.focal is not None and not (np.isfinite(self.focal) and self.focal > 0):
             raise ValueError(f"focal length must be a positive number of pixels, got {self.focal}")
 

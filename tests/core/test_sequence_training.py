@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from data.Synthetic.sequences import SyntheticSequences
-from lib.core import commands
+from lib.core import commands, tester
 from lib.core.base import Options, Trainer
 from lib.core.runs import seed_everything
 from lib.core.sequence_loss import SequenceLoss
@@ -102,6 +102,17 @@ def test_what_does_not_go_together_is_refused(cfg, motion, tmp_path):  # noqa: F
         build_stage(cfg.changed(DATASET={"window": 0}), body)
     with pytest.raises(ValueError, match="takes sequences"):
         build_stage(cfg.changed(MODEL={"name": "pose2mesh_net"}), body)
+    with pytest.raises(ValueError, match="TEST.filter mean is of single frames in sequences"):
+        build_stage(cfg.changed(TEST={"filter": "mean"}), body)
+    with pytest.raises(ValueError, match="is more than the 3 frames of MODEL.temporal_frames"):
+        build_stage(cfg.changed(MODEL={"temporal_frames": 3}), body).build_model()
+    with pytest.raises(FileNotFoundError, match="TEST.mesh_path is nowhere"):
+        build_stage(cfg.changed(TEST={"mesh_path": "nowhere"}), body).build_model()
+    for name in ("save_predictions", "vis", "smooth"):
+        with pytest.raises(ValueError, match=f"TEST.{name} is of tests on frames"):
+            build_stage(cfg.changed(TEST={name: True}), body)
+    with pytest.raises(ValueError, match="saved predictions are of tests on frames"):
+        tester.Tester(cfg, Options()).check_predictions("nowhere")
     with pytest.raises(ValueError, match="SYNTHETIC.motion names no clips"):
         SyntheticSequences("train", cfg.changed(SYNTHETIC={"motion": []}))
     with pytest.raises(ValueError, match="has no sequences here"):

@@ -1,5 +1,7 @@
 """One person's frames lifted together: any length, gaps, frame rates, cameras, shapes, and the same while they come."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -161,6 +163,27 @@ def test_the_mesh_stands_where_the_lifter_says(predictor, lifter):
     torch.testing.assert_close(weak, sees)
 
 
+@pytest.mark.parametrize("type_", [torch.float64, torch.bfloat16])
+def test_tensors_are_taken_with_gradients_and_of_any_type(predictor, type_):
+    poses = torch.from_numpy(walk(3)).to(type_)
+    scores = torch.ones(3, 17, requires_grad=True)
+    found = predictor.predict_sequence(poses.clone().requires_grad_(), known=Circumstances(SIZE, scores=scores))
+    wanted = predictor.predict_sequence(poses.double().numpy(), known=Circumstances(SIZE))
+    torch.testing.assert_close(found.mesh, wanted.mesh)
+
+
+def test_who_stands_in_the_camera_has_the_mesh_of_somebody_before_it(predictor):
+    """Seen from nowhere a mesh would be anything; so it is made for the place where the person is put."""
+    people = lift(predictor.sequence_lifter, walk(3))
+    near = replace(people, root=people.root * torch.tensor([[1e-3], [-1.0], [1e-2]]))
+    found = predictor.predict_lifted(near)
+    place = near.root * (0.5 / near.root[:, 2:].clamp_min(1e-3))
+    place[:, 2] = 0.5
+    wanted = predictor.predict_lifted(replace(people, root=place))
+    torch.testing.assert_close(found.mesh, wanted.mesh)
+    torch.testing.assert_close(found.joints[:, COCO.root] / 1000 + found.translation, place)
+
+
 def test_of_unknown_pictures_one_camera_is_assumed(predictor):
     poses = walk(50)
     found = predictor.predict_sequence(poses)
@@ -209,6 +232,11 @@ def test_what_cannot_be_lifted_is_refused(predictor, weights, temporal):
         ({"poses": poses, "known": Circumstances(left=np.ones(4, bool))}, "no left hands"),
         ({"poses": poses, "known": Circumstances(focal=-1.0)}, "focal length"),
         ({"poses": 0 * poses + 5}, "too small"),
+        ({"poses": poses, "known": Circumstances(frames=np.arange(4) / 2)}, "whole numbers"),
+        ({"poses": poses, "known": Circumstances((0, 600))}, "positive pixels"),
+        ({"poses": poses, "known": Circumstances((800, np.nan))}, "positive pixels"),
+        ({"poses": poses, "known": Circumstances((800, 600, 3))}, "positive pixels"),
+        ({"poses": poses, "known": Circumstances(SIZE, betas=np.full(10, np.nan))}, "betas are NaN"),
     ]
     for arguments, message in cases:
         with pytest.raises(ValueError, match=message):
