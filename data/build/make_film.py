@@ -4,7 +4,7 @@
     python data/build/make_film.py --motion heldout/CMU/02/02_07_poses.npz --frames 60 200 --azimuth 240
 
 The open body of mean shape moves as the clip does, before one level camera. Its COCO joints are projected, get a
-detector's jitter, and are all that ``demo/run.py --smooth`` is given. Four panels: these joints; the meshes from the
+detector's jitter, and are all that ``demo/run.py`` is given. Four panels: these joints; the meshes from the
 camera and from the side; the true body from that side, in grey.
 """
 
@@ -131,7 +131,7 @@ def main(arguments: list[str] | None = None) -> None:
     options = parser.parse_args(arguments)
     bodies, pose2d, focal = seen_bodies(options.motion, slice(*options.frames), options.azimuth)
     noisy = pose2d + JITTER * np.random.default_rng(0).normal(size=pose2d.shape)
-    result = lift(noisy, options.fps, focal, smooth="both")
+    result = lift(noisy, options.fps, focal)
     found = result["vertices"] + result["translation"][:, None]
     with MeshRenderer(pictures=len(found)) as renderer, VideoWriter(options.output, options.fps / STEP) as film:
         for number in range(0, len(found), STEP):

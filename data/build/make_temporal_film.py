@@ -1,7 +1,8 @@
-"""Make the film of sequences: one clip lifted frame by frame, with One-Euro filters, and by the temporal lifter.
+r"""Make the film of sequences: one clip lifted frame by frame, with One-Euro filters, and by the temporal lifter.
 
     python data/convert/cmu_bvh.py --input cmu_bvh --output heldout --fps 30 --split heldout
-    python data/build/make_temporal_film.py --motion heldout/CMU/02/02_03_poses.npz --frames 0 120 --azimuth 240
+    python data/build/make_temporal_film.py --motion heldout/CMU/02/02_07_poses.npz --frames 60 180 --azimuth 240 \
+        --seed 1
 
 As the film of the README, with a detector's gross errors: misses that stay for some frames, limbs that are swapped.
 Five panels: the 2D joints that the demo is given; what it makes of them with ``--temporal off``, with that and

@@ -62,6 +62,10 @@ class BenchmarkRow:
     model: str
 
     @property
+    def is_baseline(self) -> bool:
+        return self.model in BASELINES
+
+    @property
     def cfg(self) -> str:
         return f"pose2mesh_{self.joint_set}J_{INPUTS[self.joint_set][self.given]}test_open"
 
@@ -73,7 +77,7 @@ class BenchmarkRow:
     @property
     def options(self) -> list[str]:
         """Of main/test.py, beside --cfg."""
-        if self.model in BASELINES:
+        if self.is_baseline:
             return ["--baseline", self.model]
         return [] if self.model == NETWORK else ["--set", f"TEST.mesh={self.model}"]
 
@@ -107,7 +111,7 @@ def fitting_run(folder: Path, test: BenchmarkRow | SequenceRow, sha256: str) -> 
         tested = result.predictor or ("weights" if weights else "")
         if not tested:  # written by a version that did not say
             tested = f"baseline {test.model}" if test.key in path.parts else ""
-        wanted = ("weights", sha256) if test.model not in BASELINES else (f"baseline {test.model}", "")
+        wanted = ("weights", sha256) if not test.is_baseline else (f"baseline {test.model}", "")
         if (tested, weights) == wanted and result.settings == settings_of_test(cfg, result.dataset):
             found.append((path.stat().st_mtime, content))
     return max(found, key=lambda entry: entry[0])[1] if found else None
@@ -138,7 +142,7 @@ def collect(known: dict, tests: Sequence, folder: Path, run: bool) -> dict:
             content = fitting_run(folder, test, sha256)
         if content is not None:
             figures = {name: round(metric["value"], _DIGITS) for name, metric in content["metrics"].items()}
-            weights = {} if test.model in BASELINES else {"weights": sha256}
+            weights = {} if test.is_baseline else {"weights": sha256}
             rows[test.key] = {"samples": content["samples"], **weights, "figures": figures}
     return {test.key: rows[test.key] for test in tests if test.key in rows}
 

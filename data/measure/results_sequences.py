@@ -24,6 +24,7 @@ class SequenceRow:
     given: str
     model: str
     joint_set: str = "coco"
+    is_baseline = False  # a mean over frames is none
 
     @property
     def temporal(self) -> bool:

@@ -8,8 +8,9 @@ import pytest
 
 from data.measure import results
 from data.measure.results import FIGURES, PAGE, BenchmarkRow, benchmark_rows, collect, fitting_run, made_tables
-from data.measure.results_sequences import sequence_rows
+from data.measure.results_sequences import SEQUENCE_INPUTS, SequenceRow, sequence_rows
 from lib import ROOT
+from lib.checkpoints.files import identity
 from lib.files import replace_sections
 from lib.settings.agreement import settings_of_test
 
@@ -53,6 +54,20 @@ def test_other_pages_have_the_same_figures():
             for joint_set, triple in zip(("coco", "human36", "smpl", "mano"), triples, strict=True):
                 found += check(BenchmarkRow(joint_set, inputs[given], "refined"), TRIPLE.match(triple).groups())
     assert found == 8
+
+
+def test_readme_and_card_have_the_figures_of_clips():
+    known = json.loads((FIGURES / "sequences.json").read_text(encoding="utf-8"))
+    names = ("MPJPE", "MPVPE", "acceleration error")
+    lines = (ROOT / "README.md").read_text(encoding="utf-8").splitlines()
+    rows = [cells(line)[1:] for line in lines if line.startswith(("| exact clips", "| clips with"))]
+    assert len(rows) == 3
+    for given, pair in zip(SEQUENCE_INPUTS, rows):
+        for model, text in zip(("one_euro", "temporal"), pair, strict=True):
+            own = known[SequenceRow(given, model).key]["figures"]
+            assert text.strip("*") == " / ".join(f"{own[name]:.1f}" for name in names)
+    weights = known[SequenceRow("exact", "temporal").key]["weights"]
+    assert weights == identity(ROOT / "experiment" / "posenet_cocoJ_temporal_open" / "final.pth.tar", 0, ROOT)["sha256"]
 
 
 def test_rows_are_the_benchmarks_configs():
