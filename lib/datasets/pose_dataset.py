@@ -5,7 +5,7 @@ A data set owns all its facts; the classes here have those that hold unless it s
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
 
 import numpy as np
 import torch
@@ -29,15 +29,11 @@ from lib.mesh.mesh_model import MeshModel, load_mesh_model
 from lib.runtime import distributed
 from lib.settings.config import Config
 
-if TYPE_CHECKING:
-    from lib.datasets.sequences.transform import SequenceTransform
-
 # columns that a batch is made of; the others (names, ids, boxes) are for evaluation and inspection
 ROW_COLUMNS = (
     "pose", "betas", "trans", "gender", "cam_R", "cam_t", "focal", "princpt", "weak", "joint_cam", "keypoints",
     "detections",
 )  # fmt: skip
-
 MAX_NAMES = 5  # records that an error names
 
 
@@ -50,12 +46,6 @@ def stream(*keys: int) -> torch.Generator:
     # the length too: a seed sequence cannot tell (1,) from (1, 0)
     seed = np.random.SeedSequence((len(keys), *keys)).generate_state(2, dtype=np.uint32)
     return torch.Generator().manual_seed(int(seed[0]) << 31 | int(seed[1]) >> 1)
-
-
-def mesh_model_for(cfg: Config, root: str | Path = ROOT) -> MeshModel:
-    """The mesh model of a configuration: ``MODEL.body`` for the kind that the joint sets belong to."""
-    kind = get_joint_set(cfg.DATASET.input_joint_set).body
-    return load_mesh_model(kind, cfg.MODEL.body, root)
 
 
 class PoseDataset(Dataset):
@@ -99,8 +89,9 @@ class PoseDataset(Dataset):
         if mode not in self.splits:
             raise ValueError(f"{self.name} has no split {mode!r} here, only {', '.join(self.splits)}")
         self.mode, self.cfg, self.debug, self.seed, self.root = mode, cfg, debug, seed, Path(root)
-        self.mesh_model = model or mesh_model_for(cfg, root)
-        self.transform: BodyTransform | SequenceTransform | None = None
+        kind = get_joint_set(cfg.DATASET.input_joint_set).body  # that the joint sets belong to
+        self.mesh_model = model or load_mesh_model(kind, cfg.MODEL.body, root)
+        self.transform: Any = None  # see build_transform
 
     @property
     def sources(self) -> Sources2D:
@@ -136,12 +127,12 @@ class PoseDataset(Dataset):
         except BadSamples as error:
             samples = rows["sample"].flatten()[error.samples].tolist() if "sample" in rows else error.samples
             samples = list(dict.fromkeys(samples))  # mixing may draw one several times
-            names = ", ".join(self.record_name(sample) for sample in samples[:MAX_NAMES])
-            more = f" and {len(samples) - MAX_NAMES} more" if len(samples) > MAX_NAMES else ""
-            raise ValueError(f"{self.name} {self.mode}: {error.reason}: {names}{more}") from error
+            names = ", ".join(map(self.record_name, samples[:MAX_NAMES]))
+            names += f" and {len(samples) - MAX_NAMES} more" if len(samples) > MAX_NAMES else ""
+            raise ValueError(f"{self.name} {self.mode}: {error.reason}: {names}") from error
 
-    def build_transform(self, device) -> "BodyTransform | SequenceTransform":
-        """What makes batches of rows, on a device."""
+    def build_transform(self, device) -> Any:
+        """What makes batches of rows, on a device: of frames `BodyTransform`, of sequences `SequenceTransform`."""
         return BodyTransform(self.cfg, self.mesh_model, self.sources, device, self.protocol)
 
     def record_name(self, sample: int) -> str:
@@ -223,9 +214,8 @@ class RecordDataset(PoseDataset):
         allowed = self.protocol.input_sets
         if allowed and cfg.DATASET.input_joint_set not in allowed:
             own = get_joint_set(cfg.DATASET.input_joint_set).name
-            raise ValueError(
-                f"{self.name} has no {own} joints as input, only {', '.join(allowed)} (DATASET.input_joint_set)"
-            )
+            known = ", ".join(allowed)
+            raise ValueError(f"{self.name} has no {own} joints as input, only {known} (DATASET.input_joint_set)")
         target = self.protocol.target_set
         if cfg.tests_meshes and target not in ("", cfg.DATASET.target_joint_set):
             raise ValueError(

@@ -43,6 +43,7 @@ from lib.units import MM_PER_M
 _BATCH = 64  # people
 _FPS = 30.0
 _LONGEST_GAP = 0.5  # seconds without a person, after which refinement starts anew
+Shapes = dict[int, torch.Tensor]  # (S,) by track number
 
 
 @dataclass(frozen=True)
@@ -74,13 +75,17 @@ class _Job:
         return bool(set(PARAM_FORMATS) & set(self.formats))
 
     def lift(
-        self, frames: list[int], shapes: dict[int, torch.Tensor] | None = None, film: Film | None = None
+        self, frames: list[int], shapes: Shapes | None = None, film: Film | None = None, rows: list[int] | None = None
     ) -> PeopleArrays:
-        """The people of these frames, at least one in all; with shapes by track, and what a film keeps of them."""
+        """The people of these frames, at least one in all; with shapes by track, and what a film keeps of them. With
+        ``rows`` only the one with this number in each frame."""
         names = [self.source.sequence.frames[number].name for number in frames]
         pose3d = None if self.source.pose3d is None else [self.source.pose3d[number] for number in frames]
         people = [self.selections[number] for number in frames]
         lifted = None if self.lifted is None else [self.lifted[number] for number in frames]
+        if rows is not None:
+            people = [chosen_people(all_, np.arange(len(all_)), [row]) for all_, row in zip(people, rows)]
+            lifted = None if lifted is None else [all_[row : row + 1] for all_, row in zip(lifted, rows)]
         return self.lifter(people, names, self.size, pose3d, shapes, film, frames, self.source.size_known, lifted)
 
     def with_hands(self, people: PeopleArrays, frames: list[int], film: Film) -> PeopleArrays:
@@ -213,7 +218,7 @@ def _batches(job: _Job) -> Iterator[list[int]]:
         yield frames
 
 
-def _track_shapes(job: _Job) -> dict[int, torch.Tensor]:
+def _track_shapes(job: _Job) -> Shapes:
     """Body shape (S,) of every track, from frames spread evenly over it."""
     if job.lifter.betas is not None:
         known = torch.from_numpy(job.lifter.betas)
@@ -227,15 +232,14 @@ def _track_shapes(job: _Job) -> dict[int, torch.Tensor]:
     shapes = {}
     for track, where in tqdm(places.items(), "body shapes", unit="person", disable=None):
         chosen = shape_frames(len(where))
-        frames = [where[index][0] for index in chosen]
-        before = np.cumsum([0, *(len(job.selections[number]) for number in frames[:-1])])
-        vertices = job.lift(frames).model_vertices[before + [where[index][1] for index in chosen]]
+        frames, rows = map(list, zip(*(where[index] for index in chosen)))
+        vertices = job.lift(frames, rows=rows).model_vertices
         group = np.zeros(len(chosen), np.int64)
         shapes[track] = fit_params(vertices, model, group, prior=prior).betas[0]
     return shapes
 
 
-def _results(job: _Job, shapes: dict[int, torch.Tensor] | None, renderer: MeshRenderer | None) -> Iterator[FrameResult]:
+def _results(job: _Job, shapes: Shapes | None, renderer: MeshRenderer | None) -> Iterator[FrameResult]:
     """Frame by frame what was found, with the picture where a renderer is given."""
     model = job.lifter.predictor.mesh_model
     regress = job.lifter.regress
