@@ -33,6 +33,7 @@ from lib.mesh.fit_params import fit_params, shape_frames
 from lib.messages import shown_name
 from lib.poses import Selection, assign_tracks
 from lib.predictor import Film, LiftedPeople
+from lib.predictor.surfaces import LONGEST_GAP
 from lib.render.marks import mark_carried
 from lib.render.mesh_renderer import MeshRenderer, person_colour
 from lib.render.poses import add_hands, draw_pose
@@ -42,7 +43,6 @@ from lib.units import MM_PER_M
 
 _BATCH = 64  # people
 _FPS = 30.0
-_LONGEST_GAP = 0.5  # seconds without a person, after which refinement starts anew
 Shapes = dict[int, torch.Tensor]  # (S,) by track number
 
 
@@ -244,7 +244,7 @@ def _results(job: _Job, shapes: Shapes | None, renderer: MeshRenderer | None) ->
     model = job.lifter.predictor.mesh_model
     regress = job.lifter.regress
     smoother = MeshSmoother(job.fps, regress) if job.options.smooth in ("output", "both") else None
-    params, (film, hand_film) = model.params(), (Film(longest_gap=round(_LONGEST_GAP * job.fps)) for _ in range(2))
+    params, (film, hand_film) = model.params(), (Film(longest_gap=round(LONGEST_GAP * job.fps)) for _ in range(2))
     for frames in _batches(job):
         counts = [len(job.selections[number]) for number in frames]
         people = fit = None

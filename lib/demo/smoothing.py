@@ -11,9 +11,8 @@ from lib.geometry.camera_fit import image_to_crop_camera
 from lib.geometry.one_euro import OneEuroFilter
 from lib.geometry.smoothing import BETA_MESH, BETA_POSE, motion_filter, pose_size
 from lib.poses import Selection
+from lib.predictor.surfaces import LONGEST_GAP
 from lib.units import MM_PER_M
-
-_LONGEST_GAP = 0.5  # seconds without a person, after which the filter starts anew
 
 
 class TrackFilter:
@@ -31,7 +30,7 @@ class TrackFilter:
     def follows(self, track: int, number: int) -> bool:
         """Whether the track's filter goes on in the frame of this number; else it starts anew."""
         known = self._filters.get(track)
-        return known is not None and number / self.fps - known.t <= _LONGEST_GAP
+        return known is not None and number / self.fps - known.t <= LONGEST_GAP
 
     def __call__(self, track: int, number: int, values: np.ndarray) -> np.ndarray:
         """The filtered values of a track in the frame of this number."""

@@ -13,10 +13,9 @@ from lib.joints.joint_set import JointSet
 from lib.poses import Frame, Selection, Source, Tracker
 from lib.predictor import Film, Pose2MeshPredictor, SequenceLifter, StreamLifter
 from lib.predictor.sequence_lifter import camera_of
+from lib.predictor.surfaces import LONGEST_GAP
 from lib.render.mesh_renderer import MeshRenderer
 from lib.settings.setting import REFINED
-
-_LONGEST_GAP = 0.5  # seconds without a person, after which following and refinement start anew
 
 
 @dataclass
@@ -45,7 +44,7 @@ class LiveLifter:
     _before: Selection | None = field(default=None, init=False)
 
     def __post_init__(self) -> None:
-        gap = max(int(_LONGEST_GAP * self.fps), 1)
+        gap = max(int(LONGEST_GAP * self.fps), 1)
         self._tracker = Tracker(max_gap=gap, joint_score=self.lifter.options.joint_score)
         smooth_poses = self.temporal is None and self.smooth in ("input", "both")
         self._poses = PoseSmoother(self.fps) if smooth_poses else None

@@ -21,13 +21,12 @@ from lib.models.temporal_windows import lift_clip
 from lib.poses.missing import complete
 from lib.settings.setting import TEMPORAL
 
+from .surfaces import LONGEST_GAP, USUAL_DISTANCE
 from .weights import check_joints, find_temporal_weights
 
 FPS = 30.0  # frames per second that the lifter knows
 NEAR = 24.0, 36.0  # rates that are taken as they are
 FPS_RANGE = 5.0, 1000.0  # below, frames are too far apart to be one motion
-LONGEST_GAP = 0.5  # seconds without a person, after which the sequence starts anew
-_DISTANCE = 3.0  # heights of the mesh model that people in pictures of which nothing is known are away
 _HEIGHT_SPREAD = 4.9  # height of a standing body over the spread of its joints
 
 
@@ -192,7 +191,7 @@ class SequenceLifter:
         high = torch.stack([run.pose2d.amax(dim=(0, 1)) for run in runs]).amax(dim=0)
         spread = torch.cat([run.pose2d.var(dim=1, unbiased=False).mean(dim=1).sqrt() for run in runs]).median()
         x, y = ((low + high) / 2).tolist()
-        return focal or max(_DISTANCE * _HEIGHT_SPREAD * spread.item(), 1.0), (x, y)
+        return focal or max(USUAL_DISTANCE * _HEIGHT_SPREAD * spread.item(), 1.0), (x, y)
 
     @torch.inference_mode()
     def lift(self, runs: Sequence[Run], fps: float, focal: float, principal: tuple[float, float]) -> LiftedPeople:

@@ -17,7 +17,8 @@ from lib.predictor.risk import RiskFeatures, risk_model
 from lib.settings.setting import FITTED, NETWORK, REFINED, SURFACES
 from lib.units import MM_PER_M
 
-_DISTANCE = 3.0  # heights of the mesh model; of people in pictures of which nothing is known
+USUAL_DISTANCE = 3.0  # heights of the mesh model; of people in pictures of which nothing is known
+LONGEST_GAP = 0.5  # seconds without a person, after which all that goes on from frame to frame starts anew
 
 
 def chosen_surface(name: str, mesh_model: MeshModel) -> str:
@@ -205,7 +206,7 @@ class SurfaceMaker:
         # as far away as people usually are
         joints = self.fitter.joints(fit)
         camera, _ = fit_weak_perspective(joints, pose2d[:, : joints.shape[1]].to(joints.dtype), 2.0)
-        return _DISTANCE * self.fitter.height * camera[:, 0].to(pose2d.dtype), middle
+        return USUAL_DISTANCE * self.fitter.height * camera[:, 0].to(pose2d.dtype), middle
 
     def _refined(self, surface: Surface, view: View, known: Circumstances, keep_shape: bool) -> Surface:
         if known.film is None or known.frames is None or known.tracks is None:

@@ -6,7 +6,7 @@ from torch import Tensor
 from lib.geometry.gaps import fill_gaps
 
 MOST_GAPS = 3  # per sequence
-LONGEST_GAP = 20  # frames
+LONGEST_HIDDEN = 20  # frames
 WHOLE, LOWER = 0.4, 0.2  # shares of gaps that hide everything, and the lower half; others hide a few joints
 FEW = 5  # joints at most
 
@@ -26,7 +26,7 @@ def hide(keypoints: Tensor, share: float, generator: torch.Generator) -> tuple[T
     count, frames, joints = keypoints.shape[:3]
     shape = (count, MOST_GAPS)
     begin = torch.randint(frames, shape, generator=generator)
-    length = torch.randint(1, LONGEST_GAP + 1, shape, generator=generator)
+    length = torch.randint(1, LONGEST_HIDDEN + 1, shape, generator=generator)
     there = torch.arange(MOST_GAPS) <= torch.randint(MOST_GAPS, (count, 1), generator=generator)
     there &= torch.rand(count, 1, generator=generator) < share
     time = torch.arange(frames)
