@@ -198,6 +198,15 @@ def test_a_run_over_poses_of_a_file(tmp_path, capsys):
     assert body[:, 1].mean() > 160  # the first person comes from the left: in a mirror from the right
 
 
+@pytest.fixture
+def interruptible():
+    """SIGINT interrupts, also where the tests run in the background of a shell, which ignores it there."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("interruptible")
 @pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM])
 def test_a_film_is_complete_when_the_run_is_stopped(stop, tmp_path, capsys, monkeypatch):
     """The signal comes while the third picture is drawn."""
