@@ -120,15 +120,20 @@ def panels(joints: np.ndarray, found: np.ndarray, true: np.ndarray, faces: np.nd
     return captioned([drawn_joints(joints), *drawn], TITLES)
 
 
-def main(arguments: list[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+def film_parser(description: str, frames: int, output: str) -> argparse.ArgumentParser:
+    """What films of a clip are told: which clip, from where, and where to; ``frames`` of it unless said otherwise."""
+    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--motion", type=Path, required=True, help="clip in the layout of AMASS")
-    parser.add_argument("--frames", type=int, nargs=2, default=(0, 150), help="first and last of the clip")
+    parser.add_argument("--frames", type=int, nargs=2, default=(0, frames), help="first and last of the clip")
     parser.add_argument("--azimuth", type=float, default=0.0, help="degrees of the camera about the vertical")
     parser.add_argument("--fps", type=float, default=30.0, help="of the clip")
-    parser.add_argument("--output", type=Path, default=ROOT / "asset" / "pictures" / "sequence.gif")
+    parser.add_argument("--output", type=Path, default=ROOT / "asset" / "pictures" / output)
     parser.add_argument("--still", type=Path, help="also a picture of the middle frame")
-    options = parser.parse_args(arguments)
+    return parser
+
+
+def main(arguments: list[str] | None = None) -> None:
+    options = film_parser(__doc__, 150, "sequence.gif").parse_args(arguments)
     bodies, pose2d, focal = seen_bodies(options.motion, slice(*options.frames), options.azimuth)
     noisy = pose2d + JITTER * np.random.default_rng(0).normal(size=pose2d.shape)
     result = lift(noisy, options.fps, focal)

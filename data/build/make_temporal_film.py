@@ -10,7 +10,6 @@ Five panels: the 2D joints that the demo is given; what it makes of them with ``
 from that side, in grey.
 """
 
-import argparse
 import sys
 from pathlib import Path
 
@@ -19,8 +18,7 @@ import torch
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from data.build.make_film import COLOURS, STEP, captioned, drawn_body, drawn_joints, lift, seen_bodies
-from lib import ROOT
+from data.build.make_film import COLOURS, STEP, captioned, drawn_body, drawn_joints, film_parser, lift, seen_bodies
 from lib.datasets.sequences.errors import SequenceErrors
 from lib.demo.picture_files import save_image
 from lib.export.video import VideoWriter
@@ -41,14 +39,8 @@ def _beside(found: np.ndarray, bodies: np.ndarray) -> np.ndarray:
 
 
 def main(arguments: list[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--motion", type=Path, required=True, help="clip in the layout of AMASS, 30 frames per second")
-    parser.add_argument("--frames", type=int, nargs=2, default=(0, 120), help="first and last of the clip")
-    parser.add_argument("--azimuth", type=float, default=0.0, help="degrees of the camera about the vertical")
+    parser = film_parser(__doc__, 120, "temporal.gif")
     parser.add_argument("--seed", type=int, default=0, help="of the 2D errors")
-    parser.add_argument("--fps", type=float, default=30.0, help="of the clip")
-    parser.add_argument("--output", type=Path, default=ROOT / "asset" / "pictures" / "temporal.gif")
-    parser.add_argument("--still", type=Path, help="also a picture of the middle frame")
     options = parser.parse_args(arguments)
     bodies, pose2d, focal = seen_bodies(options.motion, slice(*options.frames), options.azimuth)
     joint_set = get_joint_set("coco")

@@ -27,7 +27,7 @@ from lib.models.sequence_meshes import frame_meshes
 from lib.models.temporal import LiftedFrames, TemporalLifter
 from lib.models.temporal_windows import lift_clip
 from lib.settings.config import Config
-from lib.settings.setting import FITTED, NETWORK, REFINED, TEMPORAL
+from lib.settings.setting import FITTED, FLOAT32, NETWORK, REFINED, TEMPORAL
 from lib.units import MM_PER_M
 
 _MESHES = 64  # at a time
@@ -95,6 +95,8 @@ class TemporalStage(SequenceTest):
                 "TEST.mesh refined brings the 2D joints' jitter back; meshes of sequences are network or, with one "
                 "body shape for each clip, fitted"
             )
+        if cfg.TEST.precision != FLOAT32:
+            raise ValueError(f"TEST.precision {cfg.TEST.precision} does nothing to the temporal lifter; leave it out")
         super().__init__(cfg, mesh_model)
         self.criterion = SequenceLoss()
 

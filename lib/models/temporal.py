@@ -74,9 +74,9 @@ class TemporalLifter(nn.Module):
         frame: single-frame lifter, whose hidden units and poses are given to the transformer.
         joint_set: of input and output.
         width, blocks, heads: of the transformer.
-        mirror: outside training, average with the mirrored sequence.
         frames: longest sequence of one call, at 30 frames per second.
         input_scale: of the single-frame lifter (``lib.geometry.crops.standardise``).
+        mirror: outside training, average with the mirrored sequence; None does not.
     """
 
     def __init__(

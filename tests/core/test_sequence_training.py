@@ -98,6 +98,8 @@ def test_what_does_not_go_together_is_refused(cfg, motion, tmp_path):  # noqa: F
     body = SyntheticSequences("train", cfg).mesh_model
     with pytest.raises(ValueError, match="DATASET.window trains the temporal lifter"):
         build_stage(cfg.changed(MODEL={"lifter": "mlp"}), body)
+    with pytest.raises(ValueError, match="TEST.precision bf16 does nothing"):
+        build_stage(cfg.changed(TEST={"precision": "bf16"}), body)
     with pytest.raises(ValueError, match="takes sequences: set DATASET.window"):
         build_stage(cfg.changed(DATASET={"window": 0}), body)
     with pytest.raises(ValueError, match="takes sequences"):
